@@ -1,0 +1,43 @@
+# Every command sets itself up first, from nothing but Python 3.11 (3.12, 3.13).
+# On Windows, which has no make: `py -3.11 bootstrap.py`, then `.venv\Scripts\tinyml course`.
+
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$python && break; done)
+BIN := .venv/bin
+# One thread each, because two notebooks run at a time.
+TEST_ENV := OMP_NUM_THREADS=1 TINYML_RESULTS="$(CURDIR)/build/test-results"
+NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
+
+.PHONY: help setup course test unit notebooks lab lint outputs clean
+.DEFAULT_GOAL := help
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@echo 'options of course: ARGS="--lesson 2 --profile full -p seed=1"'
+
+setup:
+	@$(or $(PYTHON),python3) bootstrap.py
+
+course: setup  ## run all lessons; notebooks, pages and scoreboard are left in build/
+	@$(BIN)/tinyml course $(ARGS)
+
+test: unit notebooks  ## unit tests, then every notebook as a test
+
+unit: setup
+	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 tests
+
+notebooks: setup
+	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) notebooks
+
+lab: setup  ## open JupyterLab on lesson 00
+	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+lint: setup  ## ruff and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+outputs: setup  ## run all lessons and store their outputs in notebooks/
+	@$(BIN)/tinyml outputs $(ARGS)
+
+clean:  ## remove what the other commands made
+	rm -rf build .venv

@@ -1,0 +1,114 @@
+"""Set up .venv with the exact packages of requirements.lock; at once where nothing changed.
+
+    python3.11 bootstrap.py
+
+`make` runs this before each of its commands. It needs Python alone.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+LOG = ROOT / "build" / "setup.log"
+NEEDED_BYTES = 7 * 10**9
+
+
+def stop(sentence: str) -> None:
+    """Leave with one sentence that says what is wrong and what to do."""
+    sys.exit(f"Set-up stopped: {sentence}")
+
+
+def fingerprint() -> str:
+    """Return what .venv depends on, as a digest: packages, Python, place."""
+    digest = hashlib.sha256(f"{sys.version} {sys.platform} {ROOT}".encode())
+    for name in ("requirements.lock", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def is_ready() -> bool:
+    """Say whether .venv was completed for exactly this checkout and Python."""
+    stamp = VENV / ".ready"
+    return PYTHON.exists() and stamp.exists() and stamp.read_text("utf-8") == fingerprint()
+
+
+def check_machine() -> None:
+    """Stop where Python, its venv module or the disk cannot carry the set-up."""
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        found = ".".join(map(str, sys.version_info[:2]))
+        stop(
+            f"the course needs Python 3.11, 3.12 or 3.13, and this is {found}: "
+            "install 3.11 and run it again."
+        )
+    try:
+        import ensurepip  # noqa: F401
+    except ImportError:
+        stop("this Python has no ensurepip: install it (on Debian and Ubuntu the package python3-venv).")
+    free = shutil.disk_usage(ROOT).free
+    if not VENV.exists() and free < NEEDED_BYTES:
+        stop(f"the packages need {NEEDED_BYTES / 1e9:.0f} GB of disk, and {free / 1e9:.1f} GB are free.")
+
+
+def pip(*arguments: str) -> None:
+    """Run pip in .venv, with a bar that counts the packages it has come to."""
+    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    total = sum("==" in line for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines())
+    lines: list[str] = []
+    with LOG.open("a", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        for line in process.stdout or ():
+            log.write(line)
+            lines.append(line.strip())
+            show_progress(lines, total)
+    print(file=sys.stderr)
+    if process.wait():
+        reason = next((line for line in reversed(lines) if "ERROR" in line), "see the log")
+        stop(
+            f"pip could not install the packages ({reason[:200]}). Check the network and run it "
+            f"again; all of pip's output is in {LOG.relative_to(ROOT)}."
+        )
+
+
+def show_progress(lines: list[str], total: int) -> None:
+    """Draw the bar for pip's output so far."""
+    if not sys.stderr.isatty():
+        return
+    seen = sum(line.startswith(("Collecting", "Requirement already")) for line in lines)
+    text = lines[-1]
+    if text.startswith("Installing collected"):
+        text = "unpacking, about a minute"
+    bar = ("#" * (30 * min(seen, total) // max(total, 1))).ljust(30, ".")
+    print(f"\r[{bar}] {text[:44]:<44}", end="", file=sys.stderr, flush=True)
+
+
+def set_up() -> None:
+    """Create .venv, or mend one that was left half-made."""
+    check_machine()
+    print("Setting up .venv: about 3 minutes and 5 GB, once.", file=sys.stderr)
+    LOG.parent.mkdir(exist_ok=True)
+    (VENV / ".ready").unlink(missing_ok=True)
+    works = (
+        PYTHON.exists()
+        and not subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode
+    )
+    venv.create(VENV, with_pip=True, clear=not works)
+    pip("-r", str(ROOT / "requirements.lock"))
+    pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    (VENV / ".ready").write_text(fingerprint(), "utf-8")
+
+
+if __name__ == "__main__" and not is_ready():
+    set_up()

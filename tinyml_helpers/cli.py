@@ -1,0 +1,151 @@
+"""The command `tinyml`: the course from any shell, on any system."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tinyml_helpers.course import doctor as examination
+from tinyml_helpers.course import runner, scoreboard, syllabus
+
+app = typer.Typer(
+    help="The TinyML course: run its lessons, look at what they measured.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+console = Console()
+
+
+class Profile(StrEnum):
+    """How much a lesson trains: within a minute, or all of it."""
+
+    quick = "quick"
+    full = "full"
+
+
+Lessons = Annotated[
+    list[int] | None, typer.Option("--lesson", "-l", help="Number of a lesson; may be repeated.")
+]
+
+
+@app.command()
+def doctor() -> None:
+    """Say whether this machine is ready, what is missing, and how to get it."""
+    report = examination.examine()
+    table = Table(box=None, show_header=False)
+    for finding in report.findings:
+        sign = "[green]✓[/]" if finding.ok else "[red]✗[/]"
+        table.add_row(sign, finding.subject, finding.found, "" if finding.ok else finding.cure)
+    console.print(table)
+    console.print("Ready." if report.ready else "Not ready: see the cures above.")
+    raise typer.Exit(not report.ready)
+
+
+@app.command()
+def course(
+    lesson: Lessons = None,
+    profile: Annotated[Profile, typer.Option(help="quick: a minute a lesson.")] = Profile.quick,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", help="name=value for the lesson; may be repeated.")
+    ] = None,
+) -> None:
+    """Run the lessons in order; leave notebooks, pages and scoreboard in build/."""
+    chosen = _select(lesson)
+    parameters = {"profile": profile.value, **_parse(parameter or [])}
+    folder, built = runner.build_folder(), []
+    failure: runner.LessonError | None = None
+    with _progress() as bar:
+        for one in chosen:
+            try:
+                built.append(_run(one, parameters, bar))
+            except runner.LessonError as error:
+                failure = error
+                break
+    board = scoreboard.collect()
+    folder.mkdir(exist_ok=True)
+    page = runner.write_index(built, board, folder)
+    console.print(_table(board))
+    console.print(f"Look at {page}", soft_wrap=True)
+    if failure:
+        _stop(f"Stopped at {failure}. What was run is kept in {folder}.")
+
+
+def _run(lesson: syllabus.Lesson, parameters: dict[str, Any], bar: Progress) -> runner.Built:
+    cells = len(syllabus.read_notebook(lesson.path).cells)
+    task = bar.add_task(f"{lesson.number:02d} {lesson.title}", total=cells)
+    started = time.perf_counter()
+    built = runner.run(lesson, parameters, runner.build_folder(), lambda: bar.advance(task))
+    seconds = time.perf_counter() - started
+    bar.update(task, completed=cells, description=f"{lesson.number:02d} {lesson.title} [green]✓[/]")
+    if not console.is_terminal:
+        console.print(f"{lesson.number:02d} {lesson.title}: {seconds:.0f} s")
+    return built
+
+
+@app.command("scoreboard")
+def show_scoreboard() -> None:
+    """Show what the lessons measured when they last ran on this machine."""
+    console.print(_table(scoreboard.collect()))
+
+
+@app.command()
+def outputs(lesson: Lessons = None) -> None:
+    """Run lessons and store their outputs in the notebooks, for readers without a kernel."""
+    # One set of records, whatever was measured with other parameters before.
+    os.environ["TINYML_RESULTS"] = str(runner.build_folder() / "outputs")
+    for one in _select(lesson):
+        console.print(f"{one.number:02d} {one.title}")
+        try:
+            runner.refresh_outputs(one)
+        except runner.LessonError as error:
+            _stop(f"Stopped at {error}. {one.path.name} is as it was.")
+
+
+def _select(numbers: list[int] | None) -> list[syllabus.Lesson]:
+    try:
+        return syllabus.select(numbers or [])
+    except (ValueError, FileNotFoundError) as error:
+        _stop(f"{error}")
+
+
+def _parse(pairs: list[str]) -> dict[str, Any]:
+    parsed = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            _stop(f"parameter {pair!r} is not name=value, such as seed=1")
+        try:
+            parsed[name] = json.loads(value)
+        except ValueError:
+            parsed[name] = value
+    return parsed
+
+
+def _table(board: scoreboard.Scoreboard) -> Table | str:
+    if not board.records:
+        return repr(board)
+    table = Table("lesson", "measured", title="Scoreboard", title_justify="left")
+    table.add_column("value", justify="right")
+    table.add_column("unit")
+    for record in board.records:
+        table.add_row(f"{record.lesson:02d}", record.name, record.figure, record.unit)
+    return table
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description:<36}"), BarColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def _stop(sentence: str) -> NoReturn:
+    Console(stderr=True).print(sentence, style="red", soft_wrap=True, markup=False)
+    raise typer.Exit(1)

@@ -1,0 +1,115 @@
+"""Exercises that check themselves.
+
+A lesson calls `check.<exercise>(answer)`. With `None` in place of an answer it says that nothing has
+been tried yet; otherwise it says what was right and why it matters, or gives a hint. The exercises of
+lesson N are functions in `tinyml_helpers/course/exercises/lesson_NN.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal["right", "hint", "not tried yet"]
+_SIGNS = {"right": "✓", "hint": "✗", "not tried yet": "○"}
+_COLOURS = {"right": "#009E73", "hint": "#D55E00", "not tried yet": "#767676"}
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """What an exercise says of an answer: `status` and one `message` for the learner."""
+
+    status: Status
+    message: str
+
+    def __repr__(self) -> str:
+        return f"{_SIGNS[self.status]} {self.status.capitalize()}. {self.message}".rstrip()
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<div style="border-left:4px solid {_COLOURS[self.status]};padding:.4em .8em">'
+            f"<b>{_SIGNS[self.status]} {self.status.capitalize()}.</b> "
+            f"{html.escape(self.message)}</div>"
+        )
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: its `judge`, and `wrong` argument tuples that a test gives it."""
+
+    judge: Callable[..., Verdict]
+    wrong: tuple[tuple[Any, ...], ...]
+
+    def __call__(self, *answer: Any) -> Verdict:
+        """Judge an answer; one that is missing or cannot be judged gets a verdict too."""
+        if not answer or any(part is None for part in answer):
+            return Verdict("not tried yet", "Put your answer in place of None and run the cell again.")
+        try:
+            return self.judge(*answer)
+        except Exception as error:
+            return hint(
+                f"Your answer could not be checked ({type(error).__name__}: {error}). "
+                "Is it of the kind that the exercise asks for?"
+            )
+
+
+def right(message: str) -> Verdict:
+    """Say that the answer is right, and why that matters."""
+    return Verdict("right", message)
+
+
+def hint(message: str) -> Verdict:
+    """Say that the answer is not right yet, with a hint that helps."""
+    return Verdict("hint", message)
+
+
+def exercise(
+    *, wrong: list[tuple[Any, ...]]
+) -> Callable[[Callable[..., Verdict]], Callable[..., Verdict]]:
+    """Mark a function as an exercise.
+
+    Args:
+        wrong: tuples of arguments that must get a hint; tests try each of them.
+    """
+
+    def mark(judge: Callable[..., Verdict]) -> Callable[..., Verdict]:
+        made = Exercise(judge, tuple(wrong))
+
+        @functools.wraps(judge)
+        def answer(*given: Any) -> Verdict:
+            return made(*given)
+
+        _registry[judge.__name__] = made
+        return answer
+
+    return mark
+
+
+_registry: dict[str, Exercise] = {}
+
+
+@functools.cache
+def exercises() -> dict[str, Exercise]:
+    """Return every exercise of the course by name."""
+    package = importlib.import_module("tinyml_helpers.course.exercises")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return _registry
+
+
+def __getattr__(name: str) -> Exercise:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    if name not in exercises():
+        known = ", ".join(sorted(exercises()))
+        raise AttributeError(f"no exercise {name!r}: choose one of {known}")
+    return exercises()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted(exercises())

@@ -1,0 +1,141 @@
+"""Is this machine ready? Versions, cores, memory, disk and data, with a cure for what is not."""
+
+from __future__ import annotations
+
+import html
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+from packaging.requirements import Requirement
+
+from tinyml_helpers import datasets
+
+GIB = 2**30
+_LOCK = Path(__file__).parents[2] / "requirements.lock"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was examined: its `subject`, what was `found`, and the `cure` if it is not `ok`."""
+
+    subject: str
+    found: str
+    ok: bool
+    cure: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """All findings; `ready` when nothing is amiss."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every finding is well."""
+        return all(finding.ok for finding in self.findings)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{'✓' if f.ok else '✗'} {f.subject:<9} {f.found}{'' if f.ok else ' -> ' + f.cure}"
+            for f in self.findings
+        ]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{'✓' if f.ok else '✗'}</td>"
+            + "".join(
+                f"<td style='text-align:left'>{html.escape(text)}</td>"
+                for text in (f.subject, f.found, "" if f.ok else f.cure)
+            )
+            + "</tr>"
+            for f in self.findings
+        )
+        return f"<table>{rows}</table>"
+
+
+def examine() -> Report:
+    """Examine the machine, the installed packages and the data; never raises for what it finds."""
+    return Report((_python(), _packages(), _cores(), _memory(), _disk(), _data()))
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding("Python", version, fits, "install Python 3.11, remove .venv, run make again")
+
+
+def _packages() -> Finding:
+    wanted = locked()
+    wrong = [
+        f"{name} {installed or 'missing'} (want {version})"
+        for name, version in wanted.items()
+        if (installed := _installed(name)) != version
+    ]
+    if not wrong:
+        return Finding("packages", f"all {len(wanted)} as in requirements.lock", True)
+    cure = "run `pip install -r requirements.lock`, or make again"
+    listed = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+    return Finding("packages", listed, False, cure)
+
+
+def locked(path: Path = _LOCK) -> dict[str, str]:
+    """Return package -> version of requirements.lock, for this system and Python.
+
+    Raises:
+        FileNotFoundError: there is no lock beside the package.
+    """
+    lines = (line.split("#")[0].strip() for line in path.read_text("utf-8").splitlines())
+    wanted = [Requirement(line) for line in lines if line]
+    return {
+        r.name: str(r.specifier).removeprefix("==")
+        for r in wanted
+        if r.marker is None or r.marker.evaluate()
+    }
+
+
+def _installed(name: str) -> str | None:
+    try:
+        # torch's version may end in +cpu, which says how it was built.
+        return metadata.version(name).split("+")[0]
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cores() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Finding("cores", f"{cores} for this process", cores >= 1)
+
+
+def _memory() -> Finding:
+    memory = psutil.virtual_memory()
+    found = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} GiB available"
+    return Finding("memory", found, memory.available > 2 * GIB, "close programs: a lesson needs 2 GiB")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(datasets.data_folder()).free if _has_data() else 0
+    return Finding("disk", f"{free / GIB:.0f} GiB free", free > GIB, "make room: lessons need 1 GiB")
+
+
+def _has_data() -> bool:
+    try:
+        return datasets.data_folder().is_dir()
+    except datasets.DataError:
+        return False
+
+
+def _data() -> Finding:
+    try:
+        sizes = [len(datasets.read_verified(name)) for name in datasets.manifest()]
+    except datasets.DataError as error:
+        found, _, cure = str(error).partition(": ")
+        return Finding("data", found, False, cure)
+    return Finding("data", f"{len(sizes)} files, {sum(sizes) / 1e6:.1f} MB, all verified", True)

@@ -1,0 +1,172 @@
+"""Run lessons from start to end, and make pages of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyml_helpers.course import scoreboard
+from tinyml_helpers.course.syllabus import TITLES, Lesson, read_notebook
+
+_PAGES = Path(__file__).parent / "html"
+
+
+class LessonError(RuntimeError):
+    """A cell of a lesson raised an error; the message names lesson, cell and error."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What running a lesson left behind: the executed `notebook` and its HTML `page`."""
+
+    lesson: Lesson
+    notebook: Path
+    page: Path
+
+
+def build_folder() -> Path:
+    """Return the folder for executed lessons: `build/` of the checkout."""
+    return Path(__file__).parents[2] / "build"
+
+
+def run(
+    lesson: Lesson, parameters: Mapping[str, Any], folder: Path, on_cell: Callable[[], None]
+) -> Built:
+    """Execute a lesson in a fresh kernel and convert it to HTML, also where a cell fails.
+
+    Args:
+        lesson: the lesson.
+        parameters: values for its `parameters` cell.
+        folder: where notebook and page go.
+        on_cell: called after each cell, to move a progress bar.
+
+    Raises:
+        LessonError: a cell raised an error, or a parameter does not exist.
+    """
+    import papermill
+
+    check_parameters(lesson, parameters)
+    folder.mkdir(parents=True, exist_ok=True)
+    built = Built(lesson, folder / lesson.path.name, folder / f"{lesson.name}.html")
+    try:
+        with _counting_cells(on_cell):
+            papermill.execute_notebook(
+                lesson.path, built.notebook, dict(parameters), cwd=lesson.path.parent,
+                kernel_name="python3", progress_bar=False, log_output=False,
+            )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        raise LessonError(
+            f"lesson {lesson.number:02d} ({lesson.path.name}), code cell {error.exec_count}: "
+            f"{error.ename}: {error.evalue}"
+        ) from error
+    finally:
+        if built.notebook.exists():
+            write_page(built.notebook, built.page)
+    return built
+
+
+def check_parameters(lesson: Lesson, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that the lesson's `parameters` cell does not set.
+
+    Raises:
+        LessonError: the lesson has no parameter of that name.
+    """
+    import papermill
+
+    known = papermill.inspect_notebook(lesson.path)
+    for name in parameters:
+        if name not in known:
+            raise LessonError(
+                f"lesson {lesson.number:02d} has no parameter {name!r}: choose one of {', '.join(known)}"
+            )
+
+
+class _counting_cells:  # noqa: N801 - reads as a statement: `with _counting_cells(...)`
+    """Tell each executed cell, by way of papermill's own notebook manager."""
+
+    def __init__(self, on_cell: Callable[[], None]) -> None:
+        from papermill.engines import NotebookExecutionManager
+
+        self.manager, self.on_cell = NotebookExecutionManager, on_cell
+        self.original = NotebookExecutionManager.cell_complete
+
+    def __enter__(self) -> None:
+        original, on_cell = self.original, self.on_cell
+
+        def cell_complete(manager: Any, *arguments: Any, **named: Any) -> Any:
+            on_cell()
+            return original(manager, *arguments, **named)
+
+        self.manager.cell_complete = cell_complete
+
+    def __exit__(self, *_: object) -> None:
+        self.manager.cell_complete = self.original
+
+
+def write_page(notebook: Path, page: Path) -> None:
+    """Convert an executed notebook to one HTML file that needs no network."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="lesson", extra_template_basedirs=[str(_PAGES)], embed_images=True
+    )
+    body, _ = exporter.from_notebook_node(without_widgets(read_notebook(notebook)))
+    scoreboard.write_atomically(page, body.replace('.ipynb"', '.html"'))
+
+
+def without_widgets(notebook: Any) -> Any:
+    """Drop what only a live kernel can show: widget views, their state, progress bars."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+            ]
+    return notebook
+
+
+def write_index(built: list[Built], board: scoreboard.Scoreboard, folder: Path) -> Path:
+    """Write the index page, with syllabus and scoreboard, and scoreboard.json; return the page."""
+    import json
+    from dataclasses import asdict
+
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
+    page = environment.get_template("index.html.j2").render(
+        titles=TITLES, built={b.lesson.number: b for b in built}, board=board.records
+    )
+    scoreboard.write_atomically(folder / "index.html", page)
+    records = json.dumps([asdict(record) for record in board.records], indent=2)
+    scoreboard.write_atomically(folder / "scoreboard.json", records + "\n")
+    return folder / "index.html"
+
+
+def refresh_outputs(lesson: Lesson) -> None:
+    """Execute a lesson and store its outputs in the notebook itself, without state or timestamps.
+
+    Raises:
+        LessonError: a cell raised an error; the notebook is left as it was.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    notebook = read_notebook(lesson.path)
+    client = NotebookClient(
+        notebook, timeout=600, kernel_name="python3",
+        resources={"metadata": {"path": str(lesson.path.parent)}},
+    )  # fmt: skip
+    try:
+        client.execute(env={**os.environ, "OMP_NUM_THREADS": "1"})
+    except CellExecutionError as error:
+        raise LessonError(f"lesson {lesson.number:02d}: {error.ename}: {error.evalue}") from error
+    for cell in without_widgets(notebook).cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    scoreboard.write_atomically(lesson.path, nbformat.writes(notebook) + "\n")

@@ -1,0 +1,124 @@
+"""The scoreboard: what each lesson measured, collected in one table."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+
+
+@dataclass(frozen=True, repr=False)
+class Record:
+    """One measurement: dotted `name`, `value`, `unit` and the number of its `lesson`."""
+
+    name: str
+    value: float
+    unit: str
+    lesson: int
+
+    @property
+    def figure(self) -> str:
+        """The value with four significant digits."""
+        return f"{self.value:,.0f}" if self.value.is_integer() else f"{self.value:,.4g}"
+
+    def __repr__(self) -> str:
+        return f"{self.name} = {self.figure} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True, repr=False)
+class Scoreboard:
+    """All records, ordered by lesson, in the order in which the lessons wrote them."""
+
+    records: tuple[Record, ...]
+
+    def __getitem__(self, name: str) -> float:
+        """Return the value recorded under `name`.
+
+        Raises:
+            KeyError: nothing is recorded under it.
+        """
+        for record in self.records:
+            if record.name == name:
+                return record.value
+        raise KeyError(f"nothing is recorded as {name!r}: run the lesson that measures it")
+
+    def of_lesson(self, lesson: int) -> Scoreboard:
+        """Return what one lesson recorded."""
+        return Scoreboard(tuple(r for r in self.records if r.lesson == lesson))
+
+    def __repr__(self) -> str:
+        if not self.records:
+            return "The scoreboard is empty: run a lesson, or `tinyml course`."
+        width = max(len(record.name) for record in self.records)
+        return "\n".join(
+            f"{r.lesson:02d}  {r.name:<{width}}  {r.figure:>12} {r.unit}" for r in self.records
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{r.lesson:02d}</td><td style='text-align:left'>{html.escape(r.name)}</td>"
+            f"<td>{r.figure}</td><td style='text-align:left'>{html.escape(r.unit)}</td></tr>"
+            for r in self.records
+        )
+        header = "<tr><th>lesson</th><th>measured</th><th>value</th><th>unit</th></tr>"
+        return f"<table>{header}{rows}</table>" if self.records else f"<p>{self!r}</p>"
+
+
+def results_folder() -> Path:
+    """Return the folder of the records: `TINYML_RESULTS`, or `build/results` of the checkout."""
+    default = Path(__file__).parents[2] / "build" / "results"
+    return Path(os.environ.get("TINYML_RESULTS", default))
+
+
+def record(name: str, value: float, unit: str, lesson: int) -> Record:
+    """Record a measurement; a later one of the same name and lesson replaces it.
+
+    Args:
+        name: dotted lower-case words, the first of which names the subject: "ptq.int8.size_ratio".
+        value: a finite number.
+        unit: "percent", "bytes", "ms" ...; "" for a plain ratio or count.
+        lesson: number of the lesson.
+
+    Raises:
+        ValueError: the name is not dotted, or the value is not finite.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"record name {name!r} is not dotted lower case, such as 'ptq.int8.size_ratio'")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}: only finite numbers are recorded")
+    made = Record(name, float(value), unit, lesson)
+    path = results_folder() / f"{lesson:02d}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = [r for r in _read(path) if r.name != name] if path.exists() else []
+    write_atomically(path, json.dumps([asdict(r) for r in (*kept, made)], indent=2) + "\n")
+    return made
+
+
+def _read(path: Path) -> list[Record]:
+    try:
+        return [Record(**entry) for entry in json.loads(path.read_text("utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: delete it and run its lesson again") from error
+
+
+def collect() -> Scoreboard:
+    """Return the records of all lessons that have run.
+
+    Raises:
+        ValueError: a file of records is damaged.
+    """
+    files = sorted(results_folder().glob("[0-9][0-9].json"))
+    return Scoreboard(tuple(record for path in files for record in _read(path)))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` so that a reader sees the old file or the new one, never half of it."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, "utf-8")
+    partial.replace(path)

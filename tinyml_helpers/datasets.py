@@ -1,0 +1,209 @@
+"""Data that ships with the course, verified each time it is read.
+
+Every file under `data/` is listed in `data/manifest.json` with its size and SHA-256. A file that does
+not match is never used: the error names the file and says how to restore it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+FASHION_CLASSES = (
+    "T-shirt", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+# The set's public home and the MD5 sums that its authors and torchvision publish.
+FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+FASHION_MD5 = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
+
+
+class DataError(RuntimeError):
+    """A file of the course is missing or damaged, or a download did not succeed."""
+
+
+@dataclass(frozen=True, repr=False)
+class ImageSet:
+    """Labelled grey images: `images` uint8 [N, 28, 28], `labels` int64 [N], `classes` names."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...] = FASHION_CLASSES
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        height, width = self.images.shape[1:]
+        return f"{len(self):,} images of {height}x{width} pixels in {len(self.classes)} classes"
+
+    def take(self, indices: slice | NDArray[np.int64]) -> ImageSet:
+        """Return the images at `indices` (a slice or an int array [M])."""
+        return ImageSet(self.images[indices], self.labels[indices], self.classes)
+
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images as float32 [N, 1, 28, 28] in 0..1, and labels as int64 [N]."""
+        import torch
+
+        return torch.from_numpy(self.images).float().div(255)[:, None], torch.from_numpy(self.labels)
+
+
+@dataclass(frozen=True, repr=False)
+class Fashion:
+    """Fashion-MNIST: `train` and `test`, each an `ImageSet`."""
+
+    train: ImageSet
+    test: ImageSet
+
+    def __repr__(self) -> str:
+        return f"Fashion-MNIST\n  train: {self.train!r}\n  test:  {self.test!r}"
+
+
+def data_folder() -> Path:
+    """Return the folder of the shipped data: `TINYML_DATA`, or `data/` beside the package.
+
+    Raises:
+        DataError: there is no manifest in it.
+    """
+    folder = Path(os.environ.get("TINYML_DATA", Path(__file__).parents[1] / "data"))
+    if not (folder / "manifest.json").is_file():
+        raise DataError(
+            f"no course data in {folder}: work in a checkout of the course, "
+            "or set TINYML_DATA to its data folder"
+        )
+    return folder
+
+
+@cache
+def _manifest(path: Path, modified_ns: int) -> dict[str, dict[str, str | int]]:
+    try:
+        files: dict[str, dict[str, str | int]] = json.loads(path.read_text("utf-8"))["files"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is damaged: {_cure('manifest.json')}") from error
+    return files
+
+
+def manifest() -> dict[str, dict[str, str | int]]:
+    """Return the manifest: relative file name -> {"bytes": size, "sha256": hex digest}.
+
+    Raises:
+        DataError: the manifest is missing or damaged.
+    """
+    path = data_folder() / "manifest.json"
+    return _manifest(path, path.stat().st_mtime_ns)
+
+
+def read_verified(name: str) -> bytes:
+    """Return the bytes of a shipped file after checking them against the manifest.
+
+    Args:
+        name: path below `data/`, e.g. "models/small.safetensors".
+
+    Raises:
+        DataError: the file is not listed, missing, unreadable or damaged.
+    """
+    if name not in manifest():
+        raise DataError(f"data/{name} is not in data/manifest.json: choose one of {sorted(manifest())}")
+    try:
+        content = (data_folder() / name).read_bytes()
+    except OSError as error:
+        raise DataError(f"data/{name} cannot be read ({error.strerror}): {_cure(name)}") from error
+    expected = manifest()[name]
+    if hashlib.sha256(content).hexdigest() != expected["sha256"]:
+        raise DataError(
+            f"data/{name} is damaged ({len(content):,} bytes whose SHA-256 is not the one of the "
+            f"{expected['bytes']:,} bytes in data/manifest.json): {_cure(name)}"
+        )
+    return content
+
+
+def _cure(name: str) -> str:
+    return f"restore it with `git checkout -- data/{name}`"
+
+
+def load_fashion(*, full: bool = False) -> Fashion:
+    """Load Fashion-MNIST.
+
+    Args:
+        full: False reads what ships with the course: all 10,000 test images and a stratified
+            12,000 of the 60,000 training images. True fetches the whole set from its public home
+            (30 MB, once, verified, kept in `cache_folder()`).
+
+    Raises:
+        DataError: a file is missing or damaged, or the download failed.
+
+    Source: Xiao, Rasul and Vollgraf, arXiv 1708.07747.
+    """
+    if full:
+        return Fashion(_fetch_fashion("train"), _fetch_fashion("t10k"))
+    return Fashion(_read_images("fashion_mnist_train.npz"), _read_images("fashion_mnist_test.npz"))
+
+
+def _read_images(name: str) -> ImageSet:
+    import io
+
+    with np.load(io.BytesIO(read_verified(name)), allow_pickle=False) as arrays:
+        return ImageSet(arrays["images"], arrays["labels"].astype(np.int64))
+
+
+def cache_folder() -> Path:
+    """Return the folder for downloads and built files: `TINYML_CACHE`, or the user's cache."""
+    import platformdirs
+
+    return Path(os.environ.get("TINYML_CACHE") or platformdirs.user_cache_path("tinyml-helpers"))
+
+
+def _fetch_fashion(part: str) -> ImageSet:
+    images = decode_idx(_fetch(f"{part}-images-idx3-ubyte.gz").read_bytes())
+    labels = decode_idx(_fetch(f"{part}-labels-idx1-ubyte.gz").read_bytes())
+    return ImageSet(images, labels.astype(np.int64))
+
+
+def _fetch(name: str) -> Path:
+    import pooch
+
+    folder = cache_folder() / "fashion_mnist"
+    try:
+        return Path(
+            pooch.retrieve(
+                FASHION_URL + name, f"md5:{FASHION_MD5[name]}", name, folder, progressbar=True
+            )
+        )
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"could not fetch {name} from {FASHION_URL}: check the network and try again, or use "
+            f"load_fashion() without full=True, which needs none ({type(error).__name__}: {error})"
+        ) from error
+
+
+def decode_idx(packed: bytes) -> NDArray[np.uint8]:
+    """Decode a gzipped IDX file of unsigned bytes into an array of the shape in its header.
+
+    Raises:
+        DataError: it is not gzip, or not an IDX file of unsigned bytes.
+    """
+    try:
+        raw = gzip.decompress(packed)
+        shape = np.frombuffer(raw, ">u4", count=raw[3], offset=4)
+        if raw[:3] != b"\x00\x00\x08":
+            raise ValueError(f"its header is {raw[:4].hex()}, not that of unsigned bytes")
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy()
+    except (OSError, EOFError, IndexError, ValueError) as error:
+        raise DataError(f"not a gzipped IDX file: {error}") from error
