@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -40,3 +42,21 @@ def _declare_missing_operators() -> None:
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     # The operators vanish with the object that declared them.
     _kept_alive.append(library)
+
+
+def expect_quantization_warnings() -> None:
+    """Hide the warnings about quantization that the lessons explain in their text, and no others.
+
+    - torch.ao.quantization says at each call that it will be removed; lesson 02 says so once.
+    - its quantized tensors and `reduce_range` say the same of themselves.
+    - torchao logs that kernels for GPUs cannot be loaded, and PyTorch that torchao registers an enum
+      in a way that will change; neither concerns a CPU.
+    """
+    for category, message in (
+        (DeprecationWarning, "torch.ao.quantization is deprecated"),
+        (UserWarning, "Please use quant_min and quant_max"),
+        (UserWarning, "torch.quantize_per_tensor, torch.quantize_per_channel"),
+    ):
+        warnings.filterwarnings("ignore", message, category)
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -82,7 +82,7 @@ def read_notebook(path: Path) -> Any:
 def _read(path: Path) -> Lesson:
     opening = read_notebook(path).cells[0].source
     head = re.match(r"# (\d+) · (.+)\n\n(.+)\n", opening)
-    time = re.search(r"\*\*Time:?\*\*:? *(.+)", opening)
+    time = re.search(r"\*\*Time\*\*: *(.+)", opening)
     if not head or not time:
         raise ValueError(f"{path.name} does not open with `# N · Title`, a promise and **Time**")
     return Lesson(int(head[1]), head[2], head[3], time[1], path)

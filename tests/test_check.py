@@ -1,0 +1,41 @@
+import pytest
+
+from tinyml_helpers.course import check
+
+EXERCISES = check.exercises()
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_stub_is_answered_not_tried_yet(name):
+    assert getattr(check, name)(None).status == "not tried yet"
+
+
+WRONG = [(name, wrong) for name, made in EXERCISES.items() for wrong in made.wrong]
+
+
+@pytest.mark.parametrize(("name", "wrong"), WRONG, ids=[f"{n}-{i}" for i, (n, _) in enumerate(WRONG)])
+def test_a_wrong_answer_gets_a_hint(name, wrong):
+    verdict = getattr(check, name)(*wrong)
+    assert verdict.status == "hint"
+    assert len(verdict.message) > 20
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("nonsense", ["words", [], object(), lambda: 1 / 0, float("nan"), -1])
+def test_nonsense_gets_a_hint_and_never_an_error(name, nonsense):
+    assert getattr(check, name)(nonsense).status == "hint"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_is_tried_with_two_wrong_answers_at_least(name):
+    assert len(EXERCISES[name].wrong) >= 2
+
+
+def test_an_unknown_exercise_lists_the_known_ones():
+    with pytest.raises(AttributeError, match="no exercise 'zero': choose one of .*zero_point"):
+        check.zero  # noqa: B018
+
+
+def test_verdicts_are_safe_html():
+    assert "&lt;b&gt;" in check.hint("<b>")._repr_html_()
+    assert repr(check.right("Why.")) == "✓ Right. Why."

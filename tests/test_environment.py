@@ -1,0 +1,59 @@
+"""pyproject.toml, requirements.lock and environment.yml speak of the same set of packages."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DECLARED = [
+    Requirement(line)
+    for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+]
+LINES = [
+    line for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines() if not line.startswith("#")
+]
+LOCKED = [Requirement(line) for line in LINES]
+
+
+def test_every_line_of_the_lock_is_exact_and_there_once():
+    assert all(re.fullmatch(r"==[^,*]+", str(r.specifier)) for r in LOCKED)
+    names = [canonicalize_name(r.name) for r in LOCKED]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("platform", [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")])
+def test_the_lock_fits_the_declared_ranges_on_every_system(platform):
+    system = {**default_environment(), "sys_platform": platform[0], "platform_machine": platform[1]}
+
+    def there(requirement):
+        return requirement.marker is None or requirement.marker.evaluate(system)
+
+    locked = {canonicalize_name(r.name): str(r.specifier)[2:] for r in LOCKED if there(r)}
+    for requirement in filter(there, DECLARED):
+        name = canonicalize_name(requirement.name)
+        assert name in locked, f"{name} is not in requirements.lock"
+        assert requirement.specifier.contains(locked[name], prereleases=True), name
+    assert ("tensorflow-cpu" in locked) != ("tensorflow" in locked)
+
+
+def test_every_dependency_says_what_it_is_for():
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    block = text[text.index("dependencies = [") : text.index("[project.optional-dependencies]")]
+    for line in block.splitlines():
+        if line.strip().startswith('"'):
+            assert "#" in line, line
+
+
+def test_conda_gets_the_same_set():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    pip = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
+    assert pip == ["-r requirements.lock", "-e ."]
+    assert "python=3.11" in environment["dependencies"]
+    assert PROJECT["requires-python"] == ">=3.11,<3.14"

@@ -1,0 +1,174 @@
+"""Every lesson keeps the house style, and its exercises answer as they should."""
+
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+from tinyml_helpers.course import check, syllabus
+
+LESSONS = syllabus.lessons()
+SECTIONS = ("## Exercises", "## What you measured", "## In the field", "## Next")
+
+
+@pytest.fixture(params=LESSONS, ids=lambda lesson: lesson.name)
+def lesson(request):
+    return request.param
+
+
+@pytest.fixture
+def cells(lesson):
+    return syllabus.read_notebook(lesson.path).cells
+
+
+def without_exercises(cells):
+    """The cells before the exercises and after them."""
+    heads = [i for i, c in enumerate(cells) if c.source.startswith("## Exercises")]
+    tails = [i for i, c in enumerate(cells) if c.source.startswith("## What you measured")]
+    return cells[: heads[0]] + cells[tails[0] :]
+
+
+def code(cells):
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def lines(cell):
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def tagged(cells, tag):
+    return [cell for cell in cells if tag in cell.metadata.get("tags", [])]
+
+
+def text_outputs(cells):
+    for cell in code(cells):
+        for output in cell.outputs:
+            yield output.get("text", "")
+            yield from (v for k, v in output.get("data", {}).items() if k.startswith("text/"))
+
+
+def test_it_opens_with_promise_goals_time_and_needs(lesson, cells):
+    opening = cells[0].source
+    assert opening.startswith(f"# {lesson.number} · {syllabus.TITLES[lesson.number]}\n")
+    for part in ("**You will**", "**Before this**:", "**Time**:", "**Needs**:"):
+        assert part in opening
+    goals = re.findall(r"^- ", opening, re.MULTILINE)
+    assert 3 <= len(goals) <= 5
+
+
+def test_it_has_the_closing_sections_in_order(cells):
+    text = "\n".join(cell.source for cell in cells)
+    places = [text.find(section) for section in SECTIONS]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_it_has_one_parameters_cell_with_seed_and_profile(cells):
+    parameters = tagged(cells, "parameters")
+    assert len(parameters) == 1
+    assert parameters[0] is code(cells)[0]
+    assert "seed = " in parameters[0].source
+    assert 'profile = "quick"' in parameters[0].source
+
+
+def test_its_size_keeps_within_the_house_numbers(cells):
+    core = without_exercises(cells)
+    counts = [len(lines(cell)) for cell in code(core)]
+    words = sum(len(cell.source.split()) for cell in core if cell.cell_type == "markdown")
+    assert 20 <= len(core) <= 44
+    assert statistics.median(counts) <= 6
+    assert statistics.quantiles(counts, n=10)[-1] <= 13
+    assert max(counts) <= 25
+    assert sum(counts) <= 150
+    assert 900 <= words <= 2000
+    assert sum(line.lstrip().startswith("def ") for cell in code(core) for line in lines(cell)) <= 2
+
+
+def test_its_code_is_readable_on_half_a_screen(cells):
+    long = [line for cell in code(cells) for line in lines(cell) if len(line) > 105]
+    assert not long
+
+
+def test_its_figures_say_what_they_show(cells):
+    for cell in code(cells):
+        if "plt.subplots" in cell.source:
+            assert "plots.finish(" in cell.source or "show_image" in cell.source, cell.source
+
+
+def test_every_widget_is_followed_by_the_same_figure(cells):
+    widgets = tagged(cells, "widget")
+    assert widgets
+    for cell in widgets:
+        draw = re.search(r"explore\((\w+)", cell.source)[1]
+        following = code(cells)[code(cells).index(cell) + 1]
+        assert re.search(rf"^{draw}\(", following.source, re.MULTILINE)
+        assert any("image/png" in output.get("data", {}) for output in following.outputs)
+
+
+def test_it_is_stored_with_clean_outputs(cells):
+    assert all(cell.execution_count for cell in code(cells))
+    for cell in code(cells):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert not any("widget" in kind for kind in output.get("data", {}))
+    for text in text_outputs(cells):
+        assert not re.search(r"Warning|Traceback|/home/|/usr/|/tmp/", "".join(text))
+
+
+def test_it_shows_pictures(cells):
+    pictures = sum(
+        "image/png" in output.get("data", {}) for cell in code(cells) for output in cell.outputs
+    )
+    assert pictures >= 3
+
+
+def test_it_records_and_checks_outputs(lesson, cells):
+    source = "\n".join(cell.source for cell in code(cells))
+    assert "scoreboard.record(" in source
+    assert f"lesson={lesson.number}" in source
+    assert source.count("# NBVAL_CHECK_OUTPUT") >= 3
+
+
+def test_its_exercises_answer_stub_and_solution(cells):
+    stubs, solutions = tagged(cells, "exercise"), tagged(cells, "solution")
+    assert 2 <= len(stubs) == len(solutions) <= 3
+    for stub, solution in zip(stubs, solutions, strict=True):
+        called = [re.search(r"check\.(\w+)\(", cell.source)[1] for cell in (stub, solution)]
+        assert called[0] == called[1]
+        assert called[0] in check.exercises()
+        assert "= None" in stub.source
+        assert solution.metadata["jupyter"]["source_hidden"]
+        for cell, verdict in ((stub, "Not tried yet"), (solution, "Right")):
+            assert cell.source.startswith("# NBVAL_CHECK_OUTPUT")
+            assert verdict in "".join(text_outputs([cell]))
+
+
+def test_nothing_depends_on_an_exercise(cells):
+    names = {
+        name
+        for cell in tagged(cells, "exercise")
+        for name in re.findall(r"^(\w+) = None", cell.source, re.MULTILINE)
+    }
+    others = [c for c in code(cells) if not {"exercise", "solution"} & set(c.metadata.get("tags", []))]
+    for name in names:
+        assert not any(re.search(rf"\b{name}\b", cell.source) for cell in others)
+
+
+def test_its_links_lead_somewhere(lesson, cells):
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)#]+)\)", cell.source):
+                assert target.startswith("https://") or (lesson.path.parent / target).exists(), target
+
+
+def test_the_checkout_has_no_notebook_that_is_not_a_lesson():
+    folder = syllabus.notebooks_folder()
+    assert {path.name for path in folder.glob("*.ipynb")} == {lesson.path.name for lesson in LESSONS}
+    assert [lesson.number for lesson in LESSONS] == list(range(len(LESSONS)))
+
+
+def test_readme_links_every_lesson_with_its_title():
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    for one in LESSONS:
+        assert f"[{one.title}](notebooks/{one.path.name})" in readme

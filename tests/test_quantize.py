@@ -1,0 +1,70 @@
+import torch
+
+import pytest
+
+from tinyml_helpers import datasets, models, training
+from tinyml_helpers.compress import affine, quantize
+
+
+def test_folding_batch_norm_keeps_the_function_and_the_original():
+    model = models.load_trained("small")
+    images, _ = datasets.load_fashion().test.take(slice(0, 50)).tensors()
+    folded = quantize.fold_batch_norm(model)
+    torch.testing.assert_close(folded(images), model(images), rtol=1e-4, atol=1e-4)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules())
+
+
+def test_rounded_weights_take_no_more_values_than_the_bits_allow():
+    model = quantize.fold_batch_norm(models.load_trained("tiny"))
+    for bits in (1, 2, 4):
+        for _, layer in quantize.layers(quantize.with_rounded_weights(model, bits)):
+            for channel in layer.weight.flatten(1):
+                assert len(channel.unique()) <= 2**bits
+
+
+def test_sensitivity_touches_one_layer_at_a_time():
+    model = quantize.fold_batch_norm(models.load_trained("tiny"))
+    before = {name: layer.weight.clone() for name, layer in quantize.layers(model)}
+
+    def changed(rounded):
+        return sum(not torch.equal(layer.weight, before[name]) for name, layer in quantize.layers(rounded))
+
+    drops = quantize.sensitivity(model, 4, lambda m: float(changed(m)))
+    assert set(drops) == set(before)
+    assert set(drops.values()) == {-1.0}
+    with pytest.raises(ValueError, match="no layer 'tail': choose one of"):
+        quantize.with_rounded_weights(model, 4, only="tail")
+
+
+def test_stored_tensors_are_all_that_an_int8_network_needs():
+    from torch.ao import quantization as tq
+
+    torch.backends.quantized.engine = "x86"
+    model = quantize.fold_batch_norm(models.load_trained("tiny"))
+    wrapped = tq.QuantWrapper(model).eval()
+    blocks = [name for name, block in wrapped.named_modules() if hasattr(block, "conv")]
+    wrapped = tq.fuse_modules(wrapped, [[f"{name}.conv", f"{name}.relu"] for name in blocks])
+    wrapped.qconfig = tq.get_default_qconfig("x86")
+    prepared = tq.prepare(wrapped)
+    prepared(datasets.load_fashion().train.take(slice(0, 64)).tensors()[0])
+    converted = tq.convert(prepared)
+    stored = quantize.stored_tensors(converted)
+    weights = {name: t for name, t in stored.items() if name.endswith(".weight")}
+    assert sum(t.numel() for t in weights.values()) == sum(
+        layer.weight.numel() for _, layer in quantize.layers(model)
+    )
+    assert all(t.dtype == torch.int8 for t in weights.values())
+    assert training.accuracy(converted, datasets.load_fashion().test.take(slice(0, 500))) > 80
+
+
+def test_rounding_activations_with_fine_steps_changes_next_to_nothing():
+    model = quantize.fold_batch_norm(models.load_trained("tiny"))
+    images, _ = datasets.load_fashion().train.take(slice(0, 64)).tensors()
+    seen = quantize.observe(model, images)
+    assert list(seen)[-1] == "head"
+    assert all(not module._forward_hooks for module in model.modules())
+    made = {name: affine.affine(values.min(), values.max(), 16) for name, values in seen.items()}
+    with torch.no_grad():
+        difference = quantize.with_rounded_activations(model, made)(images) - model(images)
+    assert 0 < float(difference.abs().max()) < 1e-2

@@ -1,0 +1,78 @@
+"""Count the instructions that an emulated core executes, exactly and at full speed.
+
+The counting is done in C (counter.c), once for each block of instructions that runs through
+without a jump: a hook in Python would slow a run by a factor of ten to thirty.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from unicorn import unicorn_const as const
+from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib  # the short names have no types
+
+from tinyml_helpers.mcu.toolchain import host_library
+
+
+class Counter(ctypes.Structure):
+    """`struct counter` of counter.c: executed and entered so far; where to stop."""
+
+    _fields_ = (
+        ("executed", ctypes.c_uint64),
+        ("limit", ctypes.c_uint64),
+        ("breakpoint", ctypes.c_uint64),
+        ("last_block", ctypes.c_uint64),
+        ("flash_base", ctypes.c_uint64),
+        ("flash", ctypes.c_void_p),
+        ("blocks", ctypes.c_void_p),
+        ("stop", ctypes.c_void_p),
+    )
+    executed: int
+    limit: int
+    breakpoint: int
+    last_block: int
+    _keep: tuple[object, ...]
+
+
+def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
+    """Count every instruction that an emulator executes from now on.
+
+    Args:
+        uc: the emulator.
+        flash: uint8 array, the memory that it executes from.
+        flash_base: address of its first byte.
+
+    Returns:
+        The counter; set `breakpoint` and `limit` before a run, read `executed` after it.
+
+    Raises:
+        UcError: the hook was refused.
+    """
+    blocks = np.zeros(flash.size // 2, np.uint64)  # one `struct block` for each halfword
+    counter = Counter(
+        flash_base=flash_base,
+        flash=flash.ctypes.data,
+        blocks=blocks.ctypes.data,
+        stop=ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value,
+    )
+    handle, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
+    status = uclib.uc_hook_add(
+        uc._uch,
+        ctypes.byref(handle),
+        const.UC_HOOK_BLOCK,
+        ctypes.cast(_library().on_block, ctypes.c_void_p),
+        ctypes.byref(counter),
+        *everywhere,
+    )
+    if status != const.UC_ERR_OK:
+        raise UcError(status)
+    counter._keep = (flash, blocks)  # C holds their addresses
+    return counter
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(str(host_library("counter.c")))

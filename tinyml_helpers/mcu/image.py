@@ -1,0 +1,139 @@
+"""A linked program: its bytes, where they go, and the names in it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
+
+
+FLASH_BASE, RAM_BASE = 0x0800_0000, 0x2000_0000  # as in link.ld
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A named variable or function: address and size in bytes."""
+
+    address: int
+    size_bytes: int
+    is_function: bool
+
+
+@dataclass(frozen=True, repr=False)
+class Image:
+    """A program for one core, as the linker wrote it.
+
+    Args:
+        elf: the ELF file.
+        core: the core that it was compiled for.
+        flash_limit_bytes: flash of the device that it was linked for.
+        ram_limit_bytes: RAM of that device.
+    """
+
+    elf: bytes
+    core: str
+    flash_limit_bytes: int
+    ram_limit_bytes: int
+
+    @property
+    def code_bytes(self) -> int:
+        """Instructions, in flash."""
+        return self._sections.get(".text", 0)
+
+    @property
+    def constant_bytes(self) -> int:
+        """Constants (`const`), in flash: the weights of a network, above all."""
+        return self._sections.get(".rodata", 0)
+
+    @property
+    def data_bytes(self) -> int:
+        """Variables with a starting value: it waits in flash and is copied to RAM."""
+        return self._sections.get(".data", 0)
+
+    @property
+    def zeroed_bytes(self) -> int:
+        """Variables that start at zero, in RAM only."""
+        return self._sections.get(".bss", 0)
+
+    @property
+    def flash_bytes(self) -> int:
+        """All that the program occupies in flash."""
+        return self.code_bytes + self.constant_bytes + self.data_bytes
+
+    @property
+    def ram_bytes(self) -> int:
+        """All variables; the stack comes on top."""
+        return self.data_bytes + self.zeroed_bytes
+
+    @cached_property
+    def symbols(self) -> Mapping[str, Symbol]:
+        """Variables and functions by name."""
+        from elftools.elf.sections import SymbolTableSection
+
+        table = self._file.get_section_by_name(".symtab")
+        assert isinstance(table, SymbolTableSection)  # the toolchain links with -g
+        return {
+            entry.name: Symbol(
+                entry["st_value"] & ~1 if kind == "STT_FUNC" else entry["st_value"],
+                entry["st_size"],
+                kind == "STT_FUNC",
+            )
+            for entry in table.iter_symbols()
+            if entry.name and (kind := entry["st_info"]["type"]) != "STT_FILE"
+        }
+
+    def variable(self, name: str) -> Symbol:
+        """Find a variable or constant by its name.
+
+        Raises:
+            ValueError: the program has none of that name.
+        """
+        symbol = self.symbols.get(name)
+        if symbol is None or symbol.is_function:
+            there = [k for k, s in self.symbols.items() if s.size_bytes and not s.is_function]
+            raise ValueError(
+                f"no variable {name!r} (one that nothing uses is left out): "
+                f"choose one of {', '.join(sorted(there)) or 'none'}"
+            )
+        return symbol
+
+    def segments(self) -> Iterator[tuple[int, bytes]]:
+        """Address in flash and content of each piece that a programmer would write there."""
+        for part in self._file.iter_segments(type="PT_LOAD"):
+            if part["p_filesz"]:
+                yield part["p_paddr"], part.data()
+
+    def function_at(self, address: int) -> str | None:
+        """Name of the function that holds an instruction's address, if any."""
+        for name, symbol in self.symbols.items():
+            if symbol.is_function and 0 <= address - symbol.address < symbol.size_bytes:
+                return name
+        return None
+
+    def __repr__(self) -> str:
+        """Show where every byte of the program goes."""
+        rows = [
+            ("code", self.code_bytes, "flash"),
+            ("constants", self.constant_bytes, "flash"),
+            ("initialised variables", self.data_bytes, "flash and RAM"),
+            ("zeroed variables", self.zeroed_bytes, "RAM"),
+            ("flash", self.flash_bytes, f"{self.flash_bytes / self.flash_limit_bytes:.1%} used"),
+            ("RAM", self.ram_bytes, f"{self.ram_bytes / self.ram_limit_bytes:.1%} used, + stack"),
+        ]
+        lines = [f"{name:<22}{size:>9,} B   {where}" for name, size, where in rows]
+        return "\n".join([f"program for {self.core}", *lines])
+
+    @cached_property
+    def _file(self) -> ELFFile:
+        from elftools.elf.elffile import ELFFile
+
+        return ELFFile(io.BytesIO(self.elf))
+
+    @cached_property
+    def _sections(self) -> Mapping[str, int]:
+        return {part.name: part["sh_size"] for part in self._file.iter_sections()}

@@ -1,0 +1,173 @@
+"""Compile C for a Cortex-M core, with the compiler that pip installs (zig's clang).
+
+Nothing here needs a network, root or a C compiler of the system's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import string
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from tinyml_helpers.datasets import cache_folder
+from tinyml_helpers.mcu.image import Image
+
+LEAST_STACK_BYTES = 512
+_OPTIMIZE = ("-O0", "-O1", "-O2", "-O3", "-Os", "-Oz")
+_C_FLAGS = (
+    "-std=c17",
+    "-ffreestanding",
+    "-fno-sanitize=all",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-g",  # without it, -Os leaves the symbol table out
+    "-Wl,--gc-sections",
+    "-Wl,-e,Reset_Handler",
+    "-Wl,-T,link.ld",
+)
+
+
+class ToolchainError(RuntimeError):
+    """The program could not be compiled or linked; the message holds the first errors."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """What the compiler must know about one core: its name and floating-point convention."""
+
+    cpu: str
+    abi: str
+
+
+# zig's cpu names leave the FPU (and the M33's DSP instructions) out: they are added here.
+CORES: Mapping[str, Core] = {
+    "cortex-m0plus": Core("cortex_m0plus", "eabi"),
+    "cortex-m3": Core("cortex_m3", "eabi"),
+    "cortex-m4": Core("cortex_m4+vfp4d16sp", "eabihf"),
+    "cortex-m7": Core("cortex_m7+fp_armv8d16", "eabihf"),
+    "cortex-m33": Core("cortex_m33+fp_armv8d16sp+dsp", "eabihf"),
+}
+
+
+def compile(
+    sources: str | Mapping[str, str],
+    core: str = "cortex-m4",
+    *,
+    optimize: str = "-O2",
+    flash_bytes: int = 1024 * 1024,
+    ram_bytes: int = 256 * 1024,
+) -> Image:
+    """Compile and link a C program whose work is done by its `main()`.
+
+    Args:
+        sources: the C text, or file name -> text for several files and headers.
+        core: one of `CORES`, or as a datasheet spells it: "Cortex-M0+", "Cortex-M4F".
+        optimize: the compiler's optimisation flag.
+        flash_bytes: flash of the device; the program must fit.
+        ram_bytes: RAM of the device; the stack takes what variables leave.
+
+    Returns:
+        The linked program. The same program is compiled once and then found in the cache.
+
+    Raises:
+        ToolchainError: the sources do not compile, do not link or do not fit.
+        ValueError: unknown core or flag, or a source name that is not a plain file name.
+    """
+    core = core.lower().replace("+", "plus").removesuffix("f")
+    files = {"main.c": sources} if isinstance(sources, str) else dict(sources)
+    _check(files, core, optimize)
+    files["_startup.c"] = _asset("startup.c")
+    files["link.ld"] = string.Template(_asset("link.ld")).substitute(
+        flash_bytes=flash_bytes, ram_bytes=ram_bytes, least_stack_bytes=LEAST_STACK_BYTES
+    )
+    target = CORES[core]
+    flags = ["-target", f"thumb-freestanding-{target.abi}", f"-mcpu={target.cpu}", optimize]
+    elf = _build(files, [*flags, *_C_FLAGS], ".elf").read_bytes()
+    return Image(elf, core, flash_limit_bytes=flash_bytes, ram_limit_bytes=ram_bytes)
+
+
+def host_library(name: str) -> Path:
+    """Build one of this package's C files as a shared library for the machine we run on.
+
+    Args:
+        name: file name of the C source beside this module.
+
+    Returns:
+        Path of the library, in the cache.
+
+    Raises:
+        ToolchainError: the compiler failed.
+    """
+    flags = ["-shared", "-fPIC", "-O2", "-mcpu=baseline", "-nostdlib", "-fno-sanitize=all"]
+    return _build({name: _asset(name)}, flags, ".dll" if os.name == "nt" else ".so")
+
+
+def cache_dir() -> Path:
+    """Directory for the compiler's cache and compiled programs; `TINYML_CACHE` moves it.
+
+    Returns:
+        The directory, created if it was missing.
+
+    Raises:
+        ToolchainError: it cannot be created.
+    """
+    path = cache_folder().expanduser().absolute() / "mcu"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolchainError(
+            f"cannot create {path}: set TINYML_CACHE to a directory that you may write to"
+        ) from error
+    return path
+
+
+def _check(files: Mapping[str, str], core: str, optimize: str) -> None:
+    if core not in CORES:
+        raise ValueError(f"unknown core {core!r}: choose one of {', '.join(CORES)}")
+    if optimize not in _OPTIMIZE:
+        raise ValueError(f"unknown flag {optimize!r}: choose one of {', '.join(_OPTIMIZE)}")
+    for name in files:
+        if Path(name).name != name or Path(name).suffix not in {".c", ".h"}:
+            raise ValueError(f"source name {name!r}: give a plain file name ending in .c or .h")
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _build(files: Mapping[str, str], flags: Sequence[str], suffix: str) -> Path:
+    """Run the compiler, unless the same files and flags were built before."""
+    recipe = repr((importlib.metadata.version("ziglang"), flags, sorted(files.items())))
+    built = cache_dir() / (hashlib.sha256(recipe.encode()).hexdigest()[:32] + suffix)
+    if not built.exists():
+        with tempfile.TemporaryDirectory(dir=cache_dir()) as work:
+            for name, text in files.items():
+                Path(work, name).write_text(text, encoding="utf-8")
+            sources = [name for name in files if name.endswith(".c")]
+            _zig([*flags, *sources, "-o", f"built{suffix}"], work)
+            Path(work, f"built{suffix}").replace(built)  # whole or not at all
+    return built
+
+
+def _zig(arguments: Sequence[str], work: str) -> None:
+    zig_cache = str(cache_dir() / "zig")
+    done = subprocess.run(
+        [sys.executable, "-m", "ziglang", "cc", *arguments],
+        cwd=work,
+        env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": zig_cache, "ZIG_LOCAL_CACHE_DIR": zig_cache},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = done.stderr.splitlines()
+        errors = [line for line in lines if "error:" in line] or lines
+        raise ToolchainError("\n".join(["the C program was not built:", *errors[:5]]))
