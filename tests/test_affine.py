@@ -93,3 +93,17 @@ def test_calibration_refuses_what_it_cannot_use():
         maps.calibrate(torch.ones(3), "mean")
     with pytest.raises(ValueError, match="no values"):
         maps.calibrate(torch.empty(0))
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_round_trip_agrees_with_torch_s_fake_quantization(per_channel):
+    weight = torch.randn(16, 8, 3, 3, generator=torch.Generator().manual_seed(0))
+    made = maps.weight_affine(weight, 4, per_channel=per_channel)
+    limits = made.limits
+    theirs = (
+        torch.fake_quantize_per_channel_affine(weight, made.scale, made.zero_point, 0, *limits)
+        if per_channel
+        else torch.fake_quantize_per_tensor_affine(weight, made.scale, made.zero_point, *limits)
+    )
+    torch.testing.assert_close(made.round_trip(weight), theirs)
+    torch.testing.assert_close(made.dequantize(made.quantize(weight)), theirs)

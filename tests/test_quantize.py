@@ -68,3 +68,20 @@ def test_rounding_activations_with_fine_steps_changes_next_to_nothing():
     with torch.no_grad():
         difference = quantize.with_rounded_activations(model, made)(images) - model(images)
     assert 0 < float(difference.abs().max()) < 1e-2
+
+
+def test_bytes_by_part_add_up_to_the_file(tmp_path):
+    from safetensors.torch import save_file
+
+    tensors = {
+        "a.weight": torch.zeros(4, 3, dtype=torch.int8),
+        "a.weight_scale": torch.zeros(4),
+        "a.bias": torch.zeros(4),
+        "a.zero_point": torch.zeros((), dtype=torch.uint8),
+    }
+    parts = quantize.bytes_by_part(tensors)
+    assert parts | {"header": 0} == {"weights": 12, "biases": 16, "scales": 16, "zero points": 1, "header": 0}
+    save_file(tensors, tmp_path / "file")
+    assert sum(parts.values()) == (tmp_path / "file").stat().st_size
+    with pytest.raises(ValueError, match=r"cannot tell what 'a\.mean' is"):
+        quantize.bytes_by_part({"a.mean": torch.zeros(1)})

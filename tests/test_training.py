@@ -58,3 +58,9 @@ def test_shift_and_mirror_moves_pixels_and_makes_none():
     assert set(rows.tolist()) == {8, 9, 10, 11, 12}
     mirrored = {27 - column for column in range(3, 8)}
     assert set(columns.tolist()) == set(range(3, 8)) | mirrored
+
+
+def test_latency_grows_with_the_work():
+    model = models.build("tiny").eval()
+    one, many = (training.latency_ms(model, torch.zeros(n, 1, 28, 28), 0.05) for n in (1, 64))
+    assert 0 < one < many

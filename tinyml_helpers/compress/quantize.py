@@ -127,3 +127,34 @@ def stored_tensors(converted: nn.Module) -> dict[str, torch.Tensor]:
             f"{name}.zero_point": torch.tensor(module.zero_point, dtype=torch.uint8),
         }
     return stored
+
+
+def bytes_by_part(tensors: Mapping[str, torch.Tensor]) -> dict[str, int]:
+    """Return where the bytes of a safetensors file go: weights, biases, scales, zero points, header.
+
+    Args:
+        tensors: what is stored, by a name whose last part is one of `weight`, `bias`, `weight_scale`,
+            `scale` and `zero_point`, as in a folded model's state or in `stored_tensors`.
+
+    Raises:
+        ValueError: a name ends otherwise.
+    """
+    from safetensors.torch import save
+
+    parts = dict.fromkeys(_PARTS.values(), 0)
+    for name, tensor in tensors.items():
+        kind = name.rsplit(".", 1)[-1]
+        if kind not in _PARTS:
+            raise ValueError(f"cannot tell what {name!r} is: its name must end in {', '.join(_PARTS)}")
+        parts[_PARTS[kind]] += tensor.numel() * tensor.element_size()
+    header = len(save(dict(tensors))) - sum(parts.values())
+    return {**parts, "header": header}
+
+
+_PARTS = {
+    "weight": "weights",
+    "bias": "biases",
+    "weight_scale": "scales",
+    "scale": "scales",
+    "zero_point": "zero points",
+}
