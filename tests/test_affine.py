@@ -67,10 +67,11 @@ def test_round_trip_errs_by_at_most_half_a_step_and_settles(values, bits, symmet
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "bits"), [(0, 1, 1), (0, 1, 17), (2, 1, 8), (float("nan"), 1, 8), (0, float("inf"), 8)]
+    ("low", "high", "bits"),
+    [(0, 1, 1), (0, 1, 17), (2, 1, 8), (float("nan"), 1, 8), (0, float("inf"), 8)],
 )
 def test_impossible_ranges_are_refused(low, high, bits):
-    with pytest.raises(ValueError, match="choose 2 to 16|give finite values"):
+    with pytest.raises(ValueError, match=r"choose 2 to 16|give finite values"):
         maps.affine(low, high, bits)
 
 
@@ -80,7 +81,9 @@ def test_binary_by_hand():
 
 
 def test_calibration_methods_on_a_long_tail():
-    values = torch.cat([torch.randn(100_000, generator=torch.Generator().manual_seed(0)).abs(), torch.tensor([50.0])])
+    values = torch.cat(
+        [torch.randn(100_000, generator=torch.Generator().manual_seed(0)).abs(), torch.tensor([50.0])]
+    )
     assert maps.calibrate(values, "min-max") == (float(values.min()), 50.0)
     low, high = maps.calibrate(values, "percentile", percentile=99.9)
     assert low >= 0

@@ -32,7 +32,7 @@ def test_every_exercise_is_tried_with_two_wrong_answers_at_least(name):
 
 
 def test_an_unknown_exercise_lists_the_known_ones():
-    with pytest.raises(AttributeError, match="no exercise 'zero': choose one of .*zero_point"):
+    with pytest.raises(AttributeError, match=r"no exercise 'zero': choose one of .*zero_point"):
         check.zero  # noqa: B018
 
 

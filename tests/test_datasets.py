@@ -55,9 +55,7 @@ def damage_remove(path):
     path.unlink()
 
 
-@pytest.mark.parametrize(
-    "damage", [damage_truncate, damage_flip_one_bit, damage_empty, damage_remove]
-)
+@pytest.mark.parametrize("damage", [damage_truncate, damage_flip_one_bit, damage_empty, damage_remove])
 def test_a_damaged_file_is_named_with_its_cure(copied_data, damage):
     damage(copied_data / "fashion_mnist_test.npz")
     with pytest.raises(datasets.DataError, match=r"fashion_mnist_test\.npz.*git checkout -- data/"):

@@ -13,11 +13,12 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 DECLARED = [
-    Requirement(line)
-    for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
+    Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
 ]
 LINES = [
-    line for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines() if not line.startswith("#")
+    line
+    for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    if not line.startswith("#")
 ]
 LOCKED = [Requirement(line) for line in LINES]
 
@@ -28,7 +29,9 @@ def test_every_line_of_the_lock_is_exact_and_there_once():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("platform", [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")])
+@pytest.mark.parametrize(
+    "platform", [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")]
+)
 def test_the_lock_fits_the_declared_ranges_on_every_system(platform):
     system = {**default_environment(), "sys_platform": platform[0], "platform_machine": platform[1]}
 

@@ -1,6 +1,5 @@
-import torch
-
 import pytest
+import torch
 
 from tinyml_helpers import datasets, models, training
 from tinyml_helpers.compress import affine, quantize
@@ -28,7 +27,9 @@ def test_sensitivity_touches_one_layer_at_a_time():
     before = {name: layer.weight.clone() for name, layer in quantize.layers(model)}
 
     def changed(rounded):
-        return sum(not torch.equal(layer.weight, before[name]) for name, layer in quantize.layers(rounded))
+        return sum(
+            not torch.equal(layer.weight, before[name]) for name, layer in quantize.layers(rounded)
+        )
 
     drops = quantize.sensitivity(model, 4, lambda m: float(changed(m)))
     assert set(drops) == set(before)
@@ -80,7 +81,13 @@ def test_bytes_by_part_add_up_to_the_file(tmp_path):
         "a.zero_point": torch.zeros((), dtype=torch.uint8),
     }
     parts = quantize.bytes_by_part(tensors)
-    assert parts | {"header": 0} == {"weights": 12, "biases": 16, "scales": 16, "zero points": 1, "header": 0}
+    assert parts | {"header": 0} == {
+        "weights": 12,
+        "biases": 16,
+        "scales": 16,
+        "zero points": 1,
+        "header": 0,
+    }
     save_file(tensors, tmp_path / "file")
     assert sum(parts.values()) == (tmp_path / "file").stat().st_size
     with pytest.raises(ValueError, match=r"cannot tell what 'a\.mean' is"):

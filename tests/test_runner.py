@@ -18,7 +18,10 @@ def course(tmp_path, monkeypatch, results):
     """A course of two lessons, the second of which fails in its last cell."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
-    good = ["from tinyml_helpers.course import scoreboard", 'scoreboard.record("toy.seed", seed, "", lesson=0)']
+    good = [
+        "from tinyml_helpers.course import scoreboard",
+        'scoreboard.record("toy.seed", seed, "", lesson=0)',
+    ]
     bad = ["kept = 1", "raise KeyError('lost')"]
     for number, (title, cells) in enumerate({"Good": good, "Bad": bad}.items()):
         notebook = nbformat.v4.new_notebook()
@@ -30,7 +33,11 @@ def course(tmp_path, monkeypatch, results):
             solution,
             *map(nbformat.v4.new_code_cell, cells),
         ]
-        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook.metadata.kernelspec = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
         nbformat.write(notebook, folder / f"0{number}_{title.lower()}.ipynb")
     monkeypatch.setattr(syllabus, "notebooks_folder", lambda: folder)
     monkeypatch.setattr(runner, "build_folder", lambda: tmp_path / "build")

@@ -21,7 +21,7 @@ def test_records_are_collected_by_lesson_and_replaced_by_name(results):
 
 def test_an_empty_board_says_what_to_do(results):
     assert "run a lesson" in repr(scoreboard.collect())
-    with pytest.raises(KeyError, match="nothing is recorded as 'a.b'"):
+    with pytest.raises(KeyError, match=r"nothing is recorded as 'a.b'"):
         scoreboard.collect()["a.b"]
 
 

@@ -13,7 +13,11 @@ def test_controls_start_at_the_defaults_and_redraw(monkeypatch):
 
     widgets.explore(draw, bits=(2, 8), share=(0.0, 1.0), device={"A": "a", "B": "b"})
     controls = shown[0].children[0].children
-    assert [type(c) for c in controls] == [ipywidgets.IntSlider, ipywidgets.FloatSlider, ipywidgets.Dropdown]
+    assert [type(c) for c in controls] == [
+        ipywidgets.IntSlider,
+        ipywidgets.FloatSlider,
+        ipywidgets.Dropdown,
+    ]
     assert drawn == [(4, 0.5, "b")]
     controls[0].value = 7
     assert drawn[-1] == (7, 0.5, "b")

@@ -71,9 +71,7 @@ def observe(model: nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:
     def keep(name: str) -> Callable[..., None]:
         return lambda _module, _inputs, output: seen.__setitem__(name, output.detach())
 
-    hooks = [
-        module.register_forward_hook(keep(name)) for name, module in _activations(model).items()
-    ]
+    hooks = [module.register_forward_hook(keep(name)) for name, module in _activations(model).items()]
     with torch.no_grad():
         model(images)
     for hook in hooks:
