@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tinyml_helpers import datasets, models, training
+from tinyml_helpers import compat, datasets, models, training
 from tinyml_helpers.compress import affine, quantize
 
 
@@ -41,6 +41,7 @@ def test_sensitivity_touches_one_layer_at_a_time():
 def test_stored_tensors_are_all_that_an_int8_network_needs():
     from torch.ao import quantization as tq
 
+    compat.expect_quantization_warnings()
     torch.backends.quantized.engine = "x86"
     model = quantize.fold_batch_norm(models.load_trained("tiny"))
     wrapped = tq.QuantWrapper(model).eval()

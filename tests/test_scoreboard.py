@@ -16,7 +16,7 @@ def test_records_are_collected_by_lesson_and_replaced_by_name(results):
     assert board["b.second"] == 3.5
     assert len(board.of_lesson(1).records) == 1
     assert "b.second" in repr(board)
-    assert "<td>3.5</td>" in board._repr_html_()
+    assert ">3.5</td>" in board._repr_html_()
 
 
 def test_an_empty_board_says_what_to_do(results):

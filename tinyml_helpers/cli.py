@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import shutil
 from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tinyml_helpers.course import doctor as examination
-from tinyml_helpers.course import runner, scoreboard, syllabus
+from tinyml_helpers.course import publish, runner, scoreboard, syllabus
 
 app = typer.Typer(
     help="The TinyML course: run its lessons, look at what they measured.",
@@ -61,34 +60,22 @@ def course(
     """Run the lessons in order; leave notebooks, pages and scoreboard in build/."""
     chosen = _select(lesson)
     parameters = {"profile": profile.value, **_parse(parameter or [])}
-    folder, built = runner.build_folder(), []
+    folder = runner.build_folder()
     failure: runner.LessonError | None = None
-    with _progress() as bar:
-        for one in chosen:
-            try:
-                built.append(_run(one, parameters, bar))
-            except runner.LessonError as error:
-                failure = error
-                break
+    for one in chosen:
+        console.print(f"{one.number:02d} {one.title}")
+        try:
+            runner.run(one, parameters, folder, progress=console.is_terminal)
+        except runner.LessonError as error:
+            failure = error
+            break
     board = scoreboard.collect()
     folder.mkdir(exist_ok=True)
-    page = runner.write_index(built, board, folder)
+    page = runner.write_index(syllabus.lessons(), board, folder)
     console.print(_table(board))
     console.print(f"Look at {page}", soft_wrap=True)
     if failure:
         _stop(f"Stopped at {failure}. What was run is kept in {folder}.")
-
-
-def _run(lesson: syllabus.Lesson, parameters: dict[str, Any], bar: Progress) -> runner.Built:
-    cells = len(syllabus.read_notebook(lesson.path).cells)
-    task = bar.add_task(f"{lesson.number:02d} {lesson.title}", total=cells)
-    started = time.perf_counter()
-    built = runner.run(lesson, parameters, runner.build_folder(), lambda: bar.advance(task))
-    seconds = time.perf_counter() - started
-    bar.update(task, completed=cells, description=f"{lesson.number:02d} {lesson.title} [green]✓[/]")
-    if not console.is_terminal:
-        console.print(f"{lesson.number:02d} {lesson.title}: {seconds:.0f} s")
-    return built
 
 
 @app.command("scoreboard")
@@ -99,15 +86,17 @@ def show_scoreboard() -> None:
 
 @app.command()
 def outputs(lesson: Lessons = None) -> None:
-    """Run lessons and store their outputs in the notebooks, for readers without a kernel."""
+    """Run lessons; store their outputs in the notebooks and the results in the README."""
     # One set of records, whatever was measured with other parameters before.
-    os.environ["TINYML_RESULTS"] = str(runner.build_folder() / "outputs")
+    folder = runner.build_folder() / "outputs"
+    shutil.rmtree(folder, ignore_errors=True)
+    os.environ["TINYML_RESULTS"] = str(folder)
     for one in _select(lesson):
-        console.print(f"{one.number:02d} {one.title}")
         try:
             runner.refresh_outputs(one)
         except runner.LessonError as error:
             _stop(f"Stopped at {error}. {one.path.name} is as it was.")
+    publish.publish(scoreboard.collect())
 
 
 def _select(numbers: list[int] | None) -> list[syllabus.Lesson]:
@@ -141,11 +130,10 @@ def _table(board: scoreboard.Scoreboard) -> Table | str:
     return table
 
 
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description:<36}"), BarColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal)
-
-
 def _stop(sentence: str) -> NoReturn:
     Console(stderr=True).print(sentence, style="red", soft_wrap=True, markup=False)
     raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import platform
 import shutil
@@ -15,6 +14,7 @@ import psutil
 from packaging.requirements import Requirement
 
 from tinyml_helpers import datasets
+from tinyml_helpers.tables import html_table
 
 GIB = 2**30
 _LOCK = Path(__file__).parents[2] / "requirements.lock"
@@ -49,16 +49,10 @@ class Report:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{'✓' if f.ok else '✗'}</td>"
-            + "".join(
-                f"<td style='text-align:left'>{html.escape(text)}</td>"
-                for text in (f.subject, f.found, "" if f.ok else f.cure)
-            )
-            + "</tr>"
-            for f in self.findings
-        )
-        return f"<table>{rows}</table>"
+        rows = [
+            ("✓" if f.ok else "✗", f.subject, f.found, "" if f.ok else f.cure) for f in self.findings
+        ]
+        return html_table(("", "what", "found", "cure"), rows, names=range(4))
 
 
 def examine() -> Report:

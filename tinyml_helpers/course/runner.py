@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,16 +32,14 @@ def build_folder() -> Path:
     return Path(__file__).parents[2] / "build"
 
 
-def run(
-    lesson: Lesson, parameters: Mapping[str, Any], folder: Path, on_cell: Callable[[], None]
-) -> Built:
+def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress: bool = True) -> Built:
     """Execute a lesson in a fresh kernel and convert it to HTML, also where a cell fails.
 
     Args:
         lesson: the lesson.
         parameters: values for its `parameters` cell.
         folder: where notebook and page go.
-        on_cell: called after each cell, to move a progress bar.
+        progress: show papermill's bar, a step for each cell.
 
     Raises:
         LessonError: a cell raised an error, or a parameter does not exist.
@@ -50,13 +48,16 @@ def run(
 
     check_parameters(lesson, parameters)
     folder.mkdir(parents=True, exist_ok=True)
-    built = Built(lesson, folder / lesson.path.name, folder / f"{lesson.name}.html")
+    built = _built(lesson, folder)
     try:
-        with _counting_cells(on_cell):
-            papermill.execute_notebook(
-                lesson.path, built.notebook, dict(parameters), cwd=lesson.path.parent,
-                kernel_name="python3", progress_bar=False, log_output=False,
-            )  # fmt: skip
+        papermill.execute_notebook(
+            lesson.path,
+            built.notebook,
+            dict(parameters),
+            cwd=lesson.path.parent,
+            kernel_name="python3",
+            progress_bar=progress,
+        )
     except papermill.PapermillExecutionError as error:
         raise LessonError(
             f"lesson {lesson.number:02d} ({lesson.path.name}), code cell {error.exec_count}: "
@@ -66,6 +67,10 @@ def run(
         if built.notebook.exists():
             write_page(built.notebook, built.page)
     return built
+
+
+def _built(lesson: Lesson, folder: Path) -> Built:
+    return Built(lesson, folder / lesson.path.name, folder / f"{lesson.name}.html")
 
 
 def check_parameters(lesson: Lesson, parameters: Mapping[str, Any]) -> None:
@@ -82,28 +87,6 @@ def check_parameters(lesson: Lesson, parameters: Mapping[str, Any]) -> None:
             raise LessonError(
                 f"lesson {lesson.number:02d} has no parameter {name!r}: choose one of {', '.join(known)}"
             )
-
-
-class _counting_cells:  # noqa: N801 - reads as a statement: `with _counting_cells(...)`
-    """Tell each executed cell, by way of papermill's own notebook manager."""
-
-    def __init__(self, on_cell: Callable[[], None]) -> None:
-        from papermill.engines import NotebookExecutionManager
-
-        self.manager, self.on_cell = NotebookExecutionManager, on_cell
-        self.original = NotebookExecutionManager.cell_complete
-
-    def __enter__(self) -> None:
-        original, on_cell = self.original, self.on_cell
-
-        def cell_complete(manager: Any, *arguments: Any, **named: Any) -> Any:
-            on_cell()
-            return original(manager, *arguments, **named)
-
-        self.manager.cell_complete = cell_complete
-
-    def __exit__(self, *_: object) -> None:
-        self.manager.cell_complete = self.original
 
 
 def write_page(notebook: Path, page: Path) -> None:
@@ -130,16 +113,18 @@ def without_widgets(notebook: Any) -> Any:
     return notebook
 
 
-def write_index(built: list[Built], board: scoreboard.Scoreboard, folder: Path) -> Path:
-    """Write the index page, with syllabus and scoreboard, and scoreboard.json; return the page."""
+def write_index(lessons: list[Lesson], board: scoreboard.Scoreboard, folder: Path) -> Path:
+    """Write scoreboard.json and the index page, which links the lessons that were run; return the page."""
     import json
     from dataclasses import asdict
 
     from jinja2 import Environment, FileSystemLoader
 
+    pages = {lesson.number: _built(lesson, folder) for lesson in lessons}
+    built = {number: made for number, made in pages.items() if made.page.exists()}
     environment = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
     page = environment.get_template("index.html.j2").render(
-        titles=TITLES, built={b.lesson.number: b for b in built}, board=board.records
+        titles=TITLES, built=built, board=board.records
     )
     scoreboard.write_atomically(folder / "index.html", page)
     records = json.dumps([asdict(record) for record in board.records], indent=2)
@@ -156,16 +141,21 @@ def refresh_outputs(lesson: Lesson) -> None:
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
+    from tqdm import tqdm
 
     notebook = read_notebook(lesson.path)
-    client = NotebookClient(
-        notebook, timeout=600, kernel_name="python3",
-        resources={"metadata": {"path": str(lesson.path.parent)}},
-    )  # fmt: skip
-    try:
-        client.execute(env={**os.environ, "OMP_NUM_THREADS": "1"})
-    except CellExecutionError as error:
-        raise LessonError(f"lesson {lesson.number:02d}: {error.ename}: {error.evalue}") from error
+    with tqdm(total=len(notebook.cells), desc=lesson.name, unit="cell") as bar:
+        client = NotebookClient(
+            notebook,
+            timeout=600,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(lesson.path.parent)}},
+            on_cell_complete=lambda **_: bar.update(),
+        )
+        try:
+            client.execute(env={**os.environ, "OMP_NUM_THREADS": "1"})
+        except CellExecutionError as error:
+            raise LessonError(f"lesson {lesson.number:02d}: {error.ename}: {error.evalue}") from error
     for cell in without_widgets(notebook).cells:
         cell.metadata.pop("execution", None)
     notebook.metadata["language_info"] = {"name": "python"}

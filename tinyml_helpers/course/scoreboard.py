@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import math
 import os
@@ -10,7 +9,11 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tinyml_helpers.tables import html_table, text_table
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+_HEADER = ("lesson", "measured", "value", "unit")
+_NAMES = (0, 1, 3)  # columns set to the left
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,19 +58,13 @@ class Scoreboard:
     def __repr__(self) -> str:
         if not self.records:
             return "The scoreboard is empty: run a lesson, or `tinyml course`."
-        width = max(len(record.name) for record in self.records)
-        return "\n".join(
-            f"{r.lesson:02d}  {r.name:<{width}}  {r.figure:>12} {r.unit}" for r in self.records
-        )
+        return text_table(_HEADER, self._rows(), _NAMES)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{r.lesson:02d}</td><td style='text-align:left'>{html.escape(r.name)}</td>"
-            f"<td>{r.figure}</td><td style='text-align:left'>{html.escape(r.unit)}</td></tr>"
-            for r in self.records
-        )
-        header = "<tr><th>lesson</th><th>measured</th><th>value</th><th>unit</th></tr>"
-        return f"<table>{header}{rows}</table>" if self.records else f"<p>{self!r}</p>"
+        return html_table(_HEADER, self._rows(), _NAMES) if self.records else f"<p>{self!r}</p>"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [(f"{r.lesson:02d}", r.name, r.figure, r.unit) for r in self.records]
 
 
 def results_folder() -> Path:

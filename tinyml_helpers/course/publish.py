@@ -1,0 +1,81 @@
+"""Carry what the stored lessons measured to the README: its table and its picture."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tinyml_helpers.course import scoreboard, syllabus
+
+_ROOT = Path(__file__).parents[2]
+_BEGIN = "<!-- scoreboard: written by `make outputs` -->\n"
+_END = "<!-- end of scoreboard -->"
+# What a reader of the README wants to know; the lessons record more.
+FRONT = {
+    "start.mismatched_bytes": "int8 network on the emulated Cortex-M4: bytes that differ from numpy",
+    "start.instructions": "the same: instructions for one image",
+    "constraints.resnet50_mb": "ResNet-50, counted from its architecture",
+    "constraints.gpt2_mb": "GPT-2 small, counted from its architecture",
+    "constraints.mlperf_worst_error_percent": "latency model: worst of the eight cells it was fitted to",
+    "constraints.left_out_worst_percent": "the same: worst when a network is left out",
+    "ptq.float.accuracy_percent": "`small` (46,042 parameters) on 10,000 Fashion-MNIST test images",
+    "ptq.int8.accuracy_drop_points": "the same in int8: accuracy lost",
+    "ptq.int8.size_ratio": "the same in int8: how many times smaller the file is",
+    "ptq.int4.accuracy_drop_points": "weights in 4 bits: accuracy lost",
+    "ptq.binary.accuracy_drop_points": "weights in one bit, without training for it: accuracy lost",
+}
+
+
+def reference_path() -> Path:
+    """Return the file of the reference scoreboard: what the stored outputs of the lessons show."""
+    return _ROOT / "data" / "reference" / "scoreboard.json"
+
+
+def reference() -> scoreboard.Scoreboard:
+    """Return the reference scoreboard, empty before the first `make outputs`."""
+    path = reference_path()
+    records = json.loads(path.read_text("utf-8")) if path.exists() else []
+    return scoreboard.Scoreboard(tuple(scoreboard.Record(**record) for record in records))
+
+
+def publish(fresh: scoreboard.Scoreboard) -> None:
+    """Put fresh records in place of the reference's for the same lessons; renew README and picture."""
+    lessons = {record.lesson for record in fresh.records}
+    kept = [record for record in reference().records if record.lesson not in lessons]
+    records = sorted([*kept, *fresh.records], key=lambda record: record.lesson)
+    reference_path().parent.mkdir(exist_ok=True)
+    text = json.dumps([asdict(record) for record in records], indent=2) + "\n"
+    scoreboard.write_atomically(reference_path(), text)
+    (reference_path().parent / "first_network.png").write_bytes(front_picture())
+    readme = _ROOT / "README.md"
+    scoreboard.write_atomically(readme, with_table(readme.read_text("utf-8"), reference()))
+
+
+def with_table(readme: str, board: scoreboard.Scoreboard) -> str:
+    """Return the README's text with its table of results made anew.
+
+    Raises:
+        ValueError: the text has no place for the table.
+    """
+    if _BEGIN not in readme or _END not in readme:
+        raise ValueError(f"README.md has lost its place for the table: put back {_BEGIN}{_END}")
+    before, after = readme.split(_BEGIN)[0], readme.split(_END)[1]
+    found = {record.name: record for record in board.records}
+    rows = [
+        f"| {found[name].lesson:02d} | {what} | {found[name].figure} {found[name].unit}".rstrip() + " |"
+        for name, what in FRONT.items()
+        if name in found
+    ]
+    table = "\n".join(["| lesson | what | measured |", "|---|---|---|", *rows])
+    return f"{before}{_BEGIN}\n{table}\n\n{_END}{after}"
+
+
+def front_picture() -> bytes:
+    """Return the first still that follows the widget of lesson 00, as PNG."""
+    cells = syllabus.read_notebook(syllabus.lessons()[0].path).cells
+    tagged = [i for i, cell in enumerate(cells) if "widget" in cell.metadata.get("tags", [])]
+    outputs = (output for cell in cells[tagged[0] :] for output in cell.get("outputs", []))
+    picture = next(o.data["image/png"] for o in outputs if "image/png" in o.get("data", {}))
+    return base64.b64decode(picture)
