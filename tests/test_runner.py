@@ -78,6 +78,17 @@ def test_a_failing_cell_is_named_and_the_rest_is_kept(course):
     assert "KeyError" in (course / "build" / "01_bad.html").read_text("utf-8")
 
 
+def test_a_cell_that_hangs_is_stopped(course, monkeypatch):
+    monkeypatch.setattr(runner, "CELL_SECONDS", 1)
+    path = course / "notebooks" / "00_good.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("import time; time.sleep(60)"))
+    nbformat.write(notebook, path)
+    result = invoke("course", "--lesson", "0")
+    assert result.exit_code == 1
+    assert "a cell ran longer than 1 s" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -1,4 +1,5 @@
 import ipywidgets
+import matplotlib.pyplot as plt
 import pytest
 
 from tinyml_helpers.course import widgets
@@ -9,6 +10,7 @@ def test_controls_start_at_the_defaults_and_redraw(monkeypatch):
     monkeypatch.setattr(widgets, "_display", shown.append)
 
     def draw(bits=4, share=0.5, device="b"):
+        plt.figure()
         drawn.append((bits, share, device))
 
     widgets.explore(draw, bits=(2, 8), share=(0.0, 1.0), device={"A": "a", "B": "b"})
@@ -19,6 +21,9 @@ def test_controls_start_at_the_defaults_and_redraw(monkeypatch):
         ipywidgets.Dropdown,
     ]
     assert drawn == [(4, 0.5, "b")]
+    picture = shown[0].children[1]
+    assert bytes(picture.value).startswith(b"\x89PNG")
+    assert not plt.get_fignums()
     controls[0].value = 7
     assert drawn[-1] == (7, 0.5, "b")
 

@@ -11,6 +11,8 @@ from typing import Any
 from tinyml_helpers.course import scoreboard
 from tinyml_helpers.course.syllabus import TITLES, Lesson, read_notebook
 
+CELL_SECONDS = 3600
+"""Longest time for one cell, also in the full profile: a kernel that hangs must not hold the course."""
 _PAGES = Path(__file__).parent / "html"
 
 
@@ -45,6 +47,7 @@ def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress
         LessonError: a cell raised an error, or a parameter does not exist.
     """
     import papermill
+    from nbclient.exceptions import CellTimeoutError
 
     check_parameters(lesson, parameters)
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,11 +60,16 @@ def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress
             cwd=lesson.path.parent,
             kernel_name="python3",
             progress_bar=progress,
+            execution_timeout=CELL_SECONDS,
         )
     except papermill.PapermillExecutionError as error:
         raise LessonError(
             f"lesson {lesson.number:02d} ({lesson.path.name}), code cell {error.exec_count}: "
             f"{error.ename}: {error.evalue}"
+        ) from error
+    except CellTimeoutError as error:
+        raise LessonError(
+            f"lesson {lesson.number:02d} ({lesson.path.name}): a cell ran longer than {CELL_SECONDS} s"
         ) from error
     finally:
         if built.notebook.exists():
@@ -114,7 +122,7 @@ def without_widgets(notebook: Any) -> Any:
 
 
 def write_index(lessons: list[Lesson], board: scoreboard.Scoreboard, folder: Path) -> Path:
-    """Write scoreboard.json and the index page, which links the lessons that were run; return the page."""
+    """Write scoreboard.json and the index page, which links the lessons that were run."""
     import json
     from dataclasses import asdict
 
@@ -144,7 +152,8 @@ def refresh_outputs(lesson: Lesson) -> None:
     from tqdm import tqdm
 
     notebook = read_notebook(lesson.path)
-    with tqdm(total=len(notebook.cells), desc=lesson.name, unit="cell") as bar:
+    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    with tqdm(total=cells, desc=lesson.name, unit="cell") as bar:
         client = NotebookClient(
             notebook,
             timeout=600,

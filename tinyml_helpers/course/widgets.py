@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
 
 
-def explore(draw: Callable[..., None], **controls: tuple[float, ...] | Sequence[Any]) -> None:
+def explore(draw: Callable[..., Any], **controls: tuple[float, ...] | Sequence[Any]) -> None:
     """Show controls that redraw a figure.
 
+    The figure is shown as a picture, not by capturing a cell's output: that way it looks the same in
+    JupyterLab, in editors and in an executed page.
+
     Args:
-        draw: draws with matplotlib from its keyword arguments, whose defaults are the start values.
+        draw: draws one matplotlib figure, without showing it, from its keyword arguments, whose
+            defaults are the start values.
         controls: for each argument a slider, (low, high) or (low, high, step), or a menu, a list of
             values or a dict of label -> value.
 
@@ -25,8 +30,26 @@ def explore(draw: Callable[..., None], **controls: tuple[float, ...] | Sequence[
         if name not in parameters or parameters[name].default is inspect.Parameter.empty:
             raise ValueError(f"{draw.__name__}() has no argument {name!r} with a default: add one")
     made = {name: _control(name, c, parameters[name].default) for name, c in controls.items()}
-    figure = ipywidgets.interactive_output(draw, made)
-    _display(ipywidgets.VBox([ipywidgets.HBox(list(made.values())), figure]))
+    picture = ipywidgets.Image(format="png")
+
+    def redraw(_change: object = None) -> None:
+        picture.value = _render(draw, {name: control.value for name, control in made.items()})
+
+    for control in made.values():
+        control.observe(redraw, "value")
+    redraw()
+    _display(ipywidgets.VBox([ipywidgets.HBox(list(made.values())), picture]))
+
+
+def _render(draw: Callable[..., Any], values: Mapping[str, Any]) -> bytes:
+    import matplotlib.pyplot as plt
+
+    draw(**values)
+    figure, png = plt.gcf(), io.BytesIO()
+    figure.savefig(png, format="png")
+    # Left open, it would be shown a second time at the end of the cell.
+    plt.close(figure)
+    return png.getvalue()
 
 
 def _control(name: str, control: Any, start: Any) -> ipywidgets.Widget:
