@@ -170,7 +170,9 @@ def test_the_checkout_has_no_notebook_that_is_not_a_lesson():
     assert [lesson.number for lesson in LESSONS] == list(range(len(LESSONS)))
 
 
-def test_readme_links_every_lesson_with_its_title():
+def test_readme_links_every_lesson_with_its_title_and_time():
     readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
     for one in LESSONS:
-        assert f"[{one.title}](notebooks/{one.path.name})" in readme
+        minutes = re.match(r"\d+", one.time)[0]
+        row = rf"\| {one.number:02d} \| \[{one.title}\]\(notebooks/{one.path.name}\) .* {minutes} min \|"
+        assert re.search(row, readme)

@@ -30,7 +30,9 @@ def explore(draw: Callable[..., Any], **controls: tuple[float, ...] | Sequence[A
         if name not in parameters or parameters[name].default is inspect.Parameter.empty:
             raise ValueError(f"{draw.__name__}() has no argument {name!r} with a default: add one")
     made = {name: _control(name, c, parameters[name].default) for name, c in controls.items()}
-    picture = ipywidgets.Image(format="png")
+    # A box stretches what it holds, and a stretched picture is blurred.
+    layout = ipywidgets.Layout(align_self="flex-start", max_width="100%")
+    picture = ipywidgets.Image(format="png", layout=layout)
 
     def redraw(_change: object = None) -> None:
         picture.value = _render(draw, {name: control.value for name, control in made.items()})
