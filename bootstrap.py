@@ -5,6 +5,8 @@
 `make` runs this before each of its commands. It needs Python alone.
 """
 
+from __future__ import annotations  # so that older Pythons get as far as the check
+
 import hashlib
 import shutil
 import subprocess

@@ -1,5 +1,6 @@
 """Set-up says in one sentence what is wrong, and does nothing where nothing changed."""
 
+import ast
 import runpy
 import subprocess
 import sys
@@ -27,6 +28,13 @@ def test_a_wrong_python_is_told(bootstrap, monkeypatch):
         SystemExit, match=r"needs Python 3\.11, 3\.12 or 3\.13, and this is 3\.9: install"
     ):
         bootstrap.check_machine()
+
+
+def test_an_older_python_gets_as_far_as_the_check():
+    text = (ROOT / "bootstrap.py").read_text("utf-8")
+    tree = ast.parse(text, feature_version=(3, 7))
+    first = next(node for node in tree.body if isinstance(node, ast.ImportFrom))
+    assert first.module == "__future__"
 
 
 def test_a_full_disk_is_told(bootstrap, monkeypatch):
