@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import http.server
 import json
+import re
 import threading
 
 import numpy as np
@@ -169,3 +170,11 @@ def test_recipes_are_stored_beside_the_models():
     recipes = json.loads((datasets.data_folder() / "models" / "spine.json").read_text())
     assert set(recipes) == {"large", "small", "tiny"}
     assert all(recipe["training_images"] == 60_000 for recipe in recipes.values())
+
+
+def test_every_script_that_a_card_names_is_there():
+    folder = datasets.data_folder()
+    cards = (folder / "README.md").read_text("utf-8")
+    scripts = set(re.findall(r"`(build/\w+\.py)`", cards))
+    assert len(scripts) >= 3
+    assert all((folder / script).is_file() for script in scripts)
