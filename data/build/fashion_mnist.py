@@ -23,9 +23,7 @@ def main(source: Path) -> None:
         images = decode_idx((source / f"{part}-images-idx3-ubyte.gz").read_bytes())
         labels = decode_idx((source / f"{part}-labels-idx1-ubyte.gz").read_bytes())
         if part == "train":
-            keep = np.sort(
-                np.concatenate([np.flatnonzero(labels == c)[:PER_CLASS] for c in range(10)])
-            )
+            keep = np.sort(np.concatenate([np.flatnonzero(labels == c)[:PER_CLASS] for c in range(10)]))
             images, labels = images[keep], labels[keep]
         path = data_folder() / f"fashion_mnist_{name}.npz"
         np.savez_compressed(path, images=images, labels=labels)
