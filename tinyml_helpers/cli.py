@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tinyml_helpers.course import doctor as examination
@@ -42,8 +43,8 @@ def doctor() -> None:
     report = examination.examine()
     table = Table(box=None, show_header=False)
     for finding in report.findings:
-        sign = "[green]✓[/]" if finding.ok else "[red]✗[/]"
-        table.add_row(sign, finding.subject, finding.found, "" if finding.ok else finding.cure)
+        sign, *rest = finding.row
+        table.add_row(f"[{'green' if finding.ok else 'red'}]{sign}[/]", *map(escape, rest))
     console.print(table)
     console.print("Ready." if report.ready else "Not ready: see the cures above.")
     raise typer.Exit(not report.ready)

@@ -70,14 +70,17 @@ class Residual(nn.Module):
         return out
 
 
-def _classifier(stem: nn.Module, blocks: Sequence[nn.Module], channels: int) -> nn.Sequential:
+def classifier(
+    stem: nn.Module, blocks: Sequence[nn.Module], channels: int, classes: int = CLASSES
+) -> nn.Sequential:
+    """Chain a stem and blocks that end in `channels` maps, average them, and score the classes."""
     return nn.Sequential(
         OrderedDict(
             stem=stem,
             blocks=nn.Sequential(*blocks),
             pool=nn.AdaptiveAvgPool2d(1),
             flatten=nn.Flatten(),
-            head=nn.Linear(channels, CLASSES),
+            head=nn.Linear(channels, classes),
         )
     )
 
@@ -112,7 +115,7 @@ def build(name: str, width: float = 1.0) -> nn.Sequential:
         block(inputs, outputs, stride)
         for inputs, outputs, (_, stride) in zip(channels, channels[1:], plan, strict=False)
     ]
-    return _classifier(conv_bn(1, channels[0]), blocks, channels[-1])
+    return classifier(conv_bn(1, channels[0]), blocks, channels[-1])
 
 
 def load_trained(name: str) -> nn.Sequential:

@@ -7,13 +7,12 @@ the last digit (`PUBLISHED_MACS`).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from itertools import pairwise
 
 from torch import nn
 
-from tinyml_helpers.models import Residual, conv_bn, separable
+from tinyml_helpers.models import Residual, classifier, conv_bn, separable
 
 PUBLISHED_MACS = {
     "keyword spotting": 2_656_768,
@@ -58,7 +57,7 @@ def ds_cnn(classes: int = 12, channels: int = 64) -> nn.Sequential:
     # 10 x 4 taps. Keras pads one row more at the end; the number of outputs is the same.
     stem.conv = nn.Conv2d(1, channels, (10, 4), stride=2, padding=(5, 1), bias=False)
     blocks = [separable(channels, channels) for _ in range(4)]
-    return _classifier([stem, *blocks], channels, classes)
+    return classifier(stem, blocks, channels, classes)
 
 
 def mobilenet(classes: int = 2, width: float = 0.25) -> nn.Sequential:
@@ -71,7 +70,7 @@ def mobilenet(classes: int = 2, width: float = 0.25) -> nn.Sequential:
     channels = [round(width * c) for c in (32, *(outputs for outputs, _ in plan))]
     strides = [stride for _, stride in plan]
     blocks = [separable(*c, stride=s) for c, s in zip(pairwise(channels), strides, strict=True)]
-    return _classifier([conv_bn(3, channels[0], stride=2), *blocks], channels[-1], classes)
+    return classifier(conv_bn(3, channels[0], stride=2), blocks, channels[-1], classes)
 
 
 def resnet8(classes: int = 10) -> nn.Sequential:
@@ -80,7 +79,7 @@ def resnet8(classes: int = 10) -> nn.Sequential:
     Source: mlcommons/tiny, `image_classification/keras_model.py`, with 16 filters.
     """
     blocks = [Residual(16, 16), Residual(16, 32, stride=2), Residual(32, 64, stride=2)]
-    return _classifier([conv_bn(3, 16), *blocks], 64, classes)
+    return classifier(conv_bn(3, 16), blocks, 64, classes)
 
 
 def autoencoder(inputs: int = 640, hidden: int = 128, bottleneck: int = 8) -> nn.Sequential:
@@ -91,14 +90,3 @@ def autoencoder(inputs: int = 640, hidden: int = 128, bottleneck: int = 8) -> nn
     sizes = [inputs, *[hidden] * 4, bottleneck, *[hidden] * 4]
     layers = [nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()) for a, b in pairwise(sizes)]
     return nn.Sequential(*layers, nn.Linear(hidden, inputs))
-
-
-def _classifier(blocks: list[nn.Module], channels: int, classes: int) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(
-            blocks=nn.Sequential(*blocks),
-            pool=nn.AdaptiveAvgPool2d(1),
-            flatten=nn.Flatten(),
-            head=nn.Linear(channels, classes),
-        )
-    )

@@ -127,5 +127,9 @@ def latency_ms(model: nn.Module, images: torch.Tensor, seconds: float = 0.5) -> 
 
 def accuracy(model: nn.Module, data: ImageSet) -> float:
     """Return the share of images whose largest logit is that of the label, in percent."""
-    correct = predict(model, data).argmax(1) == torch.from_numpy(data.labels)
-    return 100 * float(correct.double().mean())
+    return percent_equal(predict(model, data).argmax(1), torch.from_numpy(data.labels))
+
+
+def percent_equal(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Return the share of places [N] at which two lists of classes agree, in percent."""
+    return 100 * float((first == second).double().mean())

@@ -131,8 +131,9 @@ def calibrate(
         # torch.quantile refuses more than 16 million values; numpy does not.
         import numpy as np
 
-        outside = (100 - percentile) / 2 if flat.min() < 0 else 100 - percentile
-        low, high = np.percentile(flat.numpy(), [outside if flat.min() < 0 else 0, 100 - outside])
+        outside = 100 - percentile
+        both_sides = [outside / 2, 100 - outside / 2]
+        low, high = np.percentile(flat.numpy(), both_sides if flat.min() < 0 else [0, percentile])
         return float(low), float(high)
     if method == "entropy":
         return _least_divergence(flat, bits)

@@ -10,6 +10,8 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from tinyml_helpers.tables import text_table
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -155,18 +157,18 @@ class ModelCost:
 
     def _table(self) -> list[str]:
         rows = [
-            (layer.name, layer.kind, "x".join(map(str, layer.output_shape)) or "scalar")
+            (
+                layer.name,
+                layer.kind,
+                "x".join(map(str, layer.output_shape)) or "scalar",
+                f"{layer.params:,}",
+                f"{layer.macs:,}",
+            )
             for layer in self.layers[:_ROWS_SHOWN]
         ]
-        columns = zip(("layer", "kind", "output"), *rows, strict=True)
-        wide = [max(map(len, column)) for column in columns]
-        head = f"{'layer':<{wide[0]}}  {'kind':<{wide[1]}}  {'output':>{wide[2]}}"
-        lines = [f"{head}  {'params':>11}  {'MACs':>14}"]
-        for row, layer in zip(rows, self.layers, strict=False):
-            text = f"{row[0]:<{wide[0]}}  {row[1]:<{wide[1]}}  {row[2]:>{wide[2]}}"
-            lines.append(f"{text}  {layer.params:>11,}  {layer.macs:>14,}")
+        table = text_table(("layer", "kind", "output", "params", "MACs"), rows, names=(0, 1))
         hidden = len(self.layers) - len(rows)
-        return lines + ([f"... and {hidden} more rows in .layers"] if hidden > 0 else [])
+        return [table] + ([f"... and {hidden} more rows in .layers"] if hidden > 0 else [])
 
     def _warning(self) -> list[str]:
         calls = ", ".join(f"{name} ({n} x)" for name, n in sorted(self.uncounted.items()))

@@ -29,6 +29,11 @@ class Finding:
     ok: bool
     cure: str = ""
 
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        """Sign, subject, what was found, and the cure where one is needed."""
+        return "✓" if self.ok else "✗", self.subject, self.found, "" if self.ok else self.cure
+
 
 @dataclass(frozen=True, repr=False)
 class Report:
@@ -42,16 +47,13 @@ class Report:
         return all(finding.ok for finding in self.findings)
 
     def __repr__(self) -> str:
-        lines = [
-            f"{'✓' if f.ok else '✗'} {f.subject:<9} {f.found}{'' if f.ok else ' -> ' + f.cure}"
-            for f in self.findings
-        ]
-        return "\n".join(lines)
+        rows = (finding.row for finding in self.findings)
+        return "\n".join(
+            f"{sign} {subject:<9} {found}{cure and f' -> {cure}'}" for sign, subject, found, cure in rows
+        )
 
     def _repr_html_(self) -> str:
-        rows = [
-            ("✓" if f.ok else "✗", f.subject, f.found, "" if f.ok else f.cure) for f in self.findings
-        ]
+        rows = [finding.row for finding in self.findings]
         return html_table(("", "what", "found", "cure"), rows, names=range(4))
 
 
