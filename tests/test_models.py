@@ -31,6 +31,11 @@ def test_unknown_names_and_widths_are_refused():
         models.build("small", 0)
 
 
+def test_an_unknown_variant_is_refused_and_the_choices_are_named():
+    with pytest.raises(datasets.DataError, match=r"small-frozen.*choose one of .*models/small"):
+        models.load_trained("small", "frozen")
+
+
 def test_a_damaged_network_is_never_used(copied_data):
     path = copied_data / "models" / "tiny.safetensors"
     content = bytearray(path.read_bytes())

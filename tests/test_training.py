@@ -30,6 +30,25 @@ def test_training_lowers_the_loss_and_leaves_evaluation_mode():
     assert "2 epochs of 256 images" in repr(history)
 
 
+def test_a_loss_of_ones_own_sees_the_batch_as_the_network_does():
+    seen = []
+
+    def loss(images, logits, labels):
+        seen.append((images.shape, logits.shape, labels.shape))
+        return (logits**2).mean()
+
+    training.fit(models.build("tiny", 0.5), small_set(), epochs=1, batch_size=64, loss=loss)
+    assert seen == [((64, 1, 28, 28), (64, 10), (64,))] * 4
+
+
+def test_the_hook_before_each_step_hears_how_much_is_done():
+    heard = []
+    training.fit(
+        models.build("tiny", 0.5), small_set(), epochs=2, batch_size=64, before_step=heard.append
+    )
+    assert heard == [step / 8 for step in range(8)]
+
+
 def test_too_few_images_are_refused():
     with pytest.raises(ValueError, match="do not fill a batch of 128"):
         training.fit(models.build("tiny"), small_set(100), epochs=1)

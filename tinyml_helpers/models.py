@@ -118,18 +118,23 @@ def build(name: str, width: float = 1.0) -> nn.Sequential:
     return classifier(conv_bn(1, channels[0]), blocks, channels[-1])
 
 
-def load_trained(name: str) -> nn.Sequential:
+def load_trained(name: str, variant: str = "") -> nn.Sequential:
     """Load a trained network of the spine, in evaluation mode.
 
-    The weights come from data/build/train_spine.py: all 60,000 training images, recipe and result in
-    data/models/spine.json.
+    The weights come from the scripts in data/build; data/README.md has a card for each.
+
+    Args:
+        name: "large", "small" or "tiny".
+        variant: "" for the network as first trained, on all 60,000 training images (recipe and result
+            in data/models/spine.json), or the compression that it went through, such as "pruned".
 
     Raises:
         ValueError: unknown name.
-        tinyml_helpers.datasets.DataError: the file is missing or damaged.
+        tinyml_helpers.datasets.DataError: there is no such variant, or its file is missing or damaged.
     """
     from safetensors.torch import load
 
     model = build(name)
-    model.load_state_dict(load(read_verified(f"models/{name}.safetensors")))
+    file = "-".join(filter(None, (name, variant)))
+    model.load_state_dict(load(read_verified(f"models/{file}.safetensors")))
     return model.eval()

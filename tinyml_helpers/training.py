@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,9 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from tinyml_helpers.datasets import ImageSet
+
+# Images [N, 1, 28, 28] as the network saw them, its logits [N, classes], labels [N] -> a scalar.
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,6 +30,11 @@ class History:
         return f"{len(self.losses)} epochs of {self.images:,} images, {losses}, seed {self.seed}"
 
 
+def label_loss(_images: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the mean cross-entropy between logits [N, classes] and labels [N]: a scalar."""
+    return nn.functional.cross_entropy(logits, labels)
+
+
 def fit(
     model: nn.Module,
     data: ImageSet,
@@ -37,6 +46,8 @@ def fit(
     augment: bool = True,
     seed: int = 0,
     bfloat16: bool = False,
+    loss: Loss = label_loss,
+    before_step: Callable[[float], object] = lambda done: None,
 ) -> History:
     """Train `model` in place with AdamW on a one-cycle schedule, and leave it in evaluation mode.
 
@@ -50,6 +61,9 @@ def fit(
         augment: shift each image by up to two pixels and mirror half of them.
         seed: of the order of the images and of the augmentation.
         bfloat16: compute in bfloat16 where PyTorch deems it safe (faster on recent CPUs).
+        loss: what to minimise; gets images, logits and labels of a batch.
+        before_step: called before each step with the share of the training that is done, 0 to below
+            1: to prune gradually, say, or to freeze observers towards the end.
 
     Raises:
         ValueError: fewer images than one batch, or no epochs.
@@ -72,15 +86,16 @@ def fit(
             for chosen in torch.randperm(len(data), generator=draw)[: steps * batch_size].split(
                 batch_size
             ):
+                before_step(schedule.last_epoch / (epochs * steps))
                 batch = shift_and_mirror(images[chosen], draw) if augment else images[chosen]
                 with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                     logits = model(batch.contiguous(memory_format=torch.channels_last))
-                    loss = nn.functional.cross_entropy(logits, labels[chosen])
+                    cost = loss(batch, logits, labels[chosen])
                 optimizer.zero_grad()
-                loss.backward()
+                cost.backward()
                 optimizer.step()
                 schedule.step()
-                total += loss.detach()
+                total += cost.detach()
                 bar.update()
             losses.append(float(total) / steps)
             bar.set_description(f"epoch {epoch + 1}/{epochs}, loss {losses[-1]:.3f}")
