@@ -1,1 +1,1 @@
-"""Compression: quantization, and later pruning and distillation."""
+"""Compression: quantization, pruning and distillation."""

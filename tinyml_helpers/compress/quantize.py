@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from tinyml_helpers.compress.affine import Affine, binary, weight_affine
 
-Layer = nn.Conv2d | nn.Linear
+Layer = nn.Conv1d | nn.Conv2d | nn.Linear
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:
