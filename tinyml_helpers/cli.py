@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -15,6 +16,9 @@ from rich.table import Table
 
 from tinyml_helpers.course import doctor as examination
 from tinyml_helpers.course import publish, runner, scoreboard, syllabus
+
+if TYPE_CHECKING:
+    from tinyml_helpers.deploy.report import ModelReport
 
 app = typer.Typer(
     help="The TinyML course: run its lessons, look at what they measured.",
@@ -79,6 +83,22 @@ def course(
         _stop(f"Stopped at {failure}. What was run is kept in {folder}.")
 
 
+@app.command()
+def inspect(file: Annotated[str, typer.Argument(help="A .tflite or .onnx file.")]) -> None:
+    """Look into a model file: operators, tensors, where its bytes go, MACs and working memory."""
+    from tinyml_helpers.deploy.report import ModelError, read_model
+
+    try:
+        content = read_model(file)
+    except ModelError as error:
+        _stop(f"{error}")
+    try:
+        report = _reader(content)(content)
+    except ModelError as error:
+        _stop(f"{file}: {error}")
+    typer.echo(repr(report))
+
+
 @app.command("scoreboard")
 def show_scoreboard() -> None:
     """Show what the lessons measured when they last ran on this machine."""
@@ -98,6 +118,17 @@ def outputs(lesson: Lessons = None) -> None:
         except runner.LessonError as error:
             _stop(f"Stopped at {error}. {one.path.name} is as it was.")
     publish.publish(scoreboard.collect())
+
+
+def _reader(content: bytes) -> Callable[[bytes], ModelReport]:
+    """Choose by content: .tflite has an identifier, ONNX has none and must prove to be it."""
+    if content[4:8] == b"TFL3":
+        from tinyml_helpers.deploy import litert
+
+        return litert.inspect
+    from tinyml_helpers.deploy import onnx
+
+    return onnx.inspect
 
 
 def _select(numbers: list[int] | None) -> list[syllabus.Lesson]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import warnings
 from types import ModuleType
@@ -60,3 +61,69 @@ def expect_quantization_warnings() -> None:
         warnings.filterwarnings("ignore", message, category)
     for name in ("torchao", "torch.utils._pytree"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def import_tensorflow() -> ModuleType:
+    """Import TensorFlow, and Keras on top of it, without their chatter on the error stream.
+
+    TensorFlow announces at import which instructions its kernels use, and each conversion logs what
+    it is about to do; neither asks anything of you. Errors still come through. Keras takes its
+    backend from the environment or from a file of the user's; the TFLite converter needs TensorFlow's.
+
+    Raises:
+        ImportError: TensorFlow is missing, or Keras already runs on another backend.
+    """
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    tensorflow = _import_quietly("tensorflow")
+    keras = importlib.import_module("keras")
+    if keras.config.backend() != "tensorflow":
+        raise ImportError(
+            f"Keras already runs on {keras.config.backend()}, and .tflite needs TensorFlow: restart "
+            "Python and call this before anything imports Keras"
+        )
+    # Its export lists every variable on the screen; this sends that to the log.
+    keras.config.disable_interactive_logging()
+    tensorflow.get_logger().setLevel(logging.ERROR)
+    # Asks for what a representative dataset gives since TensorFlow 2.
+    warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
+    return tensorflow
+
+
+def import_litert_torch() -> ModuleType:
+    """Import litert-torch, PyTorch's way to .tflite, without its running commentary.
+
+    It lists each step of a conversion on the screen, and PyTorch warns of a way in which litert-torch
+    copies the signature of a function; neither concerns what you convert.
+
+    Raises:
+        ImportError: litert-torch is missing.
+    """
+    os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "n")
+    expect_quantization_warnings()
+    warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec.` is deprecated", FutureWarning)
+    return _import_quietly("litert_torch")
+
+
+def _import_quietly(name: str) -> ModuleType:
+    """Import TensorFlow, or what loads parts of it; its log level is read once, at import."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    module = importlib.import_module(name)
+    importlib.import_module("absl.logging").set_verbosity("error")
+    return module
+
+
+def expect_export_warnings() -> None:
+    """Hide the warnings of exports to ONNX that lesson 07 explains in its text, and no others.
+
+    - PyTorch warns of a way in which its own exporter copies the signature of a function.
+    - Keras exports a network for any number of images by PyTorch's older exporter, which follows one
+      example and warns of each size that it takes for a constant, and of each that it cannot fold.
+    """
+    for category, message in (
+        (FutureWarning, "`isinstance.treespec, LeafSpec.` is deprecated"),
+        (Warning, "Converting a tensor to a Python"),
+        (UserWarning, "Constant folding - Only steps=1 can be constant folded"),
+    ):
+        warnings.filterwarnings("ignore", message, category)

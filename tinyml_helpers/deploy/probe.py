@@ -1,0 +1,150 @@
+"""Runs a model for the first time, in a process of its own that may crash in place of yours.
+
+The interpreters check little of what a file says: a damaged number can make them divide by zero, read
+anywhere or claim all memory. `python -m tinyml_helpers.deploy.probe KERNELS` reads a model from its
+standard input, runs it once on zeros, and reports as JSON.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from tinyml_helpers.deploy import native
+from tinyml_helpers.deploy.report import ModelError
+
+Kernels = Literal["default", "reference", "tflm"]
+KERNELS: tuple[Kernels, ...] = get_args(Kernels)
+SECONDS = 60
+MEMORY_BYTES = 8 * 2**30
+
+
+@functools.lru_cache(maxsize=64)
+def probe(content: bytes, kernels: str) -> str:
+    """Run a model once on zeros in a process of its own, and return what the interpreter printed.
+
+    Args:
+        content: a .tflite file that `tflite.read` has checked.
+        kernels: one of `KERNELS`.
+
+    Raises:
+        ModelError: the interpreter refuses the model, crashes on it, or takes longer than a minute.
+    """
+    command = [sys.executable, "-m", "tinyml_helpers.deploy.probe", kernels]
+    try:
+        child = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"the model did not finish one inference within {SECONDS} s") from error
+    if child.returncode:
+        raise ModelError(
+            f"the model crashes the {kernels} interpreter ({_cause(child.returncode)}): it is damaged, "
+            "or uses what this interpreter cannot do; copy or convert it again"
+        )
+    outcome = json.loads(child.stdout)
+    if outcome["error"]:
+        raise ModelError(f"the {kernels} interpreter refuses the model: {outcome['error']}")
+    return str(outcome["log"])
+
+
+def interpreter(content: bytes, kernels: str, arena_bytes: int = 0, *, keep_all: bool = False) -> Any:
+    """Return an interpreter of LiteRT, or of TFLM, that holds the model, on one thread.
+
+    Args:
+        content: a .tflite file that has been probed.
+        kernels: one of `KERNELS`.
+        arena_bytes: what TFLM may work in.
+        keep_all: let LiteRT keep every tensor for reading, where it would reuse memory.
+    """
+    if kernels == "tflm":
+        from tflite_micro import runtime
+
+        return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
+    made = Interpreter(
+        model_content=content,
+        num_threads=1,
+        experimental_op_resolver_type=resolver,
+        experimental_preserve_all_tensors=keep_all,
+    )
+    made.allocate_tensors()
+    return made
+
+
+def arena_limit_bytes(content: bytes) -> int:
+    """Return an arena size that surely suffices: room for every tensor at once, and for records.
+
+    Raises:
+        ModelError: more than a gigabyte, which is no model for a microcontroller.
+    """
+    from tinyml_helpers.deploy import tflite
+
+    graphs = tflite.read(content).graphs
+    tensors = sum(tensor.size_bytes + 512 for graph in graphs for tensor in graph.tensors)
+    operators = sum(len(graph.operators) for graph in graphs)
+    limit = 2 * tensors + 4096 * operators + 2**17
+    if limit > 2**30:
+        raise ModelError(f"its tensors take {tensors:,} bytes: too much for TFLM")
+    return limit
+
+
+def _cause(code: int) -> str:
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"exit code {code}"
+
+
+def _run_once(content: bytes, kernels: str) -> None:
+    if kernels == "tflm":
+        made = interpreter(content, kernels, arena_limit_bytes(content))
+        for index in range(_inputs(content)):
+            details = made.get_input_details(index)
+            made.set_input(np.zeros(details["shape"], details["dtype"]), index)
+        made.invoke()
+        made.get_output(0)
+        made.print_allocations()
+        return
+    made = interpreter(content, kernels)
+    for details in made.get_input_details():
+        made.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
+    made.invoke()
+    for details in made.get_output_details():
+        made.get_tensor(details["index"])
+
+
+def _inputs(content: bytes) -> int:
+    from tinyml_helpers.deploy import tflite
+
+    return len(tflite.read(content).graphs[0].inputs)
+
+
+def _main() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    content, error = sys.stdin.buffer.read(), ""
+    with native.captured() as printed:
+        try:
+            _run_once(content, sys.argv[1])
+        except Exception as raised:
+            error = str(raised) or type(raised).__name__
+    log = printed.text.replace("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n", "")
+    print(
+        json.dumps({"error": " ".join([error, *log.split()]) if error else "", "log": log}), flush=True
+    )
+    # Destructors of a broken model may crash after all is said.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _main()
