@@ -26,6 +26,20 @@ def test_the_reference_results_are_those_that_the_lessons_show():
             assert f"{record.name} {record.figure} " in shown, record.name
 
 
+def test_the_spine_stands_in_one_table_by_network_and_technique():
+    board = scoreboard.Scoreboard(
+        (
+            scoreboard.Record("qat.small.float_percent", 92.89, "percent", 3),
+            scoreboard.Record("prune.large.sparsity_percent", 90.0, "percent", 4),
+            scoreboard.Record("distill.tiny.accuracy_percent", 91.5, "percent", 5),
+        )
+    )
+    readme = publish.with_table(README, board)
+    assert "\n| `large` | – | – | – | – | – | 90.00 | – |\n" in readme
+    assert "\n| `small` | 92.89 | – | – | – | – | – | – |\n" in readme
+    assert "\n| `tiny` | – | – | – | – | – | – | 91.50 |\n" in readme
+
+
 def test_the_front_picture_is_that_of_lesson_00():
     stored = publish.reference_path().parent / "first_network.png"
     assert stored.read_bytes() == publish.front_picture()

@@ -25,6 +25,31 @@ FRONT = {
     "ptq.int8.size_ratio": "the same in int8: how many times smaller the file is",
     "ptq.int4.accuracy_drop_points": "weights in 4 bits: accuracy lost",
     "ptq.binary.accuracy_drop_points": "weights in one bit, without training for it: accuracy lost",
+    "qat.ptq_loss_points": "`tiny` (8,058 parameters), weights in 4 bits after training: accuracy lost",
+    "qat.recovered_percent": "the same: how much of the loss two epochs of training return",
+    "prune.sparsity_percent": "`large` (584,938 parameters): weights pruned away",
+    "prune.accuracy_drop_points": "the same: accuracy lost",
+    "prune.gzip_ratio": "the same: how many times smaller its weights are, gzipped",
+    "prune.structured.speedup_host": "`large` without half its channels: times faster on the host",
+    "prune.structured.accuracy_drop_points": "the same: accuracy lost",
+    "distill.gain_points": "`tiny` on 1,200 images, taught by `large`: gain, mean of five pairs",
+    "distill.spread_points": "the same: standard deviation of the five gains",
+    "tflite.int8.bytes": "`small` as an int8 .tflite file",
+    "tflite.int8.accuracy_drop_points": "the same: accuracy lost",
+    "tflite.reference_mismatched_bytes": "the same: output bytes in which LiteRT and TFLM differ",
+    "tflite.arena_bytes": "the same: RAM that TFLM's interpreter takes",
+    "onnx.max_abs_difference": "`small`: largest difference between PyTorch and ONNX Runtime",
+    "onnx.int8.agreement_percent": "`small` in int8 ONNX: images that get the class they got in float",
+}
+# The spine through every technique: a column's heading, and its record for each network.
+SPINE = {
+    "in float": "qat.{}.float_percent",
+    "int8, after training": "qat.{}.ptq8_percent",
+    "4-bit weights, after training": "qat.{}.ptq4_percent",
+    "4-bit weights, trained for it": "qat.{}.qat4_percent",
+    "pruned": "prune.{}.accuracy_percent",
+    "of its weights pruned away": "prune.{}.sparsity_percent",
+    "distilled from `large`": "distill.{}.accuracy_percent",
 }
 
 
@@ -69,7 +94,18 @@ def with_table(readme: str, board: scoreboard.Scoreboard) -> str:
         if name in found
     ]
     table = "\n".join(["| lesson | what | measured |", "|---|---|---|", *rows])
-    return f"{before}{_BEGIN}\n{table}\n\n{_END}{after}"
+    return f"{before}{_BEGIN}\n{_spine_table(board)}\n\n{table}\n\n{_END}{after}"
+
+
+def _spine_table(board: scoreboard.Scoreboard) -> str:
+    from tinyml_helpers.models import NAMES
+
+    found = {record.name: f"{record.value:.2f}" for record in board.records}
+    lines = [f"| correct, in percent | {' | '.join(SPINE)} |", "|---|" + "--:|" * len(SPINE)]
+    for model in NAMES:
+        cells = [found.get(name.format(model), "–") for name in SPINE.values()]
+        lines.append(f"| `{model}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def front_picture() -> bytes:
