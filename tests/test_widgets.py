@@ -6,6 +6,7 @@ from tinyml_helpers.course import widgets
 
 
 def test_controls_start_at_the_defaults_and_redraw(monkeypatch):
+    plt.close("all")  # what other tests left open
     shown, drawn = [], []
     monkeypatch.setattr(widgets, "_display", shown.append)
 
