@@ -20,7 +20,7 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no t
 
 from tinyml_helpers.mcu.counting import attach
 from tinyml_helpers.mcu.faults import EmulatorError, explain, place
-from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, Image
+from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, Image, Symbol
 
 _SYSTEM_PAGE, _PAGE_BYTES = 0xE000_E000, 4096  # holds the register that switches the FPU on
 _NEVER = 0xFFFF_FFFF
@@ -44,6 +44,8 @@ class Run:
         flash_bytes: code and constants.
         ram_bytes: variables, without the stack.
         stack_bytes: the deepest that the stack grew.
+        visits: instructions executed before each coming into the watched function: at its
+            start, and at each return from what it calls.
     """
 
     outputs: Mapping[str, npt.NDArray[Any]]
@@ -51,6 +53,7 @@ class Run:
     flash_bytes: int
     ram_bytes: int
     stack_bytes: int
+    visits: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         """Show what the run took; `outputs` has what it gave."""
@@ -103,13 +106,16 @@ class Machine:
         inputs: Mapping[str, npt.ArrayLike] | None = None,
         outputs: Mapping[str, npt.DTypeLike] | None = None,
         *,
+        watch: str | None = None,
         limit: int = 1_000_000_000,
     ) -> Run:
         """Reset, start up, fill variables, run `main()` to its end and read variables.
 
         Args:
-            inputs: name of a variable -> array, of exactly its size in bytes.
-            outputs: name of a variable or constant -> type of its elements.
+            inputs: name of a variable -> array, of exactly its size in bytes. `name[4:12]` is a
+                part of one, from byte 4 to before byte 12.
+            outputs: name of a variable or constant, or a part, -> type of its elements.
+            watch: name of a function whose visits are noted.
             limit: give up after this many instructions.
 
         Returns:
@@ -126,6 +132,8 @@ class Machine:
         self._ram[:] = _PAINT
         self._uc.context_restore(self._after_reset)
         self._uc.reg_write(arm.UC_ARM_REG_SP, self._image.symbols["_stack_top"].address)
+        watched = self._image.symbols[watch] if watch else Symbol(0, 0, True)
+        self._counter.watch_start, self._counter.watch_bytes = watched.address, watched.size_bytes
         reset, main = (self._image.symbols[k].address for k in ("Reset_Handler", "main"))
         self._go(reset, main, limit)
         for address, content in writes:
@@ -137,7 +145,12 @@ class Machine:
             self._image.flash_bytes,
             self._image.ram_bytes,
             self._stack_bytes(),
+            self._counter.visited(),
         )
+
+    def blocks(self) -> list[tuple[int, int, int]]:
+        """Address, size in bytes and number of entries of each block that the last run executed."""
+        return self._counter.entered()
 
     def _map(self, base: int, size_bytes: int, right: int) -> npt.NDArray[np.uint8]:
         """Map memory that the program and the host share; the emulator wants whole pages."""
@@ -175,9 +188,8 @@ class Machine:
     def _go(self, start: int, end: int, limit: int) -> None:
         """Execute from one address until another is reached."""
         counter = self._counter
-        counter.executed, counter.limit = 0, limit
         # The emulator's own end address goes unnoticed in code that it has translated before.
-        counter.breakpoint = end
+        counter.start(end, limit)
         self._faults.clear()
         try:
             self._uc.emu_start(start | 1, _NEVER)

@@ -1,0 +1,104 @@
+/* Fully connected layer: one input by four filters at a time; see conv_2d.c for the arithmetic. */
+#include "arithmetic.h"
+#include "kernels.h"
+
+#ifdef TINYML_DSP
+static uint32_t expand(const int8_t *from, uint32_t count, uint32_t *to) {
+    int32_t sum = 0;
+    for (int32_t left = (int32_t)count; left > 0; left -= 4, from += 4, to += 2) {
+        uint32_t x = 0;
+        if (left >= 4) {
+            x = load_word(from);
+        } else {
+            for (int32_t i = 0; i < left; i++) x |= (uint32_t)(uint8_t)from[i] << 8 * i;
+        }
+        const uint32_t odd = ssub16(sxtb16(rotate8(x)), 0x007F007F);
+        const uint32_t even = x << 8 & 0xFF00FF00;
+        to[0] = ssub16(even, odd);
+        to[1] = odd;
+        sum = smlad(even, 0x00010001, sum);
+    }
+    return (uint32_t)sum;
+}
+
+static inline const uint32_t *multiply(const uint32_t *weights, const uint32_t *inputs, uint32_t quads,
+                                       int32_t sums[4]) {
+    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
+#ifdef __ARM_FEATURE_DSP
+    uint32_t even, odd;
+#define QUAD                                    \
+    "ldrd %[even], %[odd], [%[inputs]], #8\n\t" \
+    "ldm %[weights]!, {r8, r9, r10, r11}\n\t"   \
+    "smlad %[a], r8, %[odd], %[a]\n\t"          \
+    "smlad %[b], r9, %[odd], %[b]\n\t"          \
+    "smlad %[c], r10, %[odd], %[c]\n\t"         \
+    "smlad %[d], r11, %[odd], %[d]\n\t"         \
+    "uxtb16 r8, r8\n\t"                         \
+    "uxtb16 r9, r9\n\t"                         \
+    "uxtb16 r10, r10\n\t"                       \
+    "uxtb16 r11, r11\n\t"                       \
+    "smlad %[a], r8, %[even], %[a]\n\t"         \
+    "smlad %[b], r9, %[even], %[b]\n\t"         \
+    "smlad %[c], r10, %[even], %[c]\n\t"        \
+    "smlad %[d], r11, %[even], %[d]\n\t"
+    __asm__("adds %[quads], #1\n\t"
+            "lsrs %[quads], #1\n\t"
+            "bcc 2f\n" /* an odd number starts in the middle */
+            "1:\n\t" QUAD
+            "2:\n\t" QUAD
+            "subs %[quads], #1\n\t"
+            "bne 1b"
+            : [a] "+&r"(a), [b] "+&r"(b), [c] "+&r"(c), [d] "+&r"(d), [even] "=&r"(even), [odd] "=&r"(odd),
+              [weights] "+&r"(weights), [inputs] "+&r"(inputs), [quads] "+&l"(quads)
+            :
+            : "r8", "r9", "r10", "r11", "cc", "memory");
+#else
+    for (; quads; quads--, inputs += 2, weights += 4) {
+        a = smlad(weights[0] & 0x00FF00FF, inputs[0], smlad(weights[0], inputs[1], a));
+        b = smlad(weights[1] & 0x00FF00FF, inputs[0], smlad(weights[1], inputs[1], b));
+        c = smlad(weights[2] & 0x00FF00FF, inputs[0], smlad(weights[2], inputs[1], c));
+        d = smlad(weights[3] & 0x00FF00FF, inputs[0], smlad(weights[3], inputs[1], d));
+    }
+#endif
+    sums[0] = a >> 7, sums[1] = b >> 7, sums[2] = c >> 7, sums[3] = d >> 7;
+    return weights;
+}
+#else
+static uint32_t expand(const int8_t *from, uint32_t count, uint32_t *words) {
+    uint8_t *to = (uint8_t *)words;
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < (count + 3) / 4 * 4; i++) sum += to[i] = i < count ? (uint8_t)from[i] ^ 0x80 : 0;
+    return sum;
+}
+
+static inline const uint32_t *multiply(const uint32_t *words, const uint32_t *inputs, uint32_t quads,
+                                       int32_t sums[4]) {
+    const uint8_t *w = (const uint8_t *)words, *x = (const uint8_t *)inputs, *end = x + 4 * quads;
+    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
+    do {
+        for (int32_t i = 0; i < 4; i++, w += 4) {
+            a += w[0] * x[i], b += w[1] * x[i], c += w[2] * x[i], d += w[3] * x[i];
+        }
+        x += 4;
+    } while (x != end);
+    sums[0] = 2 * a, sums[1] = 2 * b, sums[2] = 2 * c, sums[3] = 2 * d;
+    return (const uint32_t *)w;
+}
+#endif
+
+void tm_fully_connected(const tm_dense *layer, const int8_t *input, int8_t *output, void *scratch) {
+    const uint32_t correction = -128 * expand(input, layer->inputs, scratch);
+    const int32_t half = 2 * layer->output_zero_point + 1;
+    const uint32_t *weights = layer->weights;
+    const tm_channel *channel = layer->channels;
+    const int8_t *end = output + layer->outputs;
+    while (output < end) {
+        int32_t sums[4];
+        for (uint32_t i = 0; i < 4; i++) sums[i] = (int32_t)((uint32_t)channel[i].bias + correction);
+        weights = multiply(weights, scratch, (layer->inputs + 3u) / 4, sums);
+        for (uint32_t i = 0; i < 4 && output < end; i++, channel++) {
+            const int32_t offset = (int32_t)((uint32_t)half << (channel->shift - 1));
+            *output++ = (int8_t)requantize(sums[i], channel->multiplier, offset, channel->shift);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyml_helpers.mcu.graph import Tensor
+from tinyml_helpers.mcu.lowering.base import INT8, Constant, Context, Layer, array
+from tinyml_helpers.mcu.lowering.weights import (
+    Filters,
+    channels,
+    filters,
+    interleaved,
+    weight_scales,
+)
+
+_DSP_LIMIT, _LIMIT = 1 << 23, 1 << 30  # sums that the kernels hold: 256 times, or twice, in 32 bits
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window that moves over an image: heights and widths, in that order."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int]
+
+    def fields(self, image: Tensor, output: Tensor) -> str:
+        """The C initialiser of a `tm_window`."""
+        names = ("kernel", "stride", "dilation")
+        pairs = [f"{n}_height = {getattr(self, n)[0]}, .{n}_width = {getattr(self, n)[1]}" for n in names]
+        sizes = [
+            f"{n}_height = {t.shape[1]}, .{n}_width = {t.shape[2]}, .{n}_channels = {t.shape[3]}"
+            for n, t in (("input", image), ("output", output))
+        ]
+        padding = f"padding_top = {self.padding[0]}, .padding_left = {self.padding[1]}"
+        return "window = {." + ",\n               .".join([*sizes, *pairs, padding]) + "}"
+
+
+def window(context: Context, kernel: tuple[int, int], out_channels: int) -> Window:
+    """Place the window as the options say, and check the output's shape.
+
+    Raises:
+        UnsupportedError: several images at once, sizes that do not fit together.
+    """
+    image, output = context.input(0), context.output
+    if len(image.shape) != 4 or image.shape[0] != 1:
+        raise context.refuse(f"input shape {image.shape}, supported is one image: 1 x height x width x channels")
+    stride = (context.option("StrideH", 1), context.option("StrideW", 1))
+    dilation = (context.option("DilationHFactor", 1), context.option("DilationWFactor", 1))
+    if min(*stride, *dilation, *kernel) < 1 or context.option("Padding") not in (0, 1):
+        raise context.refuse(f"stride {stride}, dilation {dilation}, padding {context.option('Padding')}")
+    same = context.option("Padding") == 0
+    sizes, padding = [], []
+    for size, k, s, d in zip(image.shape[1:3], kernel, stride, dilation, strict=True):
+        reach = (k - 1) * d + 1
+        out = -(-size // s) if same else -(-(size - reach + 1) // s)
+        sizes.append(out)
+        padding.append(max((out - 1) * s + reach - size, 0) // 2 if same else 0)
+    context.check_shape(output, (1, *sizes, out_channels))
+    context.check_fields(*image.shape, *output.shape, *kernel, *stride, *dilation, *padding)
+    return Window(kernel, stride, dilation, (padding[0], padding[1]))
+
+
+def conv_2d(context: Context) -> Layer:
+    """Translate a CONV_2D."""
+    image, output = context.input(0), context.output
+    context.check_int8(image, output)
+    weights = context.constant(1, "int8")
+    if weights.ndim != 4 or len(image.shape) != 4 or image.shape[3] % weights.shape[3]:
+        raise context.refuse(f"weights of shape {weights.shape} for an input of shape {image.shape}")
+    groups = image.shape[3] // weights.shape[3]
+    if weights.shape[0] % groups:
+        raise context.refuse(f"{weights.shape[0]} filters in {groups} groups")
+    w = window(context, (weights.shape[1], weights.shape[2]), weights.shape[0])
+    rows = weights.reshape(len(weights), -1)
+    f = filters(context, rows, weight_scales(context, 0))
+    if groups > 1 or not f.fast(_DSP_LIMIT if context.dsp else _LIMIT):
+        return general(context, w, f, groups)
+    arranged, bias = interleaved(f, 2, context.dsp)
+    padded = arranged.size // bias.size
+    point = w.kernel == (1, 1) and w.stride == (1, 1)
+    return _layer(
+        context,
+        _conv_struct(context, w, 1),
+        (array(f"{context.name}_weights", arranged), channels(context.name, f, bias)),
+        f"tm_conv_2d(&{context.name}, {{a}}, {{out}}, {{scratch}});",
+        macs=output.size * rows.shape[1],
+        scratch_bytes=padded * (5 if context.dsp else 3),
+        in_place=point and rows.shape[1] % 4 == 0 and len(rows) <= rows.shape[1],
+    )
+
+
+def depthwise_conv_2d(context: Context) -> Layer:
+    """Translate a DEPTHWISE_CONV_2D of any depth multiplier."""
+    image, output = context.input(0), context.output
+    context.check_int8(image, output)
+    weights = context.constant(1, "int8")
+    if weights.ndim != 4 or weights.shape[0] != 1 or weights.shape[3] % image.shape[-1]:
+        raise context.refuse(f"weights of shape {weights.shape} for an input of shape {image.shape}")
+    w = window(context, (weights.shape[1], weights.shape[2]), weights.shape[3])
+    rows = weights[0].transpose(2, 0, 1).reshape(weights.shape[3], -1)
+    f = filters(context, rows, weight_scales(context, 3))
+    if w.dilation != (1, 1) or not f.fast(_LIMIT):
+        return general(context, w, f, image.shape[3])
+    return _layer(
+        context,
+        _conv_struct(context, w, image.shape[3]),
+        (array(f"{context.name}_weights", rows.astype(np.int8)), channels(context.name, f, f.folded)),
+        f"tm_depthwise_conv_2d(&{context.name}, {{a}}, {{out}}, {{scratch}});",
+        macs=output.size * rows.shape[1],
+        scratch_bytes=_plane_bytes(w, image, output),
+        in_place=image.shape == output.shape,
+    )
+
+
+def general(context: Context, w: Window, f: Filters, groups: int) -> Layer:
+    """Any convolution at all, by the slow kernel."""
+    return _layer(
+        context,
+        _conv_struct(context, w, groups),
+        (array(f"{context.name}_weights", f.weights.astype(np.int8)), channels(context.name, f, f.bias)),
+        f"tm_conv_2d_general(&{context.name}, {{a}}, {{out}});",
+        macs=context.output.size * f.weights.shape[1],
+    )
+
+
+def fully_connected(context: Context) -> Layer:
+    """Translate a FULLY_CONNECTED: one input, or several as the pixels of a 1x1 convolution."""
+    given, output = context.input(0), context.output
+    context.check_int8(given, output)
+    weights = context.constant(1, "int8")
+    if weights.ndim != 2 or given.size % weights.shape[1] or context.option("WeightsFormat"):
+        raise context.refuse(f"weights of shape {weights.shape} for an input of shape {given.shape}")
+    count = given.size // weights.shape[1]
+    if output.size != count * len(weights):
+        raise context.refuse(f"output shape {output.shape} for {count} inputs and {len(weights)} outputs")
+    context.check_fields(count, *weights.shape)
+    f = filters(context, weights, weight_scales(context, 0))
+    fast = f.fast(_DSP_LIMIT if context.dsp else _LIMIT)
+    if not fast or count > 1:
+        return _as_convolution(context, f, count, fast)
+    arranged, bias = interleaved(f, 4, context.dsp)
+    low, high = context.activation_range()
+    struct = Constant(
+        context.name,
+        "tm_dense",
+        (
+            f"inputs = {weights.shape[1]}, .outputs = {len(weights)}",
+            f"output_zero_point = {output.zero_point}, .output_min = {low}, .output_max = {high}",
+            f"weights = {context.name}_weights, .channels = {context.name}_channels",
+        ),
+    )
+    return _layer(
+        context,
+        struct,
+        (array(f"{context.name}_weights", arranged), channels(context.name, f, bias)),
+        f"tm_fully_connected(&{context.name}, {{a}}, {{out}}, {{scratch}});",
+        macs=weights.size,
+        scratch_bytes=arranged.size // bias.size * (2 if context.dsp else 1),
+    )
+
+
+def _as_convolution(context: Context, f: Filters, count: int, fast: bool) -> Layer:
+    n, taps = f.weights.shape
+    image = Tensor(-1, "", (1, count, 1, taps), "int8")
+    output = Tensor(-1, "", (1, count, 1, n), "int8")
+    w = Window((1, 1), (1, 1), (1, 1), (0, 0))
+    struct = _conv_struct(context, w, 1, image, output)
+    if fast:
+        arranged, bias = interleaved(f, 2, context.dsp)
+        call, weights = "tm_conv_2d(&{0}, {{a}}, {{out}}, {{scratch}});", array("", arranged)
+        scratch_bytes = arranged.size // bias.size * (5 if context.dsp else 3)
+    else:
+        call, weights = "tm_conv_2d_general(&{0}, {{a}}, {{out}});", array("", f.weights.astype(np.int8))
+        bias, scratch_bytes = f.bias, 0
+    table = channels(context.name, f, bias)
+    named = Constant(f"{context.name}_weights", weights.ctype, weights.values)
+    macs = count * n * taps
+    return _layer(context, struct, (named, table), call.format(context.name), macs, scratch_bytes)
+
+
+def _conv_struct(
+    context: Context, w: Window, groups: int, image: Tensor | None = None, output: Tensor | None = None
+) -> Constant:
+    low, high = context.activation_range()
+    zero_points = (context.input(0).zero_point, context.output.zero_point)
+    return Constant(
+        context.name,
+        "tm_conv",
+        (
+            w.fields(image or context.input(0), output or context.output),
+            f"input_zero_point = {zero_points[0]}, .output_zero_point = {zero_points[1]}",
+            f"output_min = {low}, .output_max = {high}, .groups = {groups}",
+            f"weights = {context.name}_weights, .channels = {context.name}_channels",
+        ),
+    )
+
+
+def _layer(
+    context: Context,
+    struct: Constant,
+    arrays: tuple[Constant, ...],
+    call: str,
+    macs: int,
+    scratch_bytes: int = 0,
+    in_place: bool = False,
+) -> Layer:
+    calls = [call]
+    fast = "general" not in call
+    if fast and (limits := context.activation_range()) != INT8:
+        calls.append(f"tm_clamp({limits[0]}, {limits[1]}, {{out}}, {context.output.size});")
+    given, output = context.input(0), context.output
+    note = f"{given.dims} -> {output.dims}, {macs:,} MACs"
+    return Layer(
+        context.operator,
+        tuple(calls),
+        (given.index,),
+        output.index,
+        (*arrays, struct),
+        scratch_bytes,
+        macs,
+        in_place,
+        note,
+    )
+
+
+def _plane_bytes(w: Window, image: Tensor, output: Tensor) -> int:
+    """Bytes of one padded channel in int16, as kernels/depthwise_conv_2d.c lays it out."""
+    height, width = (
+        max((o - 1) * s + k, p + i)
+        for o, s, k, p, i in zip(
+            output.shape[1:3], w.stride, w.kernel, w.padding, image.shape[1:3], strict=True
+        )
+    )
+    return 2 * height * ((width + 2) & ~1)
