@@ -24,6 +24,7 @@ KERNELS = {  # file -> names that calls use
     "conv_2d_general.c": ("tm_conv_2d_general(",),
     "depthwise_conv_2d.c": ("tm_depthwise_conv_2d(",),
     "fully_connected.c": ("tm_fully_connected(",),
+    "fully_connected_general.c": ("tm_fully_connected_general(",),
     "mean.c": ("tm_mean_of(",),
     "moves.c": ("tm_lookup(", "tm_clamp(", "tm_pad(", "tm_copy(", "tm_quantize(", "tm_dequantize("),
     "pairs.c": ("tm_add(", "tm_mul("),

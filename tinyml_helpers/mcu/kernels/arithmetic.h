@@ -41,12 +41,19 @@ static inline uint32_t load_word(const void *address) {
 #define smlad(x, y, sum) __smlad((int16x2_t)(x), (int16x2_t)(y), sum)
 #define ssub16(x, y) ((uint32_t)__ssub16((int16x2_t)(x), (int16x2_t)(y)))
 #define sxtb16(x) ((uint32_t)__sxtb16((int8x4_t)(x)))
-#define saturate8(x) __ssat(x, 8)
-static inline uint32_t rotate8(uint32_t x) { return x >> 8 | x << 24; }
+#define smlabt(x, y, sum) __smlabt((int32_t)(x), (int32_t)(y), sum)
+#define smlatb(x, y, sum) __smlatb((int32_t)(x), (int32_t)(y), sum)
 static inline int32_t smmlar(int32_t x, int32_t y, int32_t sum) {
-    __asm__("smmlar %0, %1, %2, %0" : "+r"(sum) : "r"(x), "r"(y));
-    return sum;
+    int32_t result;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(sum));
+    return result;
 }
+static inline int32_t smmla(int32_t x, int32_t y, int32_t sum) {
+    int32_t result;
+    __asm__("smmla %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(sum));
+    return result;
+}
+#define half_saturate8(x) __ssat((x) >> 1, 8)
 #else /* the same on the host, for tests */
 static inline int32_t low(uint32_t x) { return (int16_t)x; }
 static inline int32_t high(uint32_t x) { return (int16_t)(x >> 16); }
@@ -57,24 +64,33 @@ static inline int32_t smlad(uint32_t x, uint32_t y, int32_t sum) {
     return (int32_t)((uint32_t)(low(x) * low(y)) + (uint32_t)(high(x) * high(y)) + (uint32_t)sum);
 }
 static inline uint32_t ssub16(uint32_t x, uint32_t y) { return both(low(x) - low(y), high(x) - high(y)); }
-static inline uint32_t rotate8(uint32_t x) { return x >> 8 | x << 24; }
 static inline uint32_t sxtb16(uint32_t x) { return both((int8_t)x, (int8_t)(x >> 16)); }
-static inline int32_t saturate8(int32_t x) { return clamp(x, -128, 127); }
+static inline int32_t smlabt(uint32_t x, uint32_t y, int32_t sum) { return sum + low(x) * high(y); }
+static inline int32_t smlatb(uint32_t x, uint32_t y, int32_t sum) { return sum + high(x) * low(y); }
+#endif
+static inline uint32_t rotate8(uint32_t x) { return x >> 8 | x << 24; }
+#endif
+
+#ifndef __ARM_FEATURE_DSP
 static inline int32_t smmlar(int32_t x, int32_t y, int32_t sum) {
-    return (int32_t)(uint32_t)(((uint64_t)((int64_t)x * y) + ((uint64_t)(uint32_t)sum << 32) + 0x80000000u) >> 32);
+    return (int32_t)((((int64_t)x * y + 0x80000000) >> 32) + sum);
 }
+static inline int32_t smmla(int32_t x, int32_t y, int32_t sum) {
+    return (int32_t)((((int64_t)x * y) >> 32) + sum);
+}
+static inline int32_t half_saturate8(int32_t x) { return clamp(x >> 1, -128, 127); }
 #endif
-/* The end of a sum, for 1 <= shift <= 22: scale_by(sum, ...) + zero point, saturated to int8.
-   `doubled` is twice the sum; `offset` is (zero_point + 1/2) << shift. Adding the sign before the
-   shift turns "halves up" into "halves away from zero". */
+
+/* The end of a convolution's sum: scale_by(sum, multiplier, shift + 1) + zero point, saturated to
+   int8, for 0 <= shift <= 21. `doubled` is twice the sum; `offset` is (2 zero_point + 1) << shift.
+   Adding the sign before the shift turns "halves up" into "halves away from zero". */
 static inline int32_t requantize(int32_t doubled, int32_t multiplier, int32_t offset, int32_t shift) {
-    return saturate8((smmlar(doubled, multiplier, offset) + (doubled >> 31)) >> shift);
+    return half_saturate8((smmlar(doubled, multiplier, offset) + (doubled >> 31)) >> shift);
 }
-#else
-static inline int32_t requantize(int32_t doubled, int32_t multiplier, int32_t offset, int32_t shift) {
-    int32_t scaled = (int32_t)(((int64_t)doubled * multiplier + 0x80000000) >> 32);
-    return clamp((scaled + offset + (doubled >> 31)) >> shift, -128, 127);
+
+/* The same for a fully connected layer, where TensorFlow Lite rounds once, halves up. */
+static inline int32_t requantize_once(int32_t doubled, int32_t multiplier, int32_t offset, int32_t shift) {
+    return half_saturate8(smmla(doubled, multiplier, offset) >> shift);
 }
-#endif
 
 #endif

@@ -39,8 +39,22 @@ static void gather(const tm_conv *layer, const int8_t *input, int32_t y, int32_t
     }
 }
 
+/* What the inner loops work on. The order of the fields counts: see run(). */
+typedef struct {
+    uint32_t *columns; /* two pixels */
+    uint32_t quads;    /* four inputs of a pixel each */
+    void *entry;       /* used by run() */
+    uint32_t correction[2];
+    const tm_channel *channel;
+    uint32_t half; /* 2 zero_point + 1 */
+    int8_t *to[2];
+    const uint32_t *weights;
+    int8_t *end;
+} job;
+
 #ifdef TINYML_DSP
 #define PIXEL(columns, i) ((columns) + 2 * (i)) /* pairs of words, alternating */
+enum { QUAD_WORDS = 4 };
 
 /* Write one pixel's inputs as (256 x - o, o) pairs, every other pair of words; return 256 times
    the sum of its even inputs. */
@@ -59,50 +73,103 @@ static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *to) {
     return (uint32_t)sum;
 }
 
-/* Add the products of two filters (a, b) and two pixels (0, 1) to 256 times their sums. */
-static inline const uint32_t *multiply(const uint32_t *weights, const uint32_t *pixels, uint32_t quads,
-                                       int32_t sums[4]) {
-    int32_t a0 = sums[0], a1 = sums[1], b0 = sums[2], b1 = sums[3];
 #ifdef __ARM_FEATURE_DSP
-    uint32_t a, b;
-#define QUAD                                  \
-    "ldm %[pixels]!, {r8, r9, r10, r11}\n\t"  \
-    "ldrd %[a], %[b], [%[weights]], #8\n\t"   \
-    "smlad %[a0], %[a], r9, %[a0]\n\t"        \
-    "smlad %[a1], %[a], r11, %[a1]\n\t"       \
-    "uxtb16 %[a], %[a]\n\t"                   \
-    "smlad %[b0], %[b], r9, %[b0]\n\t"        \
-    "smlad %[b1], %[b], r11, %[b1]\n\t"       \
-    "uxtb16 %[b], %[b]\n\t"                   \
-    "smlad %[a0], %[a], r8, %[a0]\n\t"        \
-    "smlad %[a1], %[a], r10, %[a1]\n\t"       \
-    "smlad %[b0], %[b], r8, %[b0]\n\t"        \
-    "smlad %[b1], %[b], r10, %[b1]\n\t"
-    __asm__("adds %[quads], #1\n\t"
-            "lsrs %[quads], #1\n\t"
-            "bcc 2f\n" /* an odd number starts in the middle */
-            "1:\n\t" QUAD
-            "2:\n\t" QUAD
-            "subs %[quads], #1\n\t"
-            "bne 1b"
-            : [a0] "+&r"(a0), [a1] "+&r"(a1), [b0] "+&r"(b0), [b1] "+&r"(b1), [a] "=&r"(a), [b] "=&r"(b),
-              [weights] "+&r"(weights), [pixels] "+&r"(pixels), [quads] "+&l"(quads)
-            :
-            : "r8", "r9", "r10", "r11", "cc", "memory");
-#else
-    for (; quads; quads--, pixels += 4, weights += 2) {
-        const uint32_t a = weights[0], b = weights[1], even_a = a & 0x00FF00FF, even_b = b & 0x00FF00FF;
-        a0 = smlad(even_a, pixels[0], smlad(a, pixels[1], a0));
-        a1 = smlad(even_a, pixels[2], smlad(a, pixels[3], a1));
-        b0 = smlad(even_b, pixels[0], smlad(b, pixels[1], b0));
-        b1 = smlad(even_b, pixels[2], smlad(b, pixels[3], b1));
-    }
-#endif
-    sums[0] = a0 >> 7, sums[1] = a1 >> 7, sums[2] = b0 >> 7, sums[3] = b1 >> 7;
-    return weights;
+#define QUAD                            \
+    "ldm.w r7!, {r8, r9, r10, r11}\n\t" \
+    "ldrd r4, r5, [r6], #8\n\t"         \
+    "smlad r0, r4, r9, r0\n\t"          \
+    "smlad r1, r4, r11, r1\n\t"         \
+    "uxtb16 r4, r4\n\t"                 \
+    "smlad r2, r5, r9, r2\n\t"          \
+    "smlad r3, r5, r11, r3\n\t"         \
+    "uxtb16 r5, r5\n\t"                 \
+    "smlad r0, r4, r8, r0\n\t"          \
+    "smlad r1, r4, r10, r1\n\t"         \
+    "smlad r2, r5, r8, r2\n\t"          \
+    "smlad r3, r5, r10, r3\n\t"
+#define REQUANTIZE(sum, to)          \
+    "asr " sum ", " sum ", #7\n\t"   \
+    "smmlar r10, " sum ", r8, r4\n\t" \
+    "add r10, r10, " sum ", asr #31\n\t" \
+    "asr r10, r10, r9\n\t"           \
+    "ssat r10, #8, r10, asr #1\n\t"  \
+    "strb r10, [" to "], #1\n\t"
+
+/* Every pair of filters over one pair of pixels: r0 to r3 are the sums of filters a, b and pixels
+   0, 1; r6 runs through the weights, r7 through the pixels; r14 is the job. Compilers keep half of
+   this in memory. Pixel 1 is stored first: if there is none, it is stored where pixel 0 goes. */
+__attribute__((naked)) static void run(job *j) {
+    __asm__ volatile(
+        "push {r4-r11, lr}\n\t"
+        "mov lr, r0\n\t"
+        "ldr r6, [lr, #36]\n\t"
+        "ldr r1, [lr, #4]\n\t" /* the loop runs four quads a turn and is entered in its middle */
+        "rsb r2, r1, #0\n\t"
+        "and r2, r2, #3\n\t"
+        "adr.w r3, 3f\n\t"
+        "add r2, r2, r2, lsl #1\n\t"
+        "add r3, r3, r2, lsl #4\n\t" /* a quad has 48 bytes of code */
+        "add r3, r3, #1\n\t"
+        "add r1, r1, #3\n\t"
+        "lsr r1, r1, #2\n\t"
+        "strd r1, r3, [lr, #4]\n"
+        "2:\n\t"
+        "ldm lr, {r7, r12}\n\t"
+        "ldrd r8, r9, [lr, #12]\n\t"
+        "ldrd r4, r5, [lr, #20]\n\t"
+        "ldr r10, [lr, #8]\n\t"
+        "ldr r0, [r4]\n\t"
+        "ldr r2, [r4, #12]\n\t"
+        "add r1, r0, r9\n\t"
+        "add r0, r0, r8\n\t"
+        "add r3, r2, r9\n\t"
+        "add r2, r2, r8\n\t"
+        "bx r10\n\t"
+        ".p2align 2\n"
+        "3:\n\t" QUAD QUAD QUAD QUAD
+        "subs r12, r12, #1\n\t"
+        "bne 3b\n\t"
+        "ldrd r7, r5, [lr, #20]\n\t" /* channel, half */
+        "ldrd r12, r11, [lr, #28]\n\t" /* out0, out1 */
+        "ldrd r8, r9, [r7, #4]\n\t"
+        "lsl r4, r5, r9\n\t" REQUANTIZE("r1", "r11") REQUANTIZE("r0", "r12")
+        "ldrd r8, r9, [r7, #16]\n\t"
+        "lsl r4, r5, r9\n\t" REQUANTIZE("r3", "r11") REQUANTIZE("r2", "r12")
+        "add r7, r7, #24\n\t"
+        "str r7, [lr, #20]\n\t"
+        "strd r12, r11, [lr, #28]\n\t"
+        "ldr r4, [lr, #40]\n\t"
+        "cmp r12, r4\n\t"
+        "bne 2b\n\t"
+        "str r6, [lr, #36]\n\t"
+        "pop {r4-r11, pc}");
 }
 #else
+static void run(job *j) {
+    for (; j->to[0] != j->end; j->channel += 2) {
+        const tm_channel *c = j->channel;
+        uint32_t sums[2][2];
+        for (int32_t i = 0; i < 4; i++) sums[i / 2][i % 2] = (uint32_t)c[i / 2].bias + j->correction[i % 2];
+        const uint32_t *pixels = j->columns;
+        for (uint32_t left = j->quads; left; left--, pixels += 4, j->weights += 2)
+            for (int32_t i = 0; i < 4; i++) {
+                const uint32_t w = j->weights[i / 2], *x = pixels + 2 * (i % 2);
+                const int32_t sum = smlad(w, x[1], (int32_t)sums[i / 2][i % 2]);
+                sums[i / 2][i % 2] = (uint32_t)smlad(w & 0x00FF00FF, x[0], sum);
+            }
+        for (int32_t i = 3; i >= 0; i--) {
+            const tm_channel *of = c + i / 2;
+            const int32_t offset = (int32_t)(j->half << of->shift);
+            const int32_t sum = (int32_t)sums[i / 2][i % 2] >> 7;
+            j->to[i % 2][i / 2] = (int8_t)requantize(sum, of->multiplier, offset, of->shift);
+        }
+        j->to[0] += 2, j->to[1] += 2;
+    }
+}
+#endif
+#else
 #define PIXEL(columns, i) ((uint32_t *)((uint8_t *)(columns) + (i))) /* bytes, alternating */
+enum { QUAD_WORDS = 2 };
 
 /* Write one pixel's inputs as x + 128, every other byte; return their sum. */
 static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns) {
@@ -112,68 +179,74 @@ static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns) {
     return sum;
 }
 
-/* Add the products of two filters (a, b) and two pixels (0, 1) to their sums. */
-static inline const uint32_t *multiply(const uint32_t *weights, const uint32_t *pixels, uint32_t quads,
-                                       int32_t sums[4]) {
-    const uint8_t *w = (const uint8_t *)weights, *x = (const uint8_t *)pixels;
-    const uint8_t *end = x + 8 * quads;
-    int32_t a0 = sums[0], a1 = sums[1], b0 = sums[2], b1 = sums[3];
-    do {
-        for (int32_t i = 0; i < 8; i += 2) {
-            a0 += w[i] * x[i], a1 += w[i] * x[i + 1];
-            b0 += w[i + 1] * x[i], b1 += w[i + 1] * x[i + 1];
+static void run(job *j) {
+    const uint8_t *w = (const uint8_t *)j->weights;
+    for (; j->to[0] != j->end; j->channel += 2) {
+        const tm_channel *c = j->channel;
+        const uint8_t *x = (const uint8_t *)j->columns, *end = x + 8 * j->quads;
+        int32_t a0 = (int32_t)((uint32_t)c[0].bias + j->correction[0]);
+        int32_t a1 = (int32_t)((uint32_t)c[0].bias + j->correction[1]);
+        int32_t b0 = (int32_t)((uint32_t)c[1].bias + j->correction[0]);
+        int32_t b1 = (int32_t)((uint32_t)c[1].bias + j->correction[1]);
+        do {
+            for (int32_t i = 0; i < 8; i += 2) {
+                a0 += w[i] * x[i], a1 += w[i] * x[i + 1];
+                b0 += w[i + 1] * x[i], b1 += w[i + 1] * x[i + 1];
+            }
+            w += 8, x += 8;
+        } while (x != end);
+        const int32_t sums[4] = {a0, a1, b0, b1};
+        for (int32_t i = 3; i >= 0; i--) {
+            const tm_channel *of = c + i / 2;
+            const int32_t offset = (int32_t)(j->half << of->shift);
+            j->to[i % 2][i / 2] = (int8_t)requantize(2 * sums[i], of->multiplier, offset, of->shift);
         }
-        w += 8, x += 8;
-    } while (x != end);
-    sums[0] = 2 * a0, sums[1] = 2 * a1, sums[2] = 2 * b0, sums[3] = 2 * b1;
-    return (const uint32_t *)w;
+        j->to[0] += 2, j->to[1] += 2;
+    }
+    j->weights = (const uint32_t *)w;
 }
 #endif
 
+/* All filters over the pixels that wait in the job's columns. An odd last filter has a partner in
+   the tables, whose answers are thrown away. */
+static void filter(const tm_conv *layer, job *j, int8_t *to, uint32_t one) {
+    const uint32_t channels = layer->window.output_channels, quads = j->quads;
+    int8_t last[4];
+    j->weights = layer->weights, j->channel = layer->channels;
+    j->to[0] = to, j->to[1] = one ? to : to + channels, j->end = to + (channels & ~1u);
+    if (channels > 1) run(j);
+    if (channels & 1) {
+        j->quads = quads;
+        j->to[0] = last, j->to[1] = last + 2, j->end = last + 2;
+        run(j);
+        to[channels - 1] = last[0];
+        if (!one) to[2 * channels - 1] = last[2];
+    }
+    j->quads = quads;
+}
+
 void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
     const tm_window *w = &layer->window;
-    const uint32_t pixels = (uint32_t)w->output_height * w->output_width, channels = w->output_channels;
+    const uint32_t pixels = (uint32_t)w->output_height * w->output_width;
     const uint32_t taps = (uint32_t)w->kernel_height * w->kernel_width * w->input_channels;
     const uint32_t quads = (taps + 3) / 4;
-    const int direct = taps == w->input_channels && taps % 4 == 0 && w->stride_height == 1 &&
-                       w->stride_width == 1 && w->output_height == w->input_height &&
-                       w->output_width == w->input_width;
-    const int32_t half = 2 * layer->output_zero_point + 1;
-    uint32_t *columns = scratch;
-    uint8_t *window = (uint8_t *)(columns + 4 * quads);
+    const int direct = taps == w->input_channels && taps % 4 == 0 && w->stride_height == 1 && w->stride_width == 1;
+    job j = {.columns = scratch, .quads = quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
+    uint8_t *window = (uint8_t *)(j.columns + QUAD_WORDS * quads);
     int32_t y = 0, x = 0;
     for (uint32_t i = 0; i < 4; i++) window[4 * quads - 4 + i] = 0;
-    for (uint32_t pixel = 0; pixel < pixels; pixel += 2, output += 2 * channels) {
-        const int one = pixel + 1 == pixels;
-        uint32_t correction[2] = {0, 0};
-        for (int32_t i = 0; i < 2 - one; i++) {
+    for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
+        const uint32_t one = pixel + 1 == pixels;
+        for (uint32_t i = 0; i < 2 - one; i++) {
             const uint8_t *from = window;
             if (direct) {
-                from = (const uint8_t *)input + (pixel + (uint32_t)i) * taps;
+                from = (const uint8_t *)input + (pixel + i) * taps;
             } else {
                 gather(layer, input, y - w->padding_top, x - w->padding_left, window);
                 if ((x += w->stride_width) == w->stride_width * w->output_width) x = 0, y += w->stride_height;
             }
-            correction[i] = -128 * expand(from, quads, PIXEL(columns, i));
+            j.correction[i] = -128 * expand(from, quads, PIXEL(j.columns, i));
         }
-        const uint32_t *weights = layer->weights;
-        const tm_channel *channel = layer->channels;
-        int8_t *to = output;
-        for (uint32_t left = channels; left; channel += 2, to += 2) {
-            const uint32_t a = (uint32_t)channel[0].bias, b = (uint32_t)channel[1].bias;
-            int32_t sums[4] = {(int32_t)(a + correction[0]), (int32_t)(a + correction[1]),
-                               (int32_t)(b + correction[0]), (int32_t)(b + correction[1])};
-            weights = multiply(weights, columns, quads, sums);
-            int32_t shift = channel[0].shift, multiplier = channel[0].multiplier;
-            int32_t offset = (int32_t)((uint32_t)half << (shift - 1));
-            to[0] = (int8_t)requantize(sums[0], multiplier, offset, shift);
-            if (!one) to[channels] = (int8_t)requantize(sums[1], multiplier, offset, shift);
-            if (--left == 0) break;
-            shift = channel[1].shift, multiplier = channel[1].multiplier;
-            offset = (int32_t)((uint32_t)half << (shift - 1));
-            to[1] = (int8_t)requantize(sums[2], multiplier, offset, shift);
-            if (!one) to[channels + 1] = (int8_t)requantize(sums[3], multiplier, offset, shift);
-            left--;
-        }
+        filter(layer, &j, output + pixel * w->output_channels, one);
     }
 }

@@ -108,7 +108,7 @@ void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *out
     for (int32_t channel = 0; channel < w->output_channels; c++, weights += taps, channel++, output++) {
         if (channel % multiplier == 0) gather(w, input++, plane, pitch);
         const int32_t half = 2 * layer->output_zero_point + 1;
-        const finish f = {c->bias, c->multiplier, (int32_t)((uint32_t)half << (c->shift - 1)), c->shift};
+        const finish f = {c->bias, c->multiplier, (int32_t)((uint32_t)half << c->shift), c->shift};
         if (small)
             filter_3x3(w, weights, plane, pitch, f, output, step);
         else

@@ -8,7 +8,7 @@
 typedef struct {
     int32_t bias;       /* with the input's zero point folded in */
     int32_t multiplier; /* 2^30 to 2^31 - 1 */
-    int32_t shift;      /* rounding shift to the right; the fast kernels want 1 to 22 */
+    int32_t shift;      /* rounding shift to the right; the fast kernels want 1 to 22, less 1 */
 } tm_channel;
 
 /* A window that moves over an image. */
@@ -31,7 +31,8 @@ typedef struct {
 } tm_conv;
 
 typedef struct {
-    uint16_t inputs, outputs;
+    uint16_t rows, inputs, outputs;
+    int16_t input_zero_point; /* only tm_fully_connected_general reads it */
     int16_t output_zero_point, output_min, output_max;
     const void *weights;
     const tm_channel *channels;
@@ -69,6 +70,7 @@ void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void 
 void tm_conv_2d_general(const tm_conv *layer, const int8_t *input, int8_t *output);
 void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_fully_connected(const tm_dense *layer, const int8_t *input, int8_t *output, void *scratch);
+void tm_fully_connected_general(const tm_dense *layer, const int8_t *input, int8_t *output);
 void tm_average_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *output);
 void tm_max_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *output);
 void tm_mean_of(const tm_mean *layer, const int8_t *input, int8_t *output);

@@ -122,14 +122,14 @@ def general(context: Context, w: Window, f: Filters, groups: int) -> Layer:
     return _layer(
         context,
         _conv_struct(context, w, groups),
-        (array(f"{context.name}_weights", f.weights.astype(np.int8)), channels(context.name, f, f.bias)),
+        (array(f"{context.name}_weights", f.weights.astype(np.int8)), channels(context.name, f, f.bias, 0)),
         f"tm_conv_2d_general(&{context.name}, {{a}}, {{out}});",
         macs=context.output.size * f.weights.shape[1],
     )
 
 
 def fully_connected(context: Context) -> Layer:
-    """Translate a FULLY_CONNECTED: one input, or several as the pixels of a 1x1 convolution."""
+    """Translate a FULLY_CONNECTED of one input or several."""
     given, output = context.input(0), context.output
     context.check_int8(given, output)
     weights = context.constant(1, "int8")
@@ -141,58 +141,39 @@ def fully_connected(context: Context) -> Layer:
     context.check_fields(count, *weights.shape)
     f = filters(context, weights, weight_scales(context, 0))
     fast = f.fast(_DSP_LIMIT if context.dsp else _LIMIT)
-    if not fast or count > 1:
-        return _as_convolution(context, f, count, fast)
-    arranged, bias = interleaved(f, 4, context.dsp)
-    low, high = context.activation_range()
-    struct = Constant(
-        context.name,
-        "tm_dense",
-        (
-            f"inputs = {weights.shape[1]}, .outputs = {len(weights)}",
-            f"output_zero_point = {output.zero_point}, .output_min = {low}, .output_max = {high}",
-            f"weights = {context.name}_weights, .channels = {context.name}_channels",
-        ),
-    )
-    return _layer(
-        context,
-        struct,
-        (array(f"{context.name}_weights", arranged), channels(context.name, f, bias)),
-        f"tm_fully_connected(&{context.name}, {{a}}, {{out}}, {{scratch}});",
-        macs=weights.size,
-        scratch_bytes=arranged.size // bias.size * (2 if context.dsp else 1),
-    )
-
-
-def _as_convolution(context: Context, f: Filters, count: int, fast: bool) -> Layer:
-    n, taps = f.weights.shape
-    image = Tensor(-1, "", (1, count, 1, taps), "int8")
-    output = Tensor(-1, "", (1, count, 1, n), "int8")
-    w = Window((1, 1), (1, 1), (1, 1), (0, 0))
-    struct = _conv_struct(context, w, 1, image, output)
     if fast:
-        arranged, bias = interleaved(f, 2, context.dsp)
-        call, weights = "tm_conv_2d(&{0}, {{a}}, {{out}}, {{scratch}});", array("", arranged)
-        scratch_bytes = arranged.size // bias.size * (5 if context.dsp else 3)
+        arranged, bias = interleaved(f, 4, context.dsp)
+        values, table = arranged, channels(context.name, f, bias)
+        call = f"tm_fully_connected(&{context.name}, {{a}}, {{out}}, {{scratch}});"
+        scratch_bytes = arranged.size // bias.size * (2 if context.dsp else 1)
     else:
-        call, weights = "tm_conv_2d_general(&{0}, {{a}}, {{out}});", array("", f.weights.astype(np.int8))
-        bias, scratch_bytes = f.bias, 0
-    table = channels(context.name, f, bias)
-    named = Constant(f"{context.name}_weights", weights.ctype, weights.values)
-    macs = count * n * taps
-    return _layer(context, struct, (named, table), call.format(context.name), macs, scratch_bytes)
+        values, table, scratch_bytes = weights, channels(context.name, f, f.bias, 0), 0
+        call = f"tm_fully_connected_general(&{context.name}, {{a}}, {{out}});"
+    arrays = (array(f"{context.name}_weights", values), table)
+    return _layer(context, _dense_struct(context, count), arrays, call, output.size * f.weights.shape[1], scratch_bytes)
 
 
-def _conv_struct(
-    context: Context, w: Window, groups: int, image: Tensor | None = None, output: Tensor | None = None
-) -> Constant:
+def _dense_struct(context: Context, rows: int) -> Constant:
+    low, high = context.activation_range()
+    outputs, inputs = context.input(1).shape
+    zero_points = (context.input(0).zero_point, context.output.zero_point)
+    fields = (
+        f"rows = {rows}, .inputs = {inputs}, .outputs = {outputs}",
+        f"input_zero_point = {zero_points[0]}, .output_zero_point = {zero_points[1]}",
+        f"output_min = {low}, .output_max = {high}",
+        f"weights = {context.name}_weights, .channels = {context.name}_channels",
+    )
+    return Constant(context.name, "tm_dense", fields)
+
+
+def _conv_struct(context: Context, w: Window, groups: int) -> Constant:
     low, high = context.activation_range()
     zero_points = (context.input(0).zero_point, context.output.zero_point)
     return Constant(
         context.name,
         "tm_conv",
         (
-            w.fields(image or context.input(0), output or context.output),
+            w.fields(context.input(0), context.output),
             f"input_zero_point = {zero_points[0]}, .output_zero_point = {zero_points[1]}",
             f"output_min = {low}, .output_max = {high}, .groups = {groups}",
             f"weights = {context.name}_weights, .channels = {context.name}_channels",

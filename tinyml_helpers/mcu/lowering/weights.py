@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.mcu import fixed_point
+from tinyml_helpers.mcu.graph import Tensor
 from tinyml_helpers.mcu.lowering.base import Constant, Context
 
 _LEAST_SHIFT, _MOST_SHIFT = 1, 22  # what `requantize` of kernels/arithmetic.h takes
@@ -32,16 +34,20 @@ class Filters:
     zero_point: int
 
     @property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """Least and greatest sum of each output over all inputs: 2 x outputs."""
+        low, high = self.weights * (-128 - self.zero_point), self.weights * (127 - self.zero_point)
+        least, most = np.minimum(low, high).sum(axis=1), np.maximum(low, high).sum(axis=1)
+        return np.stack([least, most]) + self.bias
+
+    @property
     def folded(self) -> npt.NDArray[np.int64]:
         """Biases such that the sum runs over the input as it is, zero point and all."""
         return self.bias - self.zero_point * self.weights.sum(axis=1)
 
     def fast(self, limit: int) -> bool:
         """Whether no sum can reach a limit and every shift suits the fast kernels."""
-        low, high = -128 - self.zero_point, 127 - self.zero_point
-        ends = np.stack([self.weights * low, self.weights * high])
-        most, least = ends.max(axis=0).sum(axis=1) + self.bias, ends.min(axis=0).sum(axis=1) + self.bias
-        small = max(int(np.abs(most).max()), int(np.abs(least).max())) < limit
+        small = int(np.abs(self.ends).max()) < limit
         inside = (self.shifts >= _LEAST_SHIFT) & (self.shifts <= _MOST_SHIFT)
         return small and bool(inside.all()) and self.weights.shape[1] < 1 << 14
 
@@ -65,7 +71,24 @@ def filters(context: Context, rows: npt.NDArray[Any], product_of_scales: list[fl
     if len(factors) != n:
         raise context.refuse(f"{len(factors)} weight scales for {n} outputs")
     multipliers, shifts = np.array(factors, np.int64).T
-    return Filters(rows.astype(np.int64), bias, multipliers, shifts, context.input(0).zero_point)
+    found = Filters(rows.astype(np.int64), bias, multipliers, shifts, context.input(0).zero_point)
+    return found if context.operator.kind == "FULLY_CONNECTED" else _settle(found, context.output)
+
+
+def _settle(f: Filters, output: Tensor) -> Filters:
+    """Give channels whose answer is the same for every input a form that suits the fast kernels.
+
+    Training leaves such dead channels behind, with scales far outside of the usual.
+    """
+    weights, bias, multipliers, shifts = (
+        x.copy() for x in (f.weights, f.bias, f.multipliers, f.shifts)
+    )
+    for i in range(len(weights)):
+        answers = fixed_point.scale_by(f.ends[:, i], int(multipliers[i]), -int(shifts[i]))
+        least, most = np.clip(answers + output.zero_point, -128, 127) - output.zero_point
+        if least == most:  # 4 * answer * 2^30 / 2^31 / 2 is the answer
+            weights[i], bias[i], multipliers[i], shifts[i] = 0, 4 * least, 1 << 30, 1
+    return Filters(weights, bias, multipliers, shifts, f.zero_point)
 
 
 def weight_scales(context: Context, axis: int) -> list[float]:
@@ -79,7 +102,11 @@ def weight_scales(context: Context, axis: int) -> list[float]:
         raise context.refuse(f"weights (tensor {tensor.index}) without scales or with zero points")
     if len(tensor.scales) > 1 and tensor.axis != axis:
         raise context.refuse(f"weight scales along dimension {tensor.axis}, supported is {axis}")
-    return [float(np.float32(context.input(0).scale)) * s for s in tensor.scales]
+    scale = context.input(0).scale
+    if context.operator.kind == "FULLY_CONNECTED" and len(tensor.scales) == 1:
+        # The reference multiplies these two in single precision.
+        return [float(np.float32(scale) * np.float32(tensor.scales[0]))]
+    return [scale * s for s in tensor.scales]
 
 
 def interleaved(f: Filters, together: int, dsp: bool) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -109,10 +136,16 @@ def interleaved(f: Filters, together: int, dsp: bool) -> tuple[npt.NDArray[np.ui
     return order.astype(np.uint8).ravel(), bias
 
 
-def channels(name: str, f: Filters, bias: npt.NDArray[np.int64]) -> Constant:
-    """The table of `tm_channel`, filled up with channels that are never stored."""
+def channels(name: str, f: Filters, bias: npt.NDArray[np.int64], less: int = 1) -> Constant:
+    """The table of `tm_channel`, filled up with channels that are never stored.
+
+    Args:
+        name: of the layer.
+        f: its filters.
+        bias: one for each row of the table.
+        less: taken off the shifts; 1 for the fast kernels.
+    """
     table = np.zeros((len(bias), 3), np.int64)
     table[:, 0] = (bias + 2**31) % 2**32 - 2**31
-    table[: len(f.multipliers), 1], table[: len(f.shifts), 2] = f.multipliers, f.shifts
-    table[len(f.shifts) :, 2] = _LEAST_SHIFT
+    table[: len(f.multipliers), 1], table[: len(f.shifts), 2] = f.multipliers, f.shifts - less
     return Constant(f"{name}_channels", "tm_channel", table)
