@@ -3,6 +3,19 @@
 #include "arithmetic.h"
 #include "kernels.h"
 
+/* What a filter needs to move over a plane. The order of the fields counts: see filter_3x3(). */
+typedef struct {
+    uint32_t taps[6]; /* of a 3x3 filter: (2 k0, 2 k1), (2 k1, 2 k2) for each row */
+    int32_t multiplier, offset, shift, bias;
+    int32_t step;       /* bytes from one output to the next */
+    const int16_t *end; /* of the first of three rows, where pairs of outputs are made */
+    uint32_t last_tap;  /* again */
+    const int16_t *plane;
+    int32_t pitch_bytes;          /* of a row of the plane */
+    int32_t pair_bytes, rows, odd; /* pairs of outputs in a row, rows, whether one output is left over */
+    int8_t *output;
+} job;
+
 /* Copy one channel of an image into the middle of a padded plane. */
 static void gather(const tm_window *w, const int8_t *input, int16_t *plane, int32_t pitch) {
     const int32_t channels = w->input_channels;
@@ -20,98 +33,206 @@ static void gather(const tm_window *w, const int8_t *input, int16_t *plane, int3
     }
 }
 
-typedef struct {
-    int32_t bias, multiplier, offset, shift;
-} finish;
-
-#define FINISH(sum) ((int8_t)requantize((int32_t)((uint32_t)(sum) << 1), f.multiplier, f.offset, f.shift))
+static inline int8_t finish(const job *j, int32_t doubled) {
+    return (int8_t)requantize(doubled, j->multiplier, j->offset, j->shift);
+}
 
 #ifdef TINYML_DSP
 static inline uint32_t pair(int32_t low_half, int32_t high_half) {
     return (uint32_t)(low_half & 0xFFFF) | (uint32_t)high_half << 16;
 }
 
-/* 3x3, stride 1, two outputs at a time; a plane's rows have an even number of values. */
-static void filter_3x3(const tm_window *w, const int8_t *k, const int16_t *plane, int32_t pitch, finish f,
-                       int8_t *output, int32_t step) {
-    const uint32_t a01 = pair(k[0], k[1]), a2 = pair(k[2], 0), a_0 = pair(0, k[0]), a12 = pair(k[1], k[2]);
-    const uint32_t b01 = pair(k[3], k[4]), b2 = pair(k[5], 0), b_0 = pair(0, k[3]), b12 = pair(k[4], k[5]);
-    const uint32_t c01 = pair(k[6], k[7]), c2 = pair(k[8], 0), c_0 = pair(0, k[6]), c12 = pair(k[7], k[8]);
-    for (int32_t y = 0; y < w->output_height; y++, plane += pitch) {
-        const uint32_t *a = (const uint32_t *)(const void *)plane;
-        const uint32_t *b = a + pitch / 2, *c = b + pitch / 2;
-        for (int32_t left = w->output_width; left > 0; left -= 2, a++, b++, c++) {
-            int32_t sum = smlad(c2, c[1], smlad(c01, c[0], smlad(b2, b[1], smlad(b01, b[0], f.bias))));
-            sum = smlad(a2, a[1], smlad(a01, a[0], sum));
-            *output = FINISH(sum);
-            output += step;
-            if (left == 1) break;
-            sum = smlad(c12, c[1], smlad(c_0, c[0], smlad(b12, b[1], smlad(b_0, b[0], f.bias))));
-            sum = smlad(a12, a[1], smlad(a_0, a[0], sum));
-            *output = FINISH(sum);
-            output += step;
+#ifdef __ARM_FEATURE_DSP
+#define TWO_OUTPUTS(row, left, right)     \
+    "ldrd r10, r11, [" row "], #4\n\t"    \
+    "smlad r12, " left ", r10, r12\n\t"   \
+    "smlabt lr, " left ", r10, lr\n\t"    \
+    "smlatb r12, " right ", r11, r12\n\t" \
+    "smlad lr, " right ", r11, lr\n\t"
+#define ONE_OUTPUT(row, left, right)    \
+    "ldrd r10, r11, [" row "]\n\t"      \
+    "smlad r12, " left ", r10, r12\n\t" \
+    "smlatb r12, " right ", r11, r12\n\t"
+#define REQUANTIZE(sum)                \
+    "smmlar r9, " sum ", r10, r11\n\t" \
+    "add r9, r9, " sum ", asr #31\n\t"
+#define STORE(address)                \
+    "asr r9, r9, r12\n\t"             \
+    "ssat r9, #8, r9, asr #1\n\t"     \
+    "strb r9, [" address "]\n\t"
+
+/* Stride 1, two neighbouring outputs a turn: r12 and r14 are twice their sums, r0 to r2 run through
+   three rows of the plane, r3 through the output, r4 to r9 are the taps. The rest of the job is
+   copied to the stack: multiplier 0, offset 4, shift 8, bias 12, step 16, end 20, last tap 24,
+   plane 28, pitch 32, pairs 36, rows 40, odd 44. */
+__attribute__((naked)) static void filter_3x3(const job *j) {
+    __asm__ volatile(
+        "push {r4-r11, lr}\n\t"
+        "sub sp, #52\n\t"
+        "mov lr, r0\n\t"
+        "add lr, #24\n\t"
+        "ldm lr!, {r4-r11}\n\t"
+        "stm sp, {r4-r11}\n\t"
+        "ldm lr, {r4-r8}\n\t"
+        "add lr, sp, #32\n\t"
+        "stm lr, {r4-r7}\n\t"
+        "mov r3, r8\n\t"
+        "ldm r0, {r4-r9}\n"
+        "1:\n\t" /* a row */
+        "ldr r0, [sp, #28]\n\t"
+        "ldr r10, [sp, #32]\n\t"
+        "add r1, r0, r10\n\t"
+        "add r2, r1, r10\n\t"
+        "str r1, [sp, #28]\n\t"
+        "ldr r11, [sp, #36]\n\t"
+        "add r11, r0, r11\n\t"
+        "str r11, [sp, #20]\n\t"
+        "cmp r0, r11\n\t"
+        "bhs 3f\n"
+        "2:\n\t" /* two outputs */
+        "ldr r9, [sp, #24]\n\t"
+        "ldr r12, [sp, #12]\n\t"
+        "mov lr, r12\n\t" /**/
+        TWO_OUTPUTS("r0", "r4", "r5") TWO_OUTPUTS("r1", "r6", "r7") TWO_OUTPUTS("r2", "r8", "r9")
+        "ldrd r10, r11, [sp]\n\t" REQUANTIZE("r12")
+        "ldr r12, [sp, #8]\n\t" STORE("r3") REQUANTIZE("lr")
+        "ldrd r10, r11, [sp, #16]\n\t" STORE("r3, r10")
+        "add r3, r3, r10, lsl #1\n\t"
+        "cmp r0, r11\n\t"
+        "blo 2b\n"
+        "3:\n\t"
+        "ldr r10, [sp, #44]\n\t"
+        "cmp r10, #0\n\t" /* a last one */
+        "beq 4f\n\t"
+        "ldr r9, [sp, #24]\n\t"
+        "ldr r12, [sp, #12]\n\t" /**/
+        ONE_OUTPUT("r0", "r4", "r5") ONE_OUTPUT("r1", "r6", "r7") ONE_OUTPUT("r2", "r8", "r9")
+        "ldrd r10, r11, [sp]\n\t" REQUANTIZE("r12")
+        "ldr r12, [sp, #8]\n\t" STORE("r3")
+        "ldr r10, [sp, #16]\n\t"
+        "add r3, r3, r10\n"
+        "4:\n\t"
+        "ldr r10, [sp, #40]\n\t"
+        "subs r10, #1\n\t"
+        "str r10, [sp, #40]\n\t"
+        "bne 1b\n\t"
+        "add sp, #52\n\t"
+        "pop {r4-r11, pc}");
+}
+#else
+static void filter_3x3(const job *j) {
+    const int32_t pitch = j->pitch_bytes / 2;
+    const int16_t *plane = j->plane;
+    int8_t *output = j->output;
+    for (int32_t row = 0; row < j->rows; row++, plane += pitch) {
+        for (int32_t i = 0; i <= j->pair_bytes / 2; i += 2, output += 2 * j->step) {
+            if (i == j->pair_bytes / 2 && !j->odd) break;
+            int32_t sum0 = j->bias, sum1 = j->bias;
+            for (int32_t k = 0; k < 3; k++) {
+                const uint32_t left = load_word(plane + i + k * pitch);
+                const uint32_t right = load_word(plane + i + k * pitch + 2);
+                sum0 = smlatb(j->taps[2 * k + 1], right, smlad(j->taps[2 * k], left, sum0));
+                sum1 = smlabt(j->taps[2 * k], left, smlad(j->taps[2 * k + 1], right, sum1));
+            }
+            *output = finish(j, sum0);
+            if (i < j->pair_bytes / 2) output[j->step] = finish(j, sum1);
+        }
+        output -= j->odd ? j->step : 0;
+    }
+}
+#endif
+
+/* Stride 2: an output's inputs start at a multiple of four bytes. */
+static void filter_3x3_by_2(const job *j, int32_t down) {
+    const uint32_t a = j->taps[0], a2 = j->taps[1], b = j->taps[2], b2 = j->taps[3], c = j->taps[4], c2 = j->taps[5];
+    const int32_t pitch = j->pitch_bytes / 2, columns = j->pair_bytes / 2 + j->odd;
+    const int16_t *plane = j->plane;
+    int8_t *output = j->output;
+    for (int32_t row = 0; row < j->rows; row++, plane += down * pitch) {
+        const int16_t *top = plane, *middle = top + pitch, *bottom = middle + pitch;
+        for (int32_t x = 0; x < columns; x++, top += 2, middle += 2, bottom += 2, output += j->step) {
+            int32_t sum = smlatb(a2, load_word(top + 2), smlad(a, load_word(top), j->bias));
+            sum = smlatb(b2, load_word(middle + 2), smlad(b, load_word(middle), sum));
+            sum = smlatb(c2, load_word(bottom + 2), smlad(c, load_word(bottom), sum));
+            *output = finish(j, sum);
         }
     }
 }
 
-static void filter(const tm_window *w, const int8_t *k, const int16_t *plane, int32_t pitch, finish f,
-                   int8_t *output, int32_t step) {
-    for (int32_t y = 0; y < w->output_height; y++, plane += w->stride_height * pitch) {
-        const int16_t *start = plane;
-        for (int32_t x = 0; x < w->output_width; x++, start += w->stride_width, output += step) {
-            const int8_t *weights = k;
-            const int16_t *row = start;
-            int32_t sum = f.bias;
-            for (int32_t i = 0; i < w->kernel_height; i++, row += pitch) {
-                int32_t j = 0;
-                for (; j + 1 < w->kernel_width; j += 2, weights += 2)
-                    sum = smlad(pair(weights[0], weights[1]), load_word(row + j), sum);
-                if (j < w->kernel_width) sum += *weights++ * row[j];
-            }
-            *output = FINISH(sum);
-        }
+static void set_taps(job *j, const int8_t *k) {
+    for (int32_t i = 0; i < 3; i++, k += 3) {
+        j->taps[2 * i] = pair(2 * k[0], 2 * k[1]);
+        j->taps[2 * i + 1] = pair(2 * k[1], 2 * k[2]);
     }
+    j->last_tap = j->taps[5];
+}
+
+static inline int32_t dot(const int8_t *weights, const int16_t *values, int32_t count, int32_t sum) {
+    for (; count > 1; count -= 2, weights += 2, values += 2)
+        sum = smlad(pair(weights[0], weights[1]), load_word(values), sum);
+    return count ? sum + *weights * *values : sum;
 }
 #else
-static void filter(const tm_window *w, const int8_t *k, const int16_t *plane, int32_t pitch, finish f,
-                   int8_t *output, int32_t step) {
+static inline int32_t dot(const int8_t *weights, const int16_t *values, int32_t count, int32_t sum) {
+    for (; count; count--) sum += *weights++ * *values++;
+    return sum;
+}
+#endif
+
+static void filter(const tm_window *w, const job *j, const int8_t *taps) {
+    const int32_t pitch = j->pitch_bytes / 2;
+    const int16_t *plane = j->plane;
+    int8_t *output = j->output;
     for (int32_t y = 0; y < w->output_height; y++, plane += w->stride_height * pitch) {
         const int16_t *start = plane;
-        for (int32_t x = 0; x < w->output_width; x++, start += w->stride_width, output += step) {
-            const int8_t *weights = k;
+        for (int32_t x = 0; x < w->output_width; x++, start += w->stride_width, output += j->step) {
+            const int8_t *weights = taps;
             const int16_t *row = start;
-            int32_t sum = f.bias;
-            for (int32_t i = 0; i < w->kernel_height; i++, row += pitch)
-                for (int32_t j = 0; j < w->kernel_width; j++) sum += *weights++ * row[j];
-            *output = FINISH(sum);
+            int32_t sum = 0;
+            for (int32_t i = 0; i < w->kernel_height; i++, row += pitch, weights += w->kernel_width)
+                sum = dot(weights, row, w->kernel_width, sum);
+            *output = finish(j, 2 * sum + j->bias);
         }
     }
 }
-#define filter_3x3 filter
-#endif
 
 void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
     const tm_window *w = &layer->window;
-    const int32_t taps = w->kernel_height * w->kernel_width;
-    const int32_t step = w->output_channels, multiplier = step / w->input_channels;
+    const int32_t multiplier = w->output_channels / w->input_channels;
     const int32_t right = (w->output_width - 1) * w->stride_width + w->kernel_width;
     const int32_t width = w->padding_left + w->input_width;
-    const int32_t pitch = ((right > width ? right : width) + 2) & ~1;
     const int32_t bottom = (w->output_height - 1) * w->stride_height + w->kernel_height;
     const int32_t height = w->padding_top + w->input_height;
-    const int32_t rows = bottom > height ? bottom : height;
-    const int small = taps == 9 && w->kernel_width == 3 && w->stride_height == 1 && w->stride_width == 1;
+    const int32_t pitch = ((right > width ? right : width) + 2) & ~1;
+    job j = {.step = w->output_channels,
+             .plane = scratch,
+             .pitch_bytes = 2 * pitch,
+             .pair_bytes = 2 * (w->output_width & ~1),
+             .rows = w->output_height,
+             .odd = w->output_width & 1,
+             .output = output};
     int16_t *plane = scratch;
-    for (int32_t i = 0; i < rows * pitch; i++) plane[i] = layer->input_zero_point;
+    for (int32_t i = (bottom > height ? bottom : height) * pitch - 1; i >= 0; i--)
+        plane[i] = layer->input_zero_point;
     const int8_t *weights = layer->weights;
     const tm_channel *c = layer->channels;
-    for (int32_t channel = 0; channel < w->output_channels; c++, weights += taps, channel++, output++) {
+    for (int32_t channel = 0; channel < w->output_channels; channel++, c++, j.output++) {
         if (channel % multiplier == 0) gather(w, input++, plane, pitch);
-        const int32_t half = 2 * layer->output_zero_point + 1;
-        const finish f = {c->bias, c->multiplier, (int32_t)((uint32_t)half << c->shift), c->shift};
-        if (small)
-            filter_3x3(w, weights, plane, pitch, f, output, step);
-        else
-            filter(w, weights, plane, pitch, f, output, step);
+        const uint32_t half = 2u * (uint32_t)layer->output_zero_point + 1;
+        j.multiplier = c->multiplier, j.shift = c->shift, j.offset = (int32_t)(half << c->shift);
+        j.bias = (int32_t)((uint32_t)c->bias << 1);
+#ifdef TINYML_DSP
+        if (w->kernel_height == 3 && w->kernel_width == 3 && w->stride_width <= 2) {
+            set_taps(&j, weights);
+            if (w->stride_width == 1 && w->stride_height == 1)
+                filter_3x3(&j);
+            else if (w->stride_width == 2)
+                filter_3x3_by_2(&j, w->stride_height);
+            else
+                filter(w, &j, weights);
+        } else
+#endif
+            filter(w, &j, weights);
+        weights += w->kernel_height * w->kernel_width;
     }
 }
