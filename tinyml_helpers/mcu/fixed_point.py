@@ -82,36 +82,6 @@ def exp_of_negative(value: npt.ArrayLike, integer_bits: int) -> Ints:
     return np.where(a == 0, _MOST, result)
 
 
-def logistic(value: npt.ArrayLike) -> Ints:
-    """1 / (1 + e^-x), x with 4 integer bits, the result with 31 fraction bits."""
-    a = np.asarray(value, np.int64)
-    positive = one_over_one_plus(exp_of_negative(-np.abs(a), 4))
-    return np.where(a > 0, positive, np.where(a < 0, _MOST - positive, 1 << 30))
-
-
-def tanh(value: npt.ArrayLike) -> Ints:
-    """Hyperbolic tangent, x with 4 integer bits, the result with 31 fraction bits."""
-    a = np.asarray(value, np.int64)
-    e = exp_of_negative(-np.abs(a), 5)
-    size = _saturate((_newton(e) - (1 << 29)) << 2)  # (1 - e) / (1 + e) = 2 / (1 + e) - 1
-    return np.where(a == 0, 0, np.where(a < 0, -size, size))
-
-
-def one_over_one_plus(value: npt.ArrayLike) -> Ints:
-    """1 / (1 + x) for 0 <= x < 1, both with 31 fraction bits."""
-    return _saturate(_newton(np.asarray(value, np.int64)) << 1)
-
-
-def _newton(x: Ints) -> Ints:
-    """2 / (1 + x) with 29 fraction bits, by three steps of Newton's method."""
-    half = (x + _MOST + 1) >> 1
-    y = 1515870810 + high_mul(half, -1010580540)
-    for _ in range(3):
-        error = (1 << 29) - high_mul(half, y)
-        y = y + _saturate(high_mul(y, error) << 2)
-    return y
-
-
 def _exp_within_quarter(a: Ints) -> Ints:
     """e^a for -1/4 <= a < 0, by a series around -1/8."""
     x = a + (1 << 28)

@@ -100,11 +100,12 @@ def core_name(core: str) -> str:
     return core.lower().replace("+", "plus").removesuffix("f")
 
 
-def host_library(name: str) -> Path:
-    """Build one of this package's C files as a shared library for the machine we run on.
+def host_library(sources: str | Mapping[str, str], flags: Sequence[str] = ()) -> Path:
+    """Build C as a shared library for the machine we run on.
 
     Args:
-        name: file name of the C source beside this module.
+        sources: file name of a C source beside this module, or file name -> text.
+        flags: further flags of the compiler.
 
     Returns:
         Path of the library, in the cache.
@@ -112,8 +113,9 @@ def host_library(name: str) -> Path:
     Raises:
         ToolchainError: the compiler failed.
     """
-    flags = ["-shared", "-fPIC", "-O2", "-mcpu=baseline", "-nostdlib", "-fno-sanitize=all"]
-    return _build({name: _asset(name)}, flags, ".dll" if os.name == "nt" else ".so")
+    files = {sources: _asset(sources)} if isinstance(sources, str) else dict(sources)
+    base = ["-shared", "-fPIC", "-O2", "-mcpu=baseline", "-nostdlib", "-fno-sanitize=all"]
+    return _build(files, [*base, *flags], ".dll" if os.name == "nt" else ".so")
 
 
 def cache_dir() -> Path:

@@ -109,7 +109,7 @@ def depthwise_conv_2d(context: Context) -> Layer:
     return _layer(
         context,
         _conv_struct(context, w, image.shape[3]),
-        (array(f"{context.name}_weights", rows.astype(np.int8)), channels(context.name, f, f.folded)),
+        (array(f"{context.name}_weights", f.weights.astype(np.int8)), channels(context.name, f, f.folded)),
         f"tm_depthwise_conv_2d(&{context.name}, {{a}}, {{out}}, {{scratch}});",
         macs=output.size * rows.shape[1],
         scratch_bytes=_plane_bytes(w, image, output),

@@ -12,7 +12,6 @@ from tinyml_helpers.mcu.graph import Tensor
 from tinyml_helpers.mcu.lowering.base import Constant, Context, Layer, array, quantized_range
 
 _ALL = np.arange(-128, 128)
-_INTEGER_BITS = 4  # of the argument of logistic and tanh
 
 
 def add(context: Context) -> Layer:
@@ -129,24 +128,32 @@ def _leaky_relu(context: Context) -> npt.NDArray[np.int64]:
 
 
 def _squashed(
-    function: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]], fraction_bits: int, zero_point: int
+    function: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]], scale: float, zero_point: int
 ) -> Callable[[Context], npt.NDArray[np.int64]]:
+    """A function with a fixed range, by single precision as the reference fills its own table."""
+
     def table(context: Context) -> npt.NDArray[np.int64]:
         given, output = context.input(0), context.output
-        if (output.scale, output.zero_point) != (2.0**-fraction_bits, zero_point):
+        if (output.scale, output.zero_point) != (scale, zero_point):
             raise context.refuse(
-                f"output scale {output.scale}, zero point {output.zero_point}; "
-                f"it is {2.0**-fraction_bits}, {zero_point}"
+                f"output scale {output.scale}, zero point {output.zero_point}; it is {scale}, {zero_point}"
             )
-        multiplier, exponent = fixed_point.quantize_multiplier(given.scale * (1 << (31 - _INTEGER_BITS)))
-        most = ((1 << _INTEGER_BITS) - 1) * 2.0 ** (31 - _INTEGER_BITS - exponent)
-        x = _ALL - given.zero_point
-        inside = np.abs(x) < np.floor(most)
-        argument = fixed_point.scale_by(np.where(inside, x, 0), multiplier, exponent)
-        value = fixed_point.rounding_shift(function(argument), 31 - fraction_bits) + zero_point
-        return np.where(inside, np.clip(value, -128, 127), np.where(x < 0, -128, 127))
+        real = function(np.float32(given.scale) * (_ALL - given.zero_point).astype(np.float32))
+        steps = real / np.float32(scale)
+        rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int64)
+        return np.clip(rounded + zero_point, -128, 127)
 
     return table
+
+
+def _logistic(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    e = np.exp(-x.astype(np.float64))  # in double precision, then rounded: as C's expf gives it
+    with np.errstate(over="ignore"):
+        return np.float32(1) / (np.float32(1) + e.astype(np.float32))
+
+
+def _tanh(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.tanh(x.astype(np.float64)).astype(np.float32)
 
 
 _TABLES: dict[str, Callable[[Context], npt.NDArray[np.int64]]] = {
@@ -154,8 +161,8 @@ _TABLES: dict[str, Callable[[Context], npt.NDArray[np.int64]]] = {
     "RELU6": _relu(0.0, 6.0),
     "RELU_N1_TO_1": _relu(-1.0, 1.0),
     "LEAKY_RELU": _leaky_relu,
-    "LOGISTIC": _squashed(fixed_point.logistic, 8, -128),
-    "TANH": _squashed(fixed_point.tanh, 7, 0),
+    "LOGISTIC": _squashed(_logistic, 1 / 256, -128),
+    "TANH": _squashed(_tanh, 1 / 128, 0),
     "QUANTIZE": _requantized,
 }
 
