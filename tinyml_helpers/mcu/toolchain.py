@@ -105,7 +105,7 @@ def host_library(sources: str | Mapping[str, str], flags: Sequence[str] = ()) ->
 
     Args:
         sources: file name of a C source beside this module, or file name -> text.
-        flags: further flags of the compiler; `-fsanitize=undefined` links C's library too.
+        flags: further flags of the compiler.
 
     Returns:
         Path of the library, in the cache.
@@ -115,9 +115,8 @@ def host_library(sources: str | Mapping[str, str], flags: Sequence[str] = ()) ->
     """
     files = {sources: _asset(sources)} if isinstance(sources, str) else dict(sources)
     checked = any(flag.startswith("-fsanitize") for flag in flags)
-    base = ["-shared", "-fPIC", "-O2", "-mcpu=baseline"]
-    alone = [] if checked else ["-nostdlib", "-fno-sanitize=all"]
-    return _build(files, [*base, *alone, *flags], ".dll" if os.name == "nt" else ".so")
+    base = ["-shared", "-fPIC", "-O2", "-mcpu=baseline", "-nostdlib"]
+    return _build(files, [*base, *([] if checked else ["-fno-sanitize=all"]), *flags], ".dll" if os.name == "nt" else ".so")
 
 
 def cache_dir() -> Path:
