@@ -23,6 +23,7 @@ from tinyml_helpers.mcu.faults import EmulatorError, explain, place
 from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, Image, Symbol
 
 _SYSTEM_PAGE, _PAGE_BYTES = 0xE000_E000, 4096  # holds the register that switches the FPU on
+_COUNTER_PAGE, _COUNTER = 0xE000_1000, 4  # the core's cycle counter, DWT->CYCCNT
 _NEVER = 0xFFFF_FFFF
 _PAINT = 0xA5
 _MODELS = {
@@ -97,6 +98,8 @@ class Machine:
         self._ram = self._map(RAM_BASE, image.ram_limit_bytes, const.UC_PROT_WRITE)
         self._uc.mem_map(_SYSTEM_PAGE, _PAGE_BYTES)
         self._counter = attach(self._uc, flash, FLASH_BASE)
+        # Firmware that times itself runs unchanged: its cycle counter counts instructions.
+        self._uc.mmio_map(_COUNTER_PAGE, _PAGE_BYTES, self._read_counter, None, _ignore, None)
         self._faults: list[tuple[int, int]] = []
         self._uc.hook_add(const.UC_HOOK_MEM_INVALID, _note_fault, self._faults)
         self._after_reset = self._uc.context_save()
@@ -152,6 +155,9 @@ class Machine:
         """Address, size in bytes and number of entries of each block that the last run executed."""
         return self._counter.entered()
 
+    def _read_counter(self, _uc: Uc, offset: int, _size: int, _data: Any) -> int:
+        return self._counter.executed & 0xFFFF_FFFF if offset == _COUNTER else 0
+
     def _map(self, base: int, size_bytes: int, right: int) -> npt.NDArray[np.uint8]:
         """Map memory that the program and the host share; the emulator wants whole pages."""
         pages = mmap.mmap(-1, -(-size_bytes // _PAGE_BYTES) * _PAGE_BYTES)
@@ -203,6 +209,10 @@ class Machine:
                 f"not finished after {limit:,} instructions, {place(self._uc, self._image)}: "
                 "an endless loop? If it only needs longer, raise `limit`"
             )
+
+
+def _ignore(_uc: Uc, _offset: int, _size: int, _value: int, _data: Any) -> None:
+    """Take a write to the cycle counter's page: starting it changes nothing."""
 
 
 def _note_fault(_uc: Uc, access: int, address: int, _size: int, _value: int, faults: list[Any]) -> bool:
