@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyml_helpers.mcu.arena import ALIGN_BYTES, Arena, plan
 from tinyml_helpers.mcu.graph import Graph, Tensor
-from tinyml_helpers.mcu.lowering import Layer, lower
+from tinyml_helpers.mcu.lowering import Layer, UnsupportedError, lower
 from tinyml_helpers.mcu.lowering.base import Constant, array
 
 _COLUMNS = 100
@@ -80,10 +80,20 @@ def generate(graph: Graph, name: str = "model", *, dsp: bool = True) -> Program:
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
     layers = lower(graph, dsp=dsp)
+    _check_ends(graph, layers)
     arena = plan(graph, layers)
     code = "\n".join(_source(name, graph, layers, arena, dsp))
     files = {f"{name}.h": _header(name, graph, arena), f"{name}.c": code}
     return Program(name, graph, layers, arena, {**files, **_kernels(layers)})
+
+
+def _check_ends(graph: Graph, layers: Sequence[Layer]) -> None:
+    """Inputs and outputs have types that C knows, and every output is computed."""
+    computed = {layer.output for layer in layers} | set(graph.inputs)
+    for number in (*graph.inputs, *graph.outputs):
+        if graph.tensors[number].dtype not in _CTYPES or number not in computed:
+            kind = graph.tensors[number].dtype
+            raise UnsupportedError(f"tensor {number} ({kind}) cannot be an input or output: int8 and float32 can")
 
 
 def kernel_file(name: str) -> str:

@@ -56,9 +56,16 @@ def lower(graph: Graph, *, dsp: bool) -> tuple[Layer, ...]:
     for op in operators:
         if op.kind not in OPERATORS:
             raise UnsupportedError(f"{op} is not supported here: supported are {', '.join(OPERATORS)}")
-    return tuple(
-        OPERATORS[op.kind](Context(graph, op, dsp, f"{op.kind.lower()}_{op.position}")) for op in operators
-    )
+    return tuple(_translate(Context(graph, op, dsp, f"{op.kind.lower()}_{op.position}")) for op in operators)
+
+
+def _translate(context: Context) -> Layer:
+    try:
+        return OPERATORS[context.operator.kind](context)
+    except UnsupportedError:
+        raise
+    except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError) as error:
+        raise context.refuse(f"its tensors do not fit together ({error})") from error
 
 
 def needed(graph: Graph) -> tuple[Operator, ...]:

@@ -84,7 +84,7 @@ def _walk(
 def _steps(shape: tuple[int, ...], rank: int) -> list[int]:
     """Elements from one to the next along each dimension; 0 where there is but one."""
     full = (1,) * (rank - len(shape)) + shape
-    sizes = np.cumprod((1, *full[:0:-1]))[::-1]
+    sizes = np.cumprod((1, *full[:0:-1]))[::-1] if full else ()
     return [0 if n == 1 else int(step) for n, step in zip(full, sizes, strict=True)]
 
 
