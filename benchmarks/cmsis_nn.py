@@ -33,7 +33,9 @@ def sources(bakenn: Path) -> dict[str, str]:
     files = {p.name: p.read_text("utf-8") for p in vendor.rglob("*.[ch]") if "bakenn" not in p.name}
     angled = {"<string.h>": '"string.h"', "<math.h>": '"empty.h"', "<stdint.h>": "<stdint.h>"}
     for old, new in angled.items():
-        files = {name: text.replace(f"#include {old}", f"#include {new}") for name, text in files.items()}
+        files = {
+            name: text.replace(f"#include {old}", f"#include {new}") for name, text in files.items()
+        }
     return files | {"string.h": STRING_H, "empty.h": ""}
 
 
@@ -48,8 +50,9 @@ def with_cmsis_nn(graph: Graph, bakenn: Path) -> codegen.Program:
         layers.append(layer)
     program = _program(graph, layers)
     files = {**sources(bakenn), **program.files, "cmsis_layers.h": "\n".join(parts)}
-    files["model.h"] = files["model.h"].replace("#endif", "", 0)
-    files["model.c"] = files["model.c"].replace('#include "kernels.h"', '#include "kernels.h"\n#include "cmsis_layers.h"')
+    files["model.c"] = files["model.c"].replace(
+        '#include "kernels.h"', '#include "kernels.h"\n#include "cmsis_layers.h"'
+    )
     return replace(program, files=files)
 
 
@@ -97,7 +100,9 @@ def _program(graph: Graph, layers: list[Layer]) -> codegen.Program:
 def _function(context: Context) -> str:
     kind, given, output = context.operator.kind, context.input(0), context.output
     weights = context.constant(1, "int8")
-    f = filters(context, weights.reshape(weights.shape[AXIS[kind]], -1), weight_scales(context, AXIS[kind]))
+    f = filters(
+        context, weights.reshape(weights.shape[AXIS[kind]], -1), weight_scales(context, AXIS[kind])
+    )
     arrays = {
         "weights": ("int8_t", weights.ravel()),
         "bias": ("int32_t", _bias(context, f.bias)),
@@ -113,7 +118,8 @@ def _function(context: Context) -> str:
     offsets = f".input_offset = {-given.zero_point}, .output_offset = {output.zero_point}, {ends}"
     body = _dense(context, offsets) if kind == "FULLY_CONNECTED" else _convolution(context, offsets)
     head = f"static __attribute__((noinline)) void {context.name}(const int8_t *in, int8_t *out)"
-    return f"{text}{head} {{\n    const cmsis_nn_context ctx = {{cmsis_buffer, sizeof cmsis_buffer}};\n{body}}}\n"
+    buffer = "    const cmsis_nn_context ctx = {cmsis_buffer, sizeof cmsis_buffer};"
+    return f"{text}{head} {{\n{buffer}\n{body}}}\n"
 
 
 def _bias(context: Context, bias: np.ndarray) -> np.ndarray:
@@ -129,7 +135,8 @@ def _dense(context: Context, offsets: str) -> str:
         f"    const cmsis_nn_per_tensor_quant_params q = {{{name}_multipliers[0], {name}_shifts[0]}};\n"
         f"    const cmsis_nn_dims i = {{{n}, 1, 1, {inputs}}}, f = {{{inputs}, 1, 1, {outputs}}},"
         f" b = {{1, 1, 1, {outputs}}}, o = {{{n}, 1, 1, {outputs}}};\n"
-        f"    arm_fully_connected_s8(&ctx, &p, &q, &i, in, &f, {name}_weights, &b, {name}_bias, &o, out);\n"
+        f"    arm_fully_connected_s8(&ctx, &p, &q, &i, in, &f, {name}_weights, &b, {name}_bias,"
+        f" &o, out);\n"
     )
 
 
@@ -138,7 +145,9 @@ def _convolution(context: Context, offsets: str) -> str:
     shape = context.input(1).shape
     depthwise = context.operator.kind == "DEPTHWISE_CONV_2D"
     w = conv.window(context, (shape[1], shape[2]), output[3])
-    tiles = f".stride = {_tile(w.stride)}, .padding = {_tile(w.padding)}, .dilation = {_tile(w.dilation)}"
+    tiles = (
+        f".stride = {_tile(w.stride)}, .padding = {_tile(w.padding)}, .dilation = {_tile(w.dilation)}"
+    )
     kind = "dw_conv" if depthwise else "conv"
     multiple = f", .ch_mult = {output[3] // image[3]}" if depthwise else ""
     function = "arm_depthwise_conv_wrapper_s8" if depthwise else "arm_convolve_wrapper_s8"
@@ -149,7 +158,8 @@ def _convolution(context: Context, offsets: str) -> str:
     quantization = f"{{(int32_t *){name}_multipliers, (int32_t *){name}_shifts}}"
     return (
         f"    const cmsis_nn_{kind}_params p = {{{offsets}, {tiles}{multiple}}};\n"
-        f"    const cmsis_nn_per_channel_quant_params q = {quantization};\n    const cmsis_nn_dims {dims};\n"
+        f"    const cmsis_nn_per_channel_quant_params q = {quantization};\n"
+        f"    const cmsis_nn_dims {dims};\n"
         f"    {function}(&ctx, &p, &q, &i, in, &f, {name}_weights, &b, {name}_bias, &o, out);\n"
     )
 

@@ -61,7 +61,12 @@ def layers() -> dict[str, bytes]:
 
 
 def _layer(
-    rng: np.random.Generator, kind: str, axis: int, image: tuple[int, ...], shape: tuple[int, ...], stride: int
+    rng: np.random.Generator,
+    kind: str,
+    axis: int,
+    image: tuple[int, ...],
+    shape: tuple[int, ...],
+    stride: int,
 ) -> bytes:
     made, n = Maker(), shape[axis]
     dense = kind == "FULLY_CONNECTED"
@@ -95,7 +100,9 @@ def measure(content: bytes, program: codegen.Program, core: str) -> Result:
         quantized, want = reference.run([x], (first, last))
         run = machine.run({given: quantized}, {out: "int8"})
         wrong += int((run.outputs[out] != want.ravel()).sum())
-    cycles = timing.estimate(image, machine.blocks(), devices.get("nucleo_l4r5zi" if "m0" not in core else "pico"))
+    cycles = timing.estimate(
+        image, machine.blocks(), devices.get("nucleo_l4r5zi" if "m0" not in core else "pico")
+    )
     ram = program.arena.size_bytes + run.stack_bytes
     return Result(run.instructions, cycles.low, program.macs, image.flash_bytes, ram, wrong)
 
@@ -113,8 +120,18 @@ def builds(content: bytes, core: str, bakenn: Path) -> dict[str, codegen.Program
 def main(bakenn: Path) -> None:
     """Print a table for each core."""
     contents = {**layers(), **{k: read_verified(f"models/{v}.tflite") for k, v in NETWORKS.items()}}
-    header = ("instructions per MAC", "ours", "CMSIS-NN", "plain loops", "cycles per MAC", "CMSIS-NN", "flash",
-              "CMSIS-NN", "RAM", "wrong")
+    header = (
+        "instructions per MAC",
+        "ours",
+        "CMSIS-NN",
+        "plain loops",
+        "cycles per MAC",
+        "CMSIS-NN",
+        "flash",
+        "CMSIS-NN",
+        "RAM",
+        "wrong",
+    )
     for core in CORES:
         rows = []
         for name, content in contents.items():

@@ -39,7 +39,9 @@ def test_keyword_network_needs_one_image_and_a_little():
     assert f"arena: {plan.size_bytes:,} bytes" in repr(plan)
 
 
-@pytest.mark.parametrize("name", ["image_classification", "visual_wake_words", "anomaly_detection", "micro_speech"])
+@pytest.mark.parametrize(
+    "name", ["image_classification", "visual_wake_words", "anomaly_detection", "micro_speech"]
+)
 def test_public_networks_meet_the_bound(name):
     _, _, plan = planned(read_verified(f"models/{name}.tflite"))
     assert plan.size_bytes == plan.bound_bytes

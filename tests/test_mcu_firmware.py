@@ -9,8 +9,8 @@ from tinyml_helpers import cli, devices, mcu
 from tinyml_helpers.datasets import data_folder, read_verified
 from tinyml_helpers.mcu import timing, toolchain
 from tinyml_helpers.mcu.emulator import Machine
-from tinyml_helpers.mcu.firmware import quantized
 from tinyml_helpers.mcu.graph import Tensor
+from tinyml_helpers.mcu.values import quantized
 
 MAGIC_WAND = read_verified("models/magic_wand.tflite")
 
@@ -34,7 +34,10 @@ def test_layers_add_up(firmware):
     assert sum(layer.macs for layer in run.profile) == firmware.macs == 62_016
     spent = sum(layer.instructions for layer in run.profile)
     assert 0 < run.instructions - spent < 40  # what calls them
-    assert [layer.name for layer in run.profile][:2] == ["CONV_2D (operator 1)", "MAX_POOL_2D (operator 2)"]
+    assert [layer.name for layer in run.profile][:2] == [
+        "CONV_2D (operator 1)",
+        "MAX_POOL_2D (operator 2)",
+    ]
 
 
 def test_bytes_add_up(firmware):
@@ -68,7 +71,10 @@ def test_no_power_stated_no_energy():
 def test_cycles_of_instructions_counted_by_hand():
     body = "ldr r0, [sp]\\n ldr r1, [sp]\\n adds r0, r1\\n stm sp, {r0, r1}\\n bx lr"
     source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{body}"); }}'
-    for core, device, cycles in (("cortex-m4", "nano33ble", 2 + 1 + 1 + 3 + 3), ("cortex-m7", "nucleo_h743zi", 6)):
+    for core, device, cycles in (
+        ("cortex-m4", "nano33ble", 2 + 1 + 1 + 3 + 3),
+        ("cortex-m7", "nucleo_h743zi", 6),
+    ):
         machine = Machine(toolchain.compile(source, core))
         machine.run()
         found = timing.estimate(machine._image, machine.blocks(), devices.get(device))
@@ -101,7 +107,10 @@ def test_real_numbers_round_half_away_from_zero_and_saturate():
     ("device", "message"),
     [
         ("nano", "unknown device 'nano'"),
-        ("rpi5", "Raspberry Pi 5.*has no Cortex-M but 4 x Cortex-A76: choose one of nucleo_u031r8, pico"),
+        (
+            "rpi5",
+            "Raspberry Pi 5.*has no Cortex-M but 4 x Cortex-A76: choose one of nucleo_u031r8, pico",
+        ),
         ("esp32s3", "no Cortex-M but Xtensa"),
     ],
 )
@@ -112,7 +121,10 @@ def test_wrong_device(device, message):
 
 def test_too_large_a_network_says_by_how_much_and_where_it_fits():
     content = read_verified("models/visual_wake_words.tflite")
-    with pytest.raises(mcu.DoesNotFitError, match=r"flash 2\d\d,\d{3} of 65,536 bytes, RAM 5\d,\d{3} of 12,288.*nano33ble"):
+    with pytest.raises(
+        mcu.DoesNotFitError,
+        match=r"flash 2\d\d,\d{3} of 65,536 bytes, RAM 5\d,\d{3} of 12,288.*nano33ble",
+    ):
         mcu.build(content, "nucleo_u031r8")
     assert mcu.build(content, "nano33ble").run(np.zeros(96 * 96 * 3)).instructions > 7_000_000
 
@@ -156,7 +168,10 @@ STUBS = {
 def test_exported_project_compiles_and_passes_its_own_test(tmp_path, device):
     folder = mcu.build(MAGIC_WAND, device, name="wand").export(tmp_path / "project")
     files = {p.name: p.read_text("utf-8") for p in (folder / "src").iterdir()}
-    files = {k: v.replace("<stdio.h>", '"stdio.h"').replace("<string.h>", '"string.h"') for k, v in files.items()}
+    files = {
+        k: v.replace("<stdio.h>", '"stdio.h"').replace("<string.h>", '"string.h"')
+        for k, v in files.items()
+    }
     machine = Machine(toolchain.compile(files | STUBS, devices.get(device).core))
     run = machine.run({}, {"wrong_bytes": "uint32", "run_cycles": "uint32"})
     assert run.outputs["wrong_bytes"][0] == 0
@@ -171,7 +186,10 @@ def test_exported_project_compiles_and_passes_its_own_test(tmp_path, device):
 def test_exported_test_counts_wrong_bytes(tmp_path):
     folder = mcu.build(MAGIC_WAND).export(tmp_path)
     files = {p.name: p.read_text("utf-8") for p in (folder / "src").iterdir()}
-    files = {k: v.replace("<stdio.h>", '"stdio.h"').replace("<string.h>", '"string.h"') for k, v in files.items()}
+    files = {
+        k: v.replace("<stdio.h>", '"stdio.h"').replace("<string.h>", '"string.h"')
+        for k, v in files.items()
+    }
     head, output = files["model_test.h"].split("test_output[4] = {")
     files["model_test.h"] = f"{head}test_output[4] = {{ 1 ^ {output}"
     run = Machine(toolchain.compile(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
@@ -180,7 +198,9 @@ def test_exported_test_counts_wrong_bytes(tmp_path):
 
 def test_deploy_and_devices_from_the_shell(tmp_path):
     runner, model = CliRunner(), data_folder() / "models" / "magic_wand.tflite"
-    done = runner.invoke(cli.app, ["deploy", str(model), "--device", "pico", "--export", str(tmp_path / "out")])
+    done = runner.invoke(
+        cli.app, ["deploy", str(model), "--device", "pico", "--export", str(tmp_path / "out")]
+    )
     assert done.exit_code == 0, done.output
     assert "62,016 MACs" in done.output
     assert "CONV_2D (operator 1)" in done.output

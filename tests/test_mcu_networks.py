@@ -14,6 +14,7 @@ from tinyml_helpers import mcu
 from tinyml_helpers.datasets import read_verified
 from tinyml_helpers.mcu import toolchain
 from tinyml_helpers.mcu.emulator import Machine
+from tinyml_helpers.mcu.values import quantized
 
 # More in a long run: TINYML_NETWORKS=5000.
 COUNT = int(os.environ.get("TINYML_NETWORKS", "120"))
@@ -64,10 +65,14 @@ def test_random_networks_on_each_core(core):
     for seed, content in contents.items():
         program, reference = made[f"n{seed}"], Reference(content)
         g, arena = program.graph, program.arena
-        at = {i: f"n{seed}_arena[{arena.offset(i)}:{arena.offset(i) + g.tensors[i].size_bytes}]"
-              for i in (*g.inputs, *g.outputs)}
+        at = {
+            i: f"n{seed}_arena[{arena.offset(i)}:{arena.offset(i) + g.tensors[i].size_bytes}]"
+            for i in (*g.inputs, *g.outputs)
+        }
         for x in inputs(g.tensors[g.inputs[0]], seed):
-            run = machine.run({"which": np.int32(seed), at[g.inputs[0]]: x}, {at[i]: "int8" for i in g.outputs})
+            run = machine.run(
+                {"which": np.int32(seed), at[g.inputs[0]]: x}, {at[i]: "int8" for i in g.outputs}
+            )
             for i, want in zip(g.outputs, reference.run([x], g.outputs), strict=True):
                 assert run.outputs[at[i]].tobytes() == want.tobytes(), (seed, core)
 
@@ -83,14 +88,14 @@ def test_public_models_equal_the_reference_on_twenty_inputs(name):
     seen = set()
     for _ in range(20):
         level, contrast = rng.uniform(-120, 120), rng.choice([2, 10, 60])
-        steps = np.clip(rng.normal(level, contrast, given.shape), -128, 127)
-        x = np.round(steps).astype(np.int8)
+        real = np.clip(rng.normal(level, contrast, given.shape), -128, 127)
+        x = np.round(real).astype(np.int8)
         if given.dtype == "float32":
-            x = ((steps - first.zero_point) * first.scale).astype(np.float32)
-        quantized, want, value = reference.run([x], (first.index, g.outputs[0], source.outputs[0]))
+            x = ((real - first.zero_point) * first.scale).astype(np.float32)
+        steps, want, value = reference.run([x], (first.index, g.outputs[0], source.outputs[0]))
         run = firmware.run(x)
         assert run.output.tobytes() == want.tobytes()
-        assert mcu.firmware.quantized(x, first).tobytes() == quantized.tobytes()
+        assert quantized(x, first).tobytes() == steps.tobytes()
         if given.dtype == "float32":
             assert run.value.tobytes() == value.tobytes()
         seen.add(run.output.tobytes())

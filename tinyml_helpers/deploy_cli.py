@@ -38,7 +38,9 @@ def deploy(
             console.print(repr(table), markup=False)
             console.print()
         if export is not None:
-            console.print(f"A project for a real board is in {firmware.export(export, run)}", markup=False)
+            console.print(
+                f"A project for a real board is in {firmware.export(export, run)}", markup=False
+            )
     except (ValueError, OSError, RuntimeError) as error:
         Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error

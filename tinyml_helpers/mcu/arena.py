@@ -86,7 +86,9 @@ def plan(graph: Graph, layers: Sequence[Layer]) -> Arena:
         The best of several greedy plans.
     """
     blocks = _blocks(graph, layers)
-    peak = max(sum(b.size_bytes for b in blocks if b.first <= i <= b.last) for i in range(-1, len(layers)))
+    peak = max(
+        sum(b.size_bytes for b in blocks if b.first <= i <= b.last) for i in range(-1, len(layers))
+    )
     orders: tuple[Callable[[Block], tuple[int, ...]], ...] = (
         lambda b: (-b.size_bytes, b.first),
         lambda b: (-b.size_bytes * (b.last - b.first + 1), b.first),
@@ -104,7 +106,9 @@ def _blocks(graph: Graph, layers: Sequence[Layer]) -> list[Block]:
     first = dict.fromkeys(graph.inputs, -1)
     for n, layer in enumerate(layers):
         given = layer.inputs[0]
-        aliased = layer.in_place and given in home and last[given] == n and _room(graph, home[given], layer)
+        aliased = (
+            layer.in_place and given in home and last[given] == n and _room(graph, home[given], layer)
+        )
         if aliased or not layer.calls:
             home[layer.output] = home[given]
             home[given].append(layer.output)

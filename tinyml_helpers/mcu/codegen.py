@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -93,7 +93,9 @@ def _check_ends(graph: Graph, layers: Sequence[Layer]) -> None:
     for number in (*graph.inputs, *graph.outputs):
         if graph.tensors[number].dtype not in _CTYPES or number not in computed:
             kind = graph.tensors[number].dtype
-            raise UnsupportedError(f"tensor {number} ({kind}) cannot be an input or output: int8 and float32 can")
+            raise UnsupportedError(
+                f"tensor {number} ({kind}) cannot be an input or output: int8 and float32 can"
+            )
 
 
 def kernel_file(name: str) -> str:
@@ -134,13 +136,12 @@ def _access(name: str, port: str, tensor: Tensor, offset: int) -> Iterator[str]:
         yield f"#define {upper}_SCALE {np.float32(tensor.scale):.9g}f"
         yield f"#define {upper}_ZERO_POINT {tensor.zero_point}"
     ctype = _CTYPES[tensor.dtype]
-    yield f"static inline {ctype} *{name}_{port}(void) {{ return ({ctype} *)({name}_arena + {offset}); }}"
+    address = f"({ctype} *)({name}_arena + {offset})"
+    yield f"static inline {ctype} *{name}_{port}(void) {{ return {address}; }}"
     yield ""
 
 
-def _source(
-    name: str, graph: Graph, layers: Sequence[Layer], arena: Arena, dsp: bool
-) -> Iterator[str]:
+def _source(name: str, graph: Graph, layers: Sequence[Layer], arena: Arena, dsp: bool) -> Iterator[str]:
     yield f'#include "{name}.h"\n\n#include "kernels.h"\n'
     yield _TARGET if dsp else ""
     inputs = {i for layer in layers for i in layer.inputs if graph.tensors[i].data is not None}
@@ -167,7 +168,9 @@ def _call(template: str, graph: Graph, layer: Layer, n: int, arena: Arena) -> st
             return f"tensor_{number}"
         return f"({_CTYPES[tensor.dtype]} *)(at + {arena.offset(number)})"
 
-    places = {letter: address(i) for letter, i in zip("abcdefghijklmnopqrstuvwxyz", layer.inputs, strict=False)}
+    places = {
+        letter: address(i) for letter, i in zip("abcdefghijklmnopqrstuvwxyz", layer.inputs, strict=False)
+    }
     return template.format(**places, out=address(layer.output), scratch=f"at + {arena.scratch(n)}")
 
 
@@ -177,15 +180,13 @@ def _constant(constant: Constant) -> Iterator[str]:
         fields = "".join(f"\n    .{field}," for field in constant.values)
         yield f"{head} = {{{fields}\n}};\n"
         return
-    values = constant.values
-    if values.ndim == 2 and constant.ctype == "tm_channel":
-        rows = (f"{{{', '.join(map(_number, row))}}}" for row in values.tolist())
-    else:
-        rows = map(_number, values.ravel().tolist())
+    values, items = constant.values, map(_number, constant.values.ravel().tolist())
+    if constant.ctype == "tm_channel":
+        items = map("{{{}, {}, {}}}".format, items, items, items)
     align = "_Alignas(4) " if constant.ctype == "uint8_t" else ""
-    head = head.replace("const ", f"const {align}", 1)
-    yield f"{head}[{len(values.ravel()) if values.ndim != 2 or constant.ctype != 'tm_channel' else len(values)}] = {{"
-    yield from _wrapped(rows)
+    count = len(values) if constant.ctype == "tm_channel" else values.size
+    yield f"{head.replace('const ', f'const {align}', 1)}[{count}] = {{"
+    yield from _wrapped(items)
     yield "};\n"
 
 
@@ -195,7 +196,7 @@ def _number(value: float) -> str:
     return "-2147483647 - 1" if value == -(2**31) else str(value)
 
 
-def _wrapped(items: Iterator[str]) -> Iterator[str]:
+def _wrapped(items: Iterable[str]) -> Iterator[str]:
     line = "   "
     for item in items:
         if len(line) + len(item) + 2 > _COLUMNS:

@@ -42,7 +42,9 @@ def export(firmware: Firmware, folder: Path, run: Run | None = None) -> Path:
     program, name = firmware.program, firmware.program.name
     tensors = [program.graph.tensors[i] for i in (*program.graph.inputs, *program.graph.outputs)]
     if any(t.dtype != "int8" for t in tensors):
-        raise ValueError("a network with float inputs or outputs: build it without float_io to export it")
+        raise ValueError(
+            "a network with float inputs or outputs: build it without float_io to export it"
+        )
     given = _pattern(firmware)
     measured = firmware.run(*given) if run is None else run
     expected = firmware.run(*given).outputs
@@ -75,7 +77,9 @@ def _vectors(given: list[np.ndarray], expected: tuple[np.ndarray, ...]) -> str:
     for kind, arrays in (("input", given), ("output", expected)):
         for i, array in enumerate(arrays):
             values = ", ".join(map(str, array.ravel().tolist()))
-            lines.append(f"static const int8_t test_{kind}{i or ''}[{array.size}] = {{\n    {values},\n}};")
+            lines.append(
+                f"static const int8_t test_{kind}{i or ''}[{array.size}] = {{\n    {values},\n}};"
+            )
     return "\n".join([*lines, ""])
 
 

@@ -1,7 +1,7 @@
 """Build an int8 network for a microcontroller and run it there, without a board.
 
-    firmware = build("model.tflite", device="nano33ble")
-    run = firmware.run(x)
+firmware = build("model.tflite", device="nano33ble")
+run = firmware.run(x)
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,16 +20,10 @@ from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
 from tinyml_helpers.mcu.codegen import Program
 from tinyml_helpers.mcu.emulator import Machine
 from tinyml_helpers.mcu.image import Image
+from tinyml_helpers.mcu.linking import link
 from tinyml_helpers.mcu.report import LayerProfile, Profile, Run
-from tinyml_helpers.mcu.toolchain import ToolchainError
+from tinyml_helpers.mcu.values import dequantized, quantized
 from tinyml_helpers.tables import text_table
-
-_NO_LIMIT_BYTES = 64 << 20
-_MAIN = '#include "{0}.h"\n\nint main(void) {{\n    {0}_invoke();\n    return 0;\n}}\n'
-
-
-class DoesNotFitError(ValueError):
-    """The network needs more flash or RAM than the device has."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,12 +91,10 @@ class Firmware:
         }
         reads = {self._place(i): g.tensors[i].dtype for i in g.outputs}
         main = self._machine.run(writes, reads, watch=f"{name}_invoke", limit=limit)
-        outputs = [
-            main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs
-        ]
+        outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
         return Run(
             outputs=tuple(outputs),
-            values=tuple(_real(x, g.tensors[i]) for x, i in zip(outputs, g.outputs, strict=True)),
+            values=tuple(dequantized(x, g.tensors[i]) for x, i in zip(outputs, g.outputs, strict=True)),
             instructions=main.instructions,
             cycles=timing.estimate(self.image, self._machine.blocks(), self.device),
             profile=self._profile(main.visits, main.instructions),
@@ -180,75 +171,11 @@ def build(
     core = toolchain.CORES.get(toolchain.core_name(chosen.core))
     if core is None:
         known = [d.key for d in devices.catalogue() if toolchain.core_name(d.core) in toolchain.CORES]
-        raise ValueError(f"{chosen.name} has no Cortex-M but {chosen.core}: choose one of {', '.join(known)}")
+        raise ValueError(
+            f"{chosen.name} has no Cortex-M but {chosen.core}: choose one of {', '.join(known)}"
+        )
     source = graph.read(tflite)
     program = codegen.generate(
         source if float_io else lowering.without_float(source), name, dsp=core.dsp
     )
-    return Firmware(program, _link(program, chosen, optimize), chosen, source)
-
-
-def quantized(x: npt.NDArray[Any], tensor: graph.Tensor) -> npt.NDArray[Any]:
-    """Values for a tensor: as they are if they have its type, real numbers quantized to int8.
-
-    Args:
-        x: int8, or real numbers.
-        tensor: decides size, scale and zero point.
-
-    Raises:
-        ValueError: a wrong size or type, or a value that is no number.
-    """
-    if x.size != tensor.size:
-        raise ValueError(f"the input has {x.size:,} values, the network takes {tensor.size:,}: {tensor.shape}")
-    if x.dtype == tensor.dtype:
-        return x
-    if not np.issubdtype(x.dtype, np.floating):
-        raise ValueError(f"the input is {x.dtype}: give {tensor.dtype}, or float to be quantized")
-    if not np.isfinite(x).all():
-        raise ValueError("the input holds values that are no numbers")
-    if tensor.dtype == "float32":
-        return x.astype(np.float32)
-    steps = x.astype(np.float32) / np.float32(tensor.scale)
-    rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + tensor.zero_point
-    # Halves away from zero; just below one half, the sum above would round up.
-    rounded -= np.where(np.abs(steps - np.trunc(steps)) < 0.5, rounded - tensor.zero_point - np.trunc(steps), 0)
-    return np.clip(rounded, -128, 127).astype(np.int8)
-
-
-def _real(x: npt.NDArray[Any], tensor: graph.Tensor) -> npt.NDArray[np.float32]:
-    if tensor.dtype != "int8":
-        return x.astype(np.float32)
-    return np.float32(tensor.scale) * (x.astype(np.float32) - np.float32(tensor.zero_point))
-
-
-def _link(program: Program, device: Device, optimize: str) -> Image:
-    sources = {**program.files, "main.c": _MAIN.format(program.name)}
-
-    def link(flash_bytes: int, ram_bytes: int) -> Image:
-        return toolchain.compile(
-            sources, device.core, optimize=optimize, flash_bytes=flash_bytes, ram_bytes=ram_bytes
-        )
-
-    try:
-        return link(device.flash_bytes, device.ram_bytes)
-    except ToolchainError as error:
-        if "will not fit" not in str(error):
-            raise
-        image = link(_NO_LIMIT_BYTES, _NO_LIMIT_BYTES)
-        raise DoesNotFitError(_does_not_fit(image, device)) from error
-
-
-def _does_not_fit(image: Image, device: Device) -> str:
-    ram_bytes = image.ram_bytes + toolchain.LEAST_STACK_BYTES
-    larger = [
-        d.key
-        for d in devices.catalogue()
-        if toolchain.core_name(d.core) in toolchain.CORES
-        and d.flash_bytes >= image.flash_bytes
-        and d.ram_bytes >= ram_bytes
-    ]
-    return (
-        f"the network does not fit {device.name}: flash {image.flash_bytes:,} of {device.flash_bytes:,} bytes, "
-        f"RAM {ram_bytes:,} of {device.ram_bytes:,} bytes with the least stack; "
-        f"it fits {', '.join(larger) or 'no device of the catalogue'}"
-    )
+    return Firmware(program, link(program, chosen, optimize), chosen, source)

@@ -44,7 +44,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 def high_mul(a: npt.ArrayLike, b: npt.ArrayLike) -> Ints:
     """Twice the product's upper 32 bits, rounded: (a * b + 2^30) / 2^31, saturated."""
     product = np.asarray(a, np.int64) * np.asarray(b, np.int64)
-    return np.minimum((product + (1 << 30)) >> 31, _MOST)
+    return np.asarray(np.minimum((product + (1 << 30)) >> 31, _MOST))
 
 
 def rounding_shift(value: npt.ArrayLike, shift: int) -> Ints:

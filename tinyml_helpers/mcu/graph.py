@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,6 @@ import numpy.typing as npt
 
 from tinyml_helpers.tables import text_table
 
-_TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
-_MOST_ELEMENTS = 1 << 27
-_MOST_ITEMS = 10_000
 _DAMAGE = (struct.error, ValueError, IndexError, TypeError, KeyError, OverflowError, AttributeError)
 
 
@@ -130,96 +127,16 @@ def read(tflite: str | Path | bytes) -> Graph:
     content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
     if content[4:8] != b"TFL3":
         raise GraphError("this is no .tflite: bytes 4 to 8 of one are TFL3")
+    from tinyml_helpers.mcu.flatbuffer import subgraph
+
     try:
-        return _read(content)
+        graph = subgraph(content)
+        _check(graph)
     except GraphError:
         raise
     except _DAMAGE as error:
         raise GraphError(f"the .tflite is damaged ({type(error).__name__}: {error})") from error
-
-
-def _read(content: bytes) -> Graph:
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content, 0)
-    if model.SubgraphsLength() != 1:
-        raise GraphError(f"{model.SubgraphsLength()} subgraphs: one is supported (no control flow)")
-    subgraph = model.Subgraphs(0)
-    n_tensors, n_operators = subgraph.TensorsLength(), subgraph.OperatorsLength()
-    if not 0 < n_tensors <= _MOST_ITEMS or not 0 < n_operators <= _MOST_ITEMS:
-        raise GraphError(f"{n_tensors:,} tensors and {n_operators:,} operators: 1 to {_MOST_ITEMS:,} can be")
-    tensors = tuple(_tensor(model, subgraph.Tensors(i), i) for i in range(n_tensors))
-    operators = tuple(_operator(schema, model, subgraph.Operators(i), i) for i in range(n_operators))
-    graph = Graph(
-        tensors, operators, _numbers(subgraph.InputsAsNumpy()), _numbers(subgraph.OutputsAsNumpy())
-    )
-    _check(graph)
     return graph
-
-
-def _numbers(vector: Any) -> tuple[int, ...]:
-    return () if isinstance(vector, int) else tuple(int(i) for i in vector)
-
-
-def _tensor(model: Any, raw: Any, index: int) -> Tensor:
-    shape = tuple(max(1, i) for i in _numbers(raw.ShapeAsNumpy()))
-    dtype = _TYPES.get(raw.Type())
-    if dtype is None:
-        raise GraphError(f"tensor {index} has type {raw.Type()}: known are {', '.join(_TYPES.values())}")
-    if math.prod(shape) > _MOST_ELEMENTS or len(shape) > 8:
-        raise GraphError(f"tensor {index} has shape {shape}: no microcontroller holds that")
-    if raw.Sparsity() is not None:
-        raise GraphError(f"tensor {index} is stored sparse: convert the model without that")
-    name = (raw.Name() or b"").decode("utf-8", "replace")
-    scales, zeros, axis = _quantization(raw.Quantization(), index)
-    data = _data(model.Buffers(raw.Buffer()), shape, dtype, index)
-    return Tensor(index, name, shape, dtype, scales, zeros, axis, data)
-
-
-def _quantization(raw: Any, index: int) -> tuple[tuple[float, ...], tuple[int, ...], int]:
-    if raw is None or raw.ScaleLength() == 0:
-        return (), (), 0
-    scales = tuple(float(s) for s in raw.ScaleAsNumpy())
-    zeros = _numbers(raw.ZeroPointAsNumpy()) if raw.ZeroPointLength() else (0,) * len(scales)
-    if len(zeros) != len(scales) or not all(0 < s < math.inf for s in scales):
-        raise GraphError(f"tensor {index} has a damaged quantization")
-    return scales, zeros, raw.QuantizedDimension()
-
-
-def _data(buffer: Any, shape: tuple[int, ...], dtype: str, index: int) -> npt.NDArray[Any] | None:
-    if buffer is None or buffer.DataLength() == 0:
-        return None
-    content = buffer.DataAsNumpy().tobytes()
-    if len(content) != math.prod(shape) * np.dtype(dtype).itemsize:
-        raise GraphError(f"tensor {index} of shape {shape} has {len(content):,} bytes of {dtype}")
-    return np.frombuffer(content, np.dtype(dtype).newbyteorder("<")).reshape(shape)
-
-
-def _operator(schema: Any, model: Any, raw: Any, position: int) -> Operator:
-    code = model.OperatorCodes(raw.OpcodeIndex())
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    kind = {v: k for k, v in vars(schema.BuiltinOperator).items()}.get(number, f"operator code {number}")
-    inputs, outputs = _numbers(raw.InputsAsNumpy()), _numbers(raw.OutputsAsNumpy())
-    return Operator(position, kind, inputs, outputs, _options(schema, raw))
-
-
-def _options(schema: Any, raw: Any) -> dict[str, Any]:
-    """Read every plain field of the operator's options, by its name in the schema."""
-    names = {v: k for k, v in vars(schema.BuiltinOptions).items()}
-    kind, table = names.get(raw.BuiltinOptionsType()), raw.BuiltinOptions()
-    if kind in (None, "NONE") or table is None:
-        return {}
-    options = getattr(schema, kind)()
-    options.Init(table.Bytes, table.Pos)
-    fields = [f for f in vars(type(options)) if f[0].isupper() and not f.startswith(("GetRoot", "Init"))]
-    return {f: value for f in fields if (value := _field(getattr(options, f))) is not None}
-
-
-def _field(read: Callable[..., Any]) -> Any:
-    if read.__code__.co_argcount != 1:  # type: ignore[attr-defined]  # a vector's element
-        return None
-    value = read()
-    return value if isinstance(value, int | float | bool) else None
 
 
 def _check(graph: Graph) -> None:
@@ -227,7 +144,7 @@ def _check(graph: Graph) -> None:
     n = len(graph.tensors)
     known = {t.index for t in graph.tensors if t.data is not None} | set(graph.inputs) | {-1}
     for op in graph.operators:
-        if not op.outputs or not all(0 <= i < n for i in op.outputs) or not all(-1 <= i < n for i in op.inputs):
+        if not op.outputs or not op.inputs or not _inside(op, n):
             raise GraphError(f"{op} names tensors that are not there: {op.inputs} -> {op.outputs}")
         if missing := set(op.inputs) - known:
             raise GraphError(f"{op} reads tensor {missing.pop()} before anything writes it")
@@ -238,3 +155,7 @@ def _check(graph: Graph) -> None:
         raise GraphError(f"inputs {graph.inputs} and outputs {graph.outputs} do not fit the operators")
     if not all(0 <= i < n for i in graph.inputs) or len(set(graph.inputs)) != len(graph.inputs):
         raise GraphError(f"inputs {graph.inputs} are not {n} tensors' numbers")
+
+
+def _inside(op: Operator, n: int) -> bool:
+    return all(0 <= i < n for i in op.outputs) and all(-1 <= i < n for i in op.inputs)

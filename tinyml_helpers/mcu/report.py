@@ -104,7 +104,10 @@ class Run:
     @property
     def latency_ms(self) -> tuple[float, float]:
         """The band of cycles at the device's clock."""
-        return (1e3 * self.cycles.low / self.device.clock_hz, 1e3 * self.cycles.high / self.device.clock_hz)
+        return (
+            1e3 * self.cycles.low / self.device.clock_hz,
+            1e3 * self.cycles.high / self.device.clock_hz,
+        )
 
     @property
     def energy_uj(self) -> tuple[float, float] | None:

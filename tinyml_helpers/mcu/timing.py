@@ -63,7 +63,9 @@ def estimate(image: Image, blocks: Iterable[tuple[int, int, int]], device: Devic
     relative = 1.0 if small or speed is None else speed.relative
     scaled = f", divided by {relative} for the {device.core}" if relative != 1.0 else ""
     low = round(total / relative)
-    return Cycles(low, round(low * BOARD_FACTOR), f"{table} timing{scaled}; to {BOARD_FACTOR}x for slow flash")
+    return Cycles(
+        low, round(low * BOARD_FACTOR), f"{table} timing{scaled}; to {BOARD_FACTOR}x for slow flash"
+    )
 
 
 def _bytes(flash: dict[int, bytes], address: int, size: int) -> bytes:

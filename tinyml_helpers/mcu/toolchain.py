@@ -116,7 +116,11 @@ def host_library(sources: str | Mapping[str, str], flags: Sequence[str] = ()) ->
     files = {sources: _asset(sources)} if isinstance(sources, str) else dict(sources)
     checked = any(flag.startswith("-fsanitize") for flag in flags)
     base = ["-shared", "-fPIC", "-O2", "-mcpu=baseline", "-nostdlib"]
-    return _build(files, [*base, *([] if checked else ["-fno-sanitize=all"]), *flags], ".dll" if os.name == "nt" else ".so")
+    return _build(
+        files,
+        [*base, *([] if checked else ["-fno-sanitize=all"]), *flags],
+        ".dll" if os.name == "nt" else ".so",
+    )
 
 
 def cache_dir() -> Path:

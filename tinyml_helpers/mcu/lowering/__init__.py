@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tinyml_helpers.mcu.graph import Graph, Operator
@@ -56,7 +56,9 @@ def lower(graph: Graph, *, dsp: bool) -> tuple[Layer, ...]:
     for op in operators:
         if op.kind not in OPERATORS:
             raise UnsupportedError(f"{op} is not supported here: supported are {', '.join(OPERATORS)}")
-    return tuple(_translate(Context(graph, op, dsp, f"{op.kind.lower()}_{op.position}")) for op in operators)
+    return tuple(
+        _translate(Context(graph, op, dsp, f"{op.kind.lower()}_{op.position}")) for op in operators
+    )
 
 
 def _translate(context: Context) -> Layer:
@@ -82,15 +84,17 @@ def without_float(graph: Graph) -> Graph:
     """Cut QUANTIZE off float inputs and DEQUANTIZE off float outputs: int8 in and out remain."""
     operators, inputs, outputs = list(needed(graph)), list(graph.inputs), list(graph.outputs)
     for op in tuple(operators):
-        readers = [o for o in operators if op.inputs and op.inputs[0] in o.inputs]
-        if op.kind == "QUANTIZE" and op.inputs[0] in inputs and readers == [op]:
-            if graph.tensors[op.inputs[0]].dtype == "float32" and op.inputs[0] not in outputs:
-                inputs[inputs.index(op.inputs[0])] = op.outputs[0]
-                operators.remove(op)
-        elif op.kind == "DEQUANTIZE" and op.outputs[0] in outputs and op.inputs[0] not in outputs:
-            if not any(op.outputs[0] in o.inputs for o in operators):
-                outputs[outputs.index(op.outputs[0])] = op.inputs[0]
-                operators.remove(op)
-    return replace(
-        graph, operators=tuple(operators), inputs=tuple(inputs), outputs=tuple(dict.fromkeys(outputs))
-    )
+        given, made = op.inputs[0], op.outputs[0]
+        first = op.kind == "QUANTIZE" and given in inputs and graph.tensors[given].dtype == "float32"
+        if first and given not in outputs and _readers(operators, given) == [op]:
+            inputs[inputs.index(given)] = made
+            operators.remove(op)
+        elif op.kind == "DEQUANTIZE" and made in outputs and not _readers(operators, made):
+            outputs[outputs.index(made)] = given
+            operators.remove(op)
+    unique = tuple(dict.fromkeys(outputs))
+    return replace(graph, operators=tuple(operators), inputs=tuple(inputs), outputs=unique)
+
+
+def _readers(operators: Sequence[Operator], tensor: int) -> list[Operator]:
+    return [op for op in operators if tensor in op.inputs]

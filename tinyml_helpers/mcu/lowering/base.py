@@ -117,7 +117,9 @@ class Context:
         """Refuse tensors that are not int8 with one scale and zero point."""
         for tensor in tensors:
             if tensor.dtype != "int8" or len(tensor.scales) != 1:
-                raise self.refuse(f"tensor {tensor.index} is {_kind(tensor)}, supported is int8 per tensor")
+                raise self.refuse(
+                    f"tensor {tensor.index} is {_kind(tensor)}, supported is int8 per tensor"
+                )
             if not INT8[0] <= tensor.zero_point <= INT8[1]:
                 raise self.refuse(f"tensor {tensor.index} has zero point {tensor.zero_point}")
 
@@ -135,7 +137,9 @@ class Context:
         """Least and greatest output under the fused activation."""
         kind = self.option("FusedActivationFunction")
         if kind not in _RANGES:
-            raise self.refuse(f"fused activation {kind}, supported are none, RELU, RELU_N1_TO_1 and RELU6")
+            raise self.refuse(
+                f"fused activation {kind}, supported are none, RELU, RELU_N1_TO_1 and RELU6"
+            )
         return quantized_range(self.output, *_RANGES[kind])
 
     def multiplier(self, real: float) -> tuple[int, int]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from tinyml_helpers.mcu.graph import Tensor
 from tinyml_helpers.mcu.lowering.base import INT8, Constant, Context, Layer, array
 from tinyml_helpers.mcu.lowering.weights import (
     Filters,
@@ -15,54 +12,9 @@ from tinyml_helpers.mcu.lowering.weights import (
     interleaved,
     weight_scales,
 )
+from tinyml_helpers.mcu.lowering.window import Window, plane_bytes, window
 
 _DSP_LIMIT, _LIMIT = 1 << 23, 1 << 30  # sums that the kernels hold: 256 times, or twice, in 32 bits
-
-
-@dataclass(frozen=True)
-class Window:
-    """A window that moves over an image: heights and widths, in that order."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    dilation: tuple[int, int]
-    padding: tuple[int, int]
-
-    def fields(self, image: Tensor, output: Tensor) -> str:
-        """The C initialiser of a `tm_window`."""
-        names = ("kernel", "stride", "dilation")
-        pairs = [f"{n}_height = {getattr(self, n)[0]}, .{n}_width = {getattr(self, n)[1]}" for n in names]
-        sizes = [
-            f"{n}_height = {t.shape[1]}, .{n}_width = {t.shape[2]}, .{n}_channels = {t.shape[3]}"
-            for n, t in (("input", image), ("output", output))
-        ]
-        padding = f"padding_top = {self.padding[0]}, .padding_left = {self.padding[1]}"
-        return "window = {." + ",\n               .".join([*sizes, *pairs, padding]) + "}"
-
-
-def window(context: Context, kernel: tuple[int, int], out_channels: int) -> Window:
-    """Place the window as the options say, and check the output's shape.
-
-    Raises:
-        UnsupportedError: several images at once, sizes that do not fit together.
-    """
-    image, output = context.input(0), context.output
-    if len(image.shape) != 4 or image.shape[0] != 1:
-        raise context.refuse(f"input shape {image.shape}, supported is one image: 1 x height x width x channels")
-    stride = (context.option("StrideH", 1), context.option("StrideW", 1))
-    dilation = (context.option("DilationHFactor", 1), context.option("DilationWFactor", 1))
-    if min(*stride, *dilation, *kernel) < 1 or context.option("Padding") not in (0, 1):
-        raise context.refuse(f"stride {stride}, dilation {dilation}, padding {context.option('Padding')}")
-    same = context.option("Padding") == 0
-    sizes, padding = [], []
-    for size, k, s, d in zip(image.shape[1:3], kernel, stride, dilation, strict=True):
-        reach = (k - 1) * d + 1
-        out = -(-size // s) if same else -(-(size - reach + 1) // s)
-        sizes.append(out)
-        padding.append(max((out - 1) * s + reach - size, 0) // 2 if same else 0)
-    context.check_shape(output, (1, *sizes, out_channels))
-    context.check_fields(*image.shape, *output.shape, *kernel, *stride, *dilation, *padding)
-    return Window(kernel, stride, dilation, (padding[0], padding[1]))
 
 
 def conv_2d(context: Context) -> Layer:
@@ -109,10 +61,13 @@ def depthwise_conv_2d(context: Context) -> Layer:
     return _layer(
         context,
         _conv_struct(context, w, image.shape[3]),
-        (array(f"{context.name}_weights", f.weights.astype(np.int8)), channels(context.name, f, f.folded)),
+        (
+            array(f"{context.name}_weights", f.weights.astype(np.int8)),
+            channels(context.name, f, f.folded),
+        ),
         f"tm_depthwise_conv_2d(&{context.name}, {{a}}, {{out}}, {{scratch}});",
         macs=output.size * rows.shape[1],
-        scratch_bytes=_plane_bytes(w, image, output),
+        scratch_bytes=plane_bytes(w, image, output),
         in_place=image.shape == output.shape,
     )
 
@@ -122,7 +77,10 @@ def general(context: Context, w: Window, f: Filters, groups: int) -> Layer:
     return _layer(
         context,
         _conv_struct(context, w, groups),
-        (array(f"{context.name}_weights", f.weights.astype(np.int8)), channels(context.name, f, f.bias, 0)),
+        (
+            array(f"{context.name}_weights", f.weights.astype(np.int8)),
+            channels(context.name, f, f.bias, 0),
+        ),
         f"tm_conv_2d_general(&{context.name}, {{a}}, {{out}});",
         macs=context.output.size * f.weights.shape[1],
     )
@@ -137,7 +95,9 @@ def fully_connected(context: Context) -> Layer:
         raise context.refuse(f"weights of shape {weights.shape} for an input of shape {given.shape}")
     count = given.size // weights.shape[1]
     if output.size != count * len(weights):
-        raise context.refuse(f"output shape {output.shape} for {count} inputs and {len(weights)} outputs")
+        raise context.refuse(
+            f"output shape {output.shape} for {count} inputs and {len(weights)} outputs"
+        )
     context.check_fields(count, *weights.shape)
     f = filters(context, weights, weight_scales(context, 0))
     fast = f.fast(_DSP_LIMIT if context.dsp else _LIMIT)
@@ -150,7 +110,14 @@ def fully_connected(context: Context) -> Layer:
         values, table, scratch_bytes = weights, channels(context.name, f, f.bias, 0), 0
         call = f"tm_fully_connected_general(&{context.name}, {{a}}, {{out}});"
     arrays = (array(f"{context.name}_weights", values), table)
-    return _layer(context, _dense_struct(context, count), arrays, call, output.size * f.weights.shape[1], scratch_bytes)
+    return _layer(
+        context,
+        _dense_struct(context, count),
+        arrays,
+        call,
+        output.size * f.weights.shape[1],
+        scratch_bytes,
+    )
 
 
 def _dense_struct(context: Context, rows: int) -> Constant:
@@ -207,14 +174,3 @@ def _layer(
         in_place,
         note,
     )
-
-
-def _plane_bytes(w: Window, image: Tensor, output: Tensor) -> int:
-    """Bytes of one padded channel in int16, as kernels/depthwise_conv_2d.c lays it out."""
-    height, width = (
-        max((o - 1) * s + k, p + i)
-        for o, s, k, p, i in zip(
-            output.shape[1:3], w.stride, w.kernel, w.padding, image.shape[1:3], strict=True
-        )
-    )
-    return 2 * height * ((width + 2) & ~1)

@@ -136,20 +136,21 @@ def _squashed(
         given, output = context.input(0), context.output
         if (output.scale, output.zero_point) != (scale, zero_point):
             raise context.refuse(
-                f"output scale {output.scale}, zero point {output.zero_point}; it is {scale}, {zero_point}"
+                f"output scale {output.scale}, zero point {output.zero_point}; "
+                f"it is {scale}, {zero_point}"
             )
         real = function(np.float32(given.scale) * (_ALL - given.zero_point).astype(np.float32))
         steps = real / np.float32(scale)
         rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int64)
-        return np.clip(rounded + zero_point, -128, 127)
+        return np.asarray(np.clip(rounded + zero_point, -128, 127))
 
     return table
 
 
 def _logistic(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    e = np.exp(-x.astype(np.float64))  # in double precision, then rounded: as C's expf gives it
-    with np.errstate(over="ignore"):
-        return np.float32(1) / (np.float32(1) + e.astype(np.float32))
+    with np.errstate(over="ignore"):  # in double precision, then rounded: as C's expf gives it
+        e = np.exp(-x.astype(np.float64)).astype(np.float32)
+    return np.asarray(np.float32(1) / (np.float32(1) + e), np.float32)
 
 
 def _tanh(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -29,7 +29,9 @@ def pad(context: Context) -> Layer:
     margins = context.constant(1, "int32")
     rank = len(given.shape)
     if margins.shape != (rank, 2) or margins.min() < 0:
-        raise context.refuse(f"paddings of shape {margins.shape} for {rank} dimensions, or negative ones")
+        raise context.refuse(
+            f"paddings of shape {margins.shape} for {rank} dimensions, or negative ones"
+        )
     context.check_shape(output, (n + int(m.sum()) for n, m in zip(given.shape, margins, strict=True)))
     value = given.zero_point
     if context.operator.kind == "PADV2":

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyml_helpers.mcu import fixed_point
 from tinyml_helpers.mcu.lowering.base import Constant, Context, Layer, array
-from tinyml_helpers.mcu.lowering.conv import window
+from tinyml_helpers.mcu.lowering.window import window
 
 _SOFTMAX_BITS = 5  # integer bits of the difference that e^x is taken of
 
@@ -73,7 +73,9 @@ def softmax(context: Context) -> Layer:
     context.check_int8(given, output)
     context.check_shape(output, given.shape)
     if (output.scale, output.zero_point) != (1 / 256, -128):
-        raise context.refuse(f"output scale {output.scale}, zero point {output.zero_point}; it is 1/256, -128")
+        raise context.refuse(
+            f"output scale {output.scale}, zero point {output.zero_point}; it is 1/256, -128"
+        )
     table = exponentials(context.real("Beta") * float(np.float32(given.scale)))
     name = f"{context.name}_exponentials"
     columns = given.shape[-1] if given.shape else 1

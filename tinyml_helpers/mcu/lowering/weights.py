@@ -38,12 +38,12 @@ class Filters:
         """Least and greatest sum of each output over all inputs: 2 x outputs."""
         low, high = self.weights * (-128 - self.zero_point), self.weights * (127 - self.zero_point)
         least, most = np.minimum(low, high).sum(axis=1), np.maximum(low, high).sum(axis=1)
-        return np.stack([least, most]) + self.bias
+        return np.asarray(np.stack([least, most]) + self.bias)
 
     @property
     def folded(self) -> npt.NDArray[np.int64]:
         """Biases such that the sum runs over the input as it is, zero point and all."""
-        return self.bias - self.zero_point * self.weights.sum(axis=1)
+        return np.asarray(self.bias - self.zero_point * self.weights.sum(axis=1))
 
     def fast(self, limit: int) -> bool:
         """Whether no sum can reach a limit and every shift suits the fast kernels."""
@@ -80,9 +80,7 @@ def _settle(f: Filters, output: Tensor) -> Filters:
 
     Training leaves such dead channels behind, with scales far outside of the usual.
     """
-    weights, bias, multipliers, shifts = (
-        x.copy() for x in (f.weights, f.bias, f.multipliers, f.shifts)
-    )
+    weights, bias, multipliers, shifts = (x.copy() for x in (f.weights, f.bias, f.multipliers, f.shifts))
     for i in range(len(weights)):
         answers = fixed_point.scale_by(f.ends[:, i], int(multipliers[i]), -int(shifts[i]))
         least, most = np.clip(answers + output.zero_point, -128, 127) - output.zero_point
@@ -109,7 +107,9 @@ def weight_scales(context: Context, axis: int) -> list[float]:
     return [scale * s for s in tensor.scales]
 
 
-def interleaved(f: Filters, together: int, dsp: bool) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def interleaved(
+    f: Filters, together: int, dsp: bool
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Weights and biases for the kernels that run `together` filters at a time.
 
     Args:
@@ -128,11 +128,11 @@ def interleaved(f: Filters, together: int, dsp: bool) -> tuple[npt.NDArray[np.ui
     if dsp:
         bias = 256 * (bias + 127 * filled[:, 1::2].sum(axis=1))
         filled[:, ::2] += 128
-        order = filled.reshape(-1, together, filled.shape[1] // 4, 4).transpose(0, 2, 1, 3)
+        order = filled.reshape(-1, together, filled.shape[1] // 4, 4).swapaxes(1, 2)
     else:
         filled += 128
         bias += -128 * filled.sum(axis=1) + 128 * 128 * filled.shape[1]
-        order = filled.reshape(-1, together, filled.shape[1]).transpose(0, 2, 1)
+        order = filled.reshape(-1, together, filled.shape[1], 1).swapaxes(1, 2)
     return order.astype(np.uint8).ravel(), bias
 
 
