@@ -72,12 +72,22 @@ static inline uint32_t rotate8(uint32_t x) { return x >> 8 | x << 24; }
 #endif
 
 #ifndef __ARM_FEATURE_DSP
-static inline int32_t smmlar(int32_t x, int32_t y, int32_t sum) {
-    return (int32_t)((((int64_t)x * y + 0x80000000) >> 32) + sum);
+#ifdef __ARM_ARCH_6M__
+/* The upper 32 bits of (x * y + rounding * 2^16), y >= 0, on a core whose products have 32 bits. */
+static inline int32_t high_mul(int32_t x, int32_t y, uint32_t rounding) {
+    const uint32_t x_low = x & 0xFFFF, y_low = y & 0xFFFF;
+    const int32_t x_high = x >> 16, y_high = y >> 16;
+    const int32_t middle = x_high * (int32_t)y_low + (int32_t)(x_low * y_low >> 16);
+    const uint32_t low = x_low * (uint32_t)y_high + (middle & 0xFFFF) + rounding;
+    return x_high * y_high + (middle >> 16) + (int32_t)(low >> 16);
 }
-static inline int32_t smmla(int32_t x, int32_t y, int32_t sum) {
-    return (int32_t)((((int64_t)x * y) >> 32) + sum);
+#else
+static inline int32_t high_mul(int32_t x, int32_t y, uint32_t rounding) {
+    return (int32_t)(((int64_t)x * y + ((int64_t)rounding << 16)) >> 32);
 }
+#endif
+static inline int32_t smmlar(int32_t x, int32_t y, int32_t sum) { return high_mul(x, y, 0x8000) + sum; }
+static inline int32_t smmla(int32_t x, int32_t y, int32_t sum) { return high_mul(x, y, 0) + sum; }
 static inline int32_t half_saturate8(int32_t x) { return clamp(x >> 1, -128, 127); }
 #endif
 

@@ -179,23 +179,78 @@ static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns) {
     return sum;
 }
 
+/* Add the products of two filters and two pixels to their sums: a0, a1, b0, b1. */
+#ifdef __ARM_ARCH_6M__
+#define TAP(a, b)                  \
+    "ldrb r2, [r0, #" a "]\n\t"   \
+    "ldrb r3, [r0, #" b "]\n\t"   \
+    "ldrb r4, [r1, #" a "]\n\t"   \
+    "ldrb r5, [r1, #" b "]\n\t"   \
+    "mov r6, r2\n\t"              \
+    "muls r6, r4, r6\n\t"         \
+    "muls r2, r5, r2\n\t"         \
+    "muls r4, r3, r4\n\t"         \
+    "muls r5, r3, r5\n\t"         \
+    "add r8, r6\n\t"              \
+    "add r9, r2\n\t"              \
+    "add r10, r4\n\t"             \
+    "add r11, r5\n\t"
+
+/* Eight low registers multiply, the high ones hold the sums: compilers keep the sums in memory. */
+__attribute__((naked, noinline)) static void multiply(const uint8_t *w, const uint8_t *x,
+                                                      const uint8_t *end, int32_t sums[4]) {
+    __asm__ volatile(
+        "push {r3-r7, lr}\n\t"
+        "mov r4, r8\n\t"
+        "mov r5, r9\n\t"
+        "mov r6, r10\n\t"
+        "mov r7, r11\n\t"
+        "push {r4-r7}\n\t"
+        "mov r12, r2\n\t"
+        "ldm r3!, {r4-r7}\n\t"
+        "mov r8, r4\n\t"
+        "mov r9, r5\n\t"
+        "mov r10, r6\n\t"
+        "mov r11, r7\n"
+        "1:\n\t" TAP("0", "1") TAP("2", "3") TAP("4", "5") TAP("6", "7")
+        "adds r0, #8\n\t"
+        "adds r1, #8\n\t"
+        "cmp r1, r12\n\t"
+        "bne 1b\n\t"
+        "ldr r3, [sp, #16]\n\t"
+        "mov r4, r8\n\t"
+        "mov r5, r9\n\t"
+        "mov r6, r10\n\t"
+        "mov r7, r11\n\t"
+        "stm r3!, {r4-r7}\n\t"
+        "pop {r4-r7}\n\t"
+        "mov r8, r4\n\t"
+        "mov r9, r5\n\t"
+        "mov r10, r6\n\t"
+        "mov r11, r7\n\t"
+        "pop {r3-r7, pc}");
+}
+#else
+static inline void multiply(const uint8_t *w, const uint8_t *x, const uint8_t *end, int32_t sums[4]) {
+    int32_t a0 = sums[0], a1 = sums[1], b0 = sums[2], b1 = sums[3];
+    for (; x != end; w += 8, x += 8) {
+        for (int32_t i = 0; i < 8; i += 2) {
+            a0 += w[i] * x[i], a1 += w[i] * x[i + 1];
+            b0 += w[i + 1] * x[i], b1 += w[i + 1] * x[i + 1];
+        }
+    }
+    sums[0] = a0, sums[1] = a1, sums[2] = b0, sums[3] = b1;
+}
+#endif
+
 static void run(job *j) {
     const uint8_t *w = (const uint8_t *)j->weights;
-    for (; j->to[0] != j->end; j->channel += 2) {
+    const uint8_t *x = (const uint8_t *)j->columns;
+    for (; j->to[0] != j->end; j->channel += 2, w += 8 * j->quads) {
         const tm_channel *c = j->channel;
-        const uint8_t *x = (const uint8_t *)j->columns, *end = x + 8 * j->quads;
-        int32_t a0 = (int32_t)((uint32_t)c[0].bias + j->correction[0]);
-        int32_t a1 = (int32_t)((uint32_t)c[0].bias + j->correction[1]);
-        int32_t b0 = (int32_t)((uint32_t)c[1].bias + j->correction[0]);
-        int32_t b1 = (int32_t)((uint32_t)c[1].bias + j->correction[1]);
-        do {
-            for (int32_t i = 0; i < 8; i += 2) {
-                a0 += w[i] * x[i], a1 += w[i] * x[i + 1];
-                b0 += w[i + 1] * x[i], b1 += w[i + 1] * x[i + 1];
-            }
-            w += 8, x += 8;
-        } while (x != end);
-        const int32_t sums[4] = {a0, a1, b0, b1};
+        int32_t sums[4];
+        for (int32_t i = 0; i < 4; i++) sums[i] = (int32_t)((uint32_t)c[i / 2].bias + j->correction[i % 2]);
+        multiply(w, x, x + 8 * j->quads, sums);
         for (int32_t i = 3; i >= 0; i--) {
             const tm_channel *of = c + i / 2;
             const int32_t offset = (int32_t)(j->half << of->shift);

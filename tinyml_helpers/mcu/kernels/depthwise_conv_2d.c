@@ -1,35 +1,45 @@
 /* Depthwise convolution, one channel at a time: its plane is copied to int16 with its padding, then
-   the filter moves over it. Because a plane is read before it is written, output may be the input. */
+   the filter moves over it. Because a plane is read before it is written, output may be the input.
+   Without DSP instructions the plane holds x + 128 in uint8: an unsigned load has an offset on every
+   core. The 128 are taken back in the bias. */
 #include "arithmetic.h"
 #include "kernels.h"
+
+#ifdef TINYML_DSP
+typedef int16_t cell;
+enum { EXTRA = 0 };
+#else
+typedef uint8_t cell;
+enum { EXTRA = 128 };
+#endif
 
 /* What a filter needs to move over a plane. The order of the fields counts: see filter_3x3(). */
 typedef struct {
     uint32_t taps[6]; /* of a 3x3 filter: (2 k0, 2 k1), (2 k1, 2 k2) for each row */
     int32_t multiplier, offset, shift, bias;
     int32_t step;       /* bytes from one output to the next */
-    const int16_t *end; /* of the first of three rows, where pairs of outputs are made */
+    const cell *end;     /* of the first of three rows, where pairs of outputs are made */
     uint32_t last_tap;  /* again */
-    const int16_t *plane;
+    const cell *plane;
     int32_t pitch_bytes;          /* of a row of the plane */
     int32_t pair_bytes, rows, odd; /* pairs of outputs in a row, rows, whether one output is left over */
     int8_t *output;
 } job;
 
 /* Copy one channel of an image into the middle of a padded plane. */
-static void gather(const tm_window *w, const int8_t *input, int16_t *plane, int32_t pitch) {
+static void gather(const tm_window *w, const int8_t *input, cell *plane, int32_t pitch) {
     const int32_t channels = w->input_channels;
     plane += w->padding_top * pitch + w->padding_left;
     for (int32_t y = 0; y < w->input_height; y++, plane += pitch) {
-        int16_t *to = plane;
+        cell *to = plane;
         int32_t left = w->input_width;
         for (; left >= 4; left -= 4, to += 4) {
-            to[0] = input[0], input += channels;
-            to[1] = input[0], input += channels;
-            to[2] = input[0], input += channels;
-            to[3] = input[0], input += channels;
+            to[0] = (cell)(*input + EXTRA), input += channels;
+            to[1] = (cell)(*input + EXTRA), input += channels;
+            to[2] = (cell)(*input + EXTRA), input += channels;
+            to[3] = (cell)(*input + EXTRA), input += channels;
         }
-        for (; left > 0; left--, input += channels) *to++ = *input;
+        for (; left > 0; left--, input += channels) *to++ = (cell)(*input + EXTRA);
     }
 }
 
@@ -167,27 +177,43 @@ static void set_taps(job *j, const int8_t *k) {
     j->last_tap = j->taps[5];
 }
 
-static inline int32_t dot(const int8_t *weights, const int16_t *values, int32_t count, int32_t sum) {
+static inline int32_t dot(const int8_t *weights, const cell *values, int32_t count, int32_t sum) {
     for (; count > 1; count -= 2, weights += 2, values += 2)
         sum = smlad(pair(weights[0], weights[1]), load_word(values), sum);
     return count ? sum + *weights * *values : sum;
 }
 #else
-static inline int32_t dot(const int8_t *weights, const int16_t *values, int32_t count, int32_t sum) {
+static inline int32_t dot(const int8_t *weights, const cell *values, int32_t count, int32_t sum) {
     for (; count; count--) sum += *weights++ * *values++;
     return sum;
+}
+
+static void filter_3x3(const tm_window *w, const job *j, const int8_t *k) {
+    const int32_t k0 = k[0], k1 = k[1], k2 = k[2], k3 = k[3], k4 = k[4], k5 = k[5], k6 = k[6], k7 = k[7], k8 = k[8];
+    const cell *plane = j->plane;
+    int8_t *output = j->output;
+    for (int32_t row = 0; row < j->rows; row++, plane += w->stride_height * j->pitch_bytes) {
+        const cell *a = plane, *b = a + j->pitch_bytes, *c = b + j->pitch_bytes;
+        for (int32_t x = w->output_width; x > 0; x--, output += j->step) {
+            int32_t sum = k0 * a[0] + k1 * a[1] + k2 * a[2];
+            sum += k3 * b[0] + k4 * b[1] + k5 * b[2];
+            sum += k6 * c[0] + k7 * c[1] + k8 * c[2];
+            *output = finish(j, 2 * sum + j->bias);
+            a += w->stride_width, b += w->stride_width, c += w->stride_width;
+        }
+    }
 }
 #endif
 
 static void filter(const tm_window *w, const job *j, const int8_t *taps) {
-    const int32_t pitch = j->pitch_bytes / 2;
-    const int16_t *plane = j->plane;
+    const int32_t pitch = j->pitch_bytes / (int32_t)sizeof(cell);
+    const cell *plane = j->plane;
     int8_t *output = j->output;
     for (int32_t y = 0; y < w->output_height; y++, plane += w->stride_height * pitch) {
-        const int16_t *start = plane;
+        const cell *start = plane;
         for (int32_t x = 0; x < w->output_width; x++, start += w->stride_width, output += j->step) {
             const int8_t *weights = taps;
-            const int16_t *row = start;
+            const cell *row = start;
             int32_t sum = 0;
             for (int32_t i = 0; i < w->kernel_height; i++, row += pitch, weights += w->kernel_width)
                 sum = dot(weights, row, w->kernel_width, sum);
@@ -196,9 +222,28 @@ static void filter(const tm_window *w, const job *j, const int8_t *taps) {
     }
 }
 
+/* One channel, by the filter that suits. */
+static void move(const tm_window *w, job *j, const int8_t *weights) {
+    const int small = w->kernel_height == 3 && w->kernel_width == 3;
+#ifdef TINYML_DSP
+    if (small && w->stride_width <= 2) set_taps(j, weights);
+    if (small && w->stride_width == 1 && w->stride_height == 1) {
+        filter_3x3(j);
+    } else if (small && w->stride_width == 2) {
+        filter_3x3_by_2(j, w->stride_height);
+#else
+    if (small) {
+        filter_3x3(w, j, weights);
+#endif
+    } else {
+        filter(w, j, weights);
+    }
+}
+
 void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
     const tm_window *w = &layer->window;
     const int32_t multiplier = w->output_channels / w->input_channels;
+    const int32_t taps = w->kernel_height * w->kernel_width;
     const int32_t right = (w->output_width - 1) * w->stride_width + w->kernel_width;
     const int32_t width = w->padding_left + w->input_width;
     const int32_t bottom = (w->output_height - 1) * w->stride_height + w->kernel_height;
@@ -206,33 +251,24 @@ void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *out
     const int32_t pitch = ((right > width ? right : width) + 2) & ~1;
     job j = {.step = w->output_channels,
              .plane = scratch,
-             .pitch_bytes = 2 * pitch,
+             .pitch_bytes = (int32_t)sizeof(cell) * pitch,
              .pair_bytes = 2 * (w->output_width & ~1),
              .rows = w->output_height,
              .odd = w->output_width & 1,
              .output = output};
-    int16_t *plane = scratch;
+    cell *plane = scratch;
     for (int32_t i = (bottom > height ? bottom : height) * pitch - 1; i >= 0; i--)
-        plane[i] = layer->input_zero_point;
+        plane[i] = (cell)(layer->input_zero_point + EXTRA);
     const int8_t *weights = layer->weights;
     const tm_channel *c = layer->channels;
     for (int32_t channel = 0; channel < w->output_channels; channel++, c++, j.output++) {
         if (channel % multiplier == 0) gather(w, input++, plane, pitch);
         const uint32_t half = 2u * (uint32_t)layer->output_zero_point + 1;
         j.multiplier = c->multiplier, j.shift = c->shift, j.offset = (int32_t)(half << c->shift);
-        j.bias = (int32_t)((uint32_t)c->bias << 1);
-#ifdef TINYML_DSP
-        if (w->kernel_height == 3 && w->kernel_width == 3 && w->stride_width <= 2) {
-            set_taps(&j, weights);
-            if (w->stride_width == 1 && w->stride_height == 1)
-                filter_3x3(&j);
-            else if (w->stride_width == 2)
-                filter_3x3_by_2(&j, w->stride_height);
-            else
-                filter(w, &j, weights);
-        } else
-#endif
-            filter(w, &j, weights);
-        weights += w->kernel_height * w->kernel_width;
+        int32_t sum = c->bias;
+        for (int32_t i = 0; i < taps; i++) sum -= EXTRA * weights[i];
+        j.bias = (int32_t)((uint32_t)sum << 1);
+        move(w, &j, weights);
+        weights += taps;
     }
 }

@@ -67,7 +67,7 @@ def depthwise_conv_2d(context: Context) -> Layer:
         ),
         f"tm_depthwise_conv_2d(&{context.name}, {{a}}, {{out}}, {{scratch}});",
         macs=output.size * rows.shape[1],
-        scratch_bytes=plane_bytes(w, image, output),
+        scratch_bytes=plane_bytes(w, image, output, 2 if context.dsp else 1),
         in_place=image.shape == output.shape,
     )
 

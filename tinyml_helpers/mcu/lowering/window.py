@@ -60,12 +60,12 @@ def window(context: Context, kernel: tuple[int, int], out_channels: int) -> Wind
     return Window(kernel, stride, dilation, (padding[0], padding[1]))
 
 
-def plane_bytes(w: Window, image: Tensor, output: Tensor) -> int:
-    """Bytes of one padded channel in int16, as kernels/depthwise_conv_2d.c lays it out."""
+def plane_bytes(w: Window, image: Tensor, output: Tensor, cell_bytes: int) -> int:
+    """Bytes of one padded channel, as kernels/depthwise_conv_2d.c lays it out."""
     height, width = (
         max((o - 1) * s + k, p + i)
         for o, s, k, p, i in zip(
             output.shape[1:3], w.stride, w.kernel, w.padding, image.shape[1:3], strict=True
         )
     )
-    return 2 * height * ((width + 2) & ~1)
+    return cell_bytes * height * ((width + 2) & ~1)
