@@ -16,26 +16,47 @@
 #include "arithmetic.h"
 #include "kernels.h"
 
+static inline uint8_t *fill(uint8_t *to, uint8_t value, int32_t count) {
+#pragma GCC unroll 1
+    for (; count > 0; count--) *to++ = value;
+    return to;
+}
+
+static inline uint8_t *copy(uint8_t *to, const int8_t *from, int32_t count) {
+#pragma GCC unroll 1
+    for (; count >= 8; count -= 8, from += 8, to += 8) __builtin_memcpy(to, from, 8);
+    if (count & 4) __builtin_memcpy(to, from, 4), from += 4, to += 4;
+    if (count & 2) __builtin_memcpy(to, from, 2), from += 2, to += 2;
+    if (count & 1) *to++ = (uint8_t)*from;
+    return to;
+}
+
+/* Copy `columns` neighbouring columns of the window, or what of them lies in the image, for a row. */
+static inline uint8_t *gather_row(const tm_conv *layer, const int8_t *row, int32_t x, int32_t columns, uint8_t *to) {
+    const tm_window *w = &layer->window;
+    const int32_t channels = w->input_channels, start = clamp(x, 0, w->input_width);
+    const int32_t end = clamp(x + columns, start, w->input_width);
+    const uint8_t outside = (uint8_t)layer->input_zero_point;
+    if (end - start == columns) return copy(to, row + start * channels, columns * channels);
+    const int32_t left = clamp(-x, 0, columns);
+    to = fill(to, outside, left * channels);
+    to = copy(to, row + start * channels, (end - start) * channels);
+    return fill(to, outside, (columns - left - (end - start)) * channels);
+}
+
 /* Copy the part of the image under the window, rows one after another. */
 static void gather(const tm_conv *layer, const int8_t *input, int32_t y, int32_t x, uint8_t *to) {
     const tm_window *w = &layer->window;
-    const int32_t channels = w->input_channels, columns = w->kernel_width;
-    const int32_t right = x + (columns - 1) * w->dilation_width;
-    const int whole = w->dilation_width == 1 && x >= 0 && right < w->input_width;
-    for (int32_t row = 0; row < w->kernel_height; row++, y += w->dilation_height) {
-        const int inside = y >= 0 && y < w->input_height;
-        for (int32_t column = 0; column < columns;) {
-            const int32_t at = x + column * w->dilation_width;
-            int32_t count = whole ? channels * columns : channels;
-            column += whole ? columns : 1;
-            if (inside && at >= 0 && at < w->input_width) {
-                const int8_t *from = input + (y * w->input_width + at) * channels;
-                for (; count >= 4; count -= 4, from += 4, to += 4) __builtin_memcpy(to, from, 4);
-                while (count-- > 0) *to++ = (uint8_t)*from++;
-            } else {
-                while (count-- > 0) *to++ = (uint8_t)layer->input_zero_point;
-            }
+    const int32_t pitch = w->input_width * w->input_channels, apart = w->dilation_width;
+    const int32_t columns = apart == 1 ? w->kernel_width : 1, parts = apart == 1 ? 1 : w->kernel_width;
+#pragma GCC unroll 1
+    for (int32_t row = w->kernel_height; row > 0; row--, y += w->dilation_height) {
+        if (y < 0 || y >= w->input_height) {
+            to = fill(to, (uint8_t)layer->input_zero_point, w->kernel_width * w->input_channels);
+            continue;
         }
+#pragma GCC unroll 1
+        for (int32_t i = 0; i < parts; i++) to = gather_row(layer, input + y * pitch, x + i * apart, columns, to);
     }
 }
 

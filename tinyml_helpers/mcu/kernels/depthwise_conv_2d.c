@@ -22,24 +22,31 @@ typedef struct {
     uint32_t last_tap;  /* again */
     const cell *plane;
     int32_t pitch_bytes;          /* of a row of the plane */
-    int32_t pair_bytes, rows, odd; /* pairs of outputs in a row, rows, whether one output is left over */
+    int32_t pair_bytes, rows, single; /* pairs of outputs in a row, rows, outputs one by one in a row */
+    int32_t down_bytes;               /* from a row of outputs to the next, in the plane */
     int8_t *output;
 } job;
 
 /* Copy one channel of an image into the middle of a padded plane. */
 static void gather(const tm_window *w, const int8_t *input, cell *plane, int32_t pitch) {
-    const int32_t channels = w->input_channels;
+    const int32_t channels = w->input_channels, width = w->input_width;
     plane += w->padding_top * pitch + w->padding_left;
-    for (int32_t y = 0; y < w->input_height; y++, plane += pitch) {
+#pragma GCC unroll 1
+    for (int32_t y = w->input_height; y > 0; y--, plane += pitch) {
         cell *to = plane;
-        int32_t left = w->input_width;
-        for (; left >= 4; left -= 4, to += 4) {
+        if (width & 1) *to++ = (cell)(*input + EXTRA), input += channels;
+        if (width & 2) {
+            to[0] = (cell)(*input + EXTRA), input += channels;
+            to[1] = (cell)(*input + EXTRA), input += channels;
+            to += 2;
+        }
+#pragma GCC unroll 1
+        for (int32_t left = width >> 2; left > 0; left--, to += 4) {
             to[0] = (cell)(*input + EXTRA), input += channels;
             to[1] = (cell)(*input + EXTRA), input += channels;
             to[2] = (cell)(*input + EXTRA), input += channels;
             to[3] = (cell)(*input + EXTRA), input += channels;
         }
-        for (; left > 0; left--, input += channels) *to++ = (cell)(*input + EXTRA);
     }
 }
 
@@ -60,7 +67,7 @@ static inline uint32_t pair(int32_t low_half, int32_t high_half) {
     "smlatb r12, " right ", r11, r12\n\t" \
     "smlad lr, " right ", r11, lr\n\t"
 #define ONE_OUTPUT(row, left, right)    \
-    "ldrd r10, r11, [" row "]\n\t"      \
+    "ldrd r10, r11, [" row "], #4\n\t" \
     "smlad r12, " left ", r10, r12\n\t" \
     "smlatb r12, " right ", r11, r12\n\t"
 #define REQUANTIZE(sum)                \
@@ -71,10 +78,11 @@ static inline uint32_t pair(int32_t low_half, int32_t high_half) {
     "ssat r9, #8, r9, asr #1\n\t"     \
     "strb r9, [" address "]\n\t"
 
-/* Stride 1, two neighbouring outputs a turn: r12 and r14 are twice their sums, r0 to r2 run through
-   three rows of the plane, r3 through the output, r4 to r9 are the taps. The rest of the job is
-   copied to the stack: multiplier 0, offset 4, shift 8, bias 12, step 16, end 20, last tap 24,
-   plane 28, pitch 32, pairs 36, rows 40, odd 44. */
+/* With stride 1, two neighbouring outputs a turn; a last one, and all of stride 2, one by one: r12
+   and r14 are twice the sums, r0 to r2 run through three rows of the plane, r3 through the output,
+   r4 to r9 are the taps. The rest of the job is copied to the stack: multiplier 0, offset 4,
+   shift 8, bias 12, step 16, end 20, last tap 24, plane 28, pitch 32, pairs 36, rows 40, single 44,
+   down 48. */
 __attribute__((naked)) static void filter_3x3(const job *j) {
     __asm__ volatile(
         "push {r4-r11, lr}\n\t"
@@ -83,17 +91,19 @@ __attribute__((naked)) static void filter_3x3(const job *j) {
         "add lr, #24\n\t"
         "ldm lr!, {r4-r11}\n\t"
         "stm sp, {r4-r11}\n\t"
-        "ldm lr, {r4-r8}\n\t"
+        "ldm lr, {r4-r9}\n\t"
         "add lr, sp, #32\n\t"
-        "stm lr, {r4-r7}\n\t"
-        "mov r3, r8\n\t"
+        "stm lr, {r4-r8}\n\t"
+        "mov r3, r9\n\t"
         "ldm r0, {r4-r9}\n"
         "1:\n\t" /* a row */
         "ldr r0, [sp, #28]\n\t"
         "ldr r10, [sp, #32]\n\t"
         "add r1, r0, r10\n\t"
         "add r2, r1, r10\n\t"
-        "str r1, [sp, #28]\n\t"
+        "ldr r10, [sp, #48]\n\t"
+        "add r10, r0, r10\n\t"
+        "str r10, [sp, #28]\n\t"
         "ldr r11, [sp, #36]\n\t"
         "add r11, r0, r11\n\t"
         "str r11, [sp, #20]\n\t"
@@ -111,16 +121,19 @@ __attribute__((naked)) static void filter_3x3(const job *j) {
         "cmp r0, r11\n\t"
         "blo 2b\n"
         "3:\n\t"
-        "ldr r10, [sp, #44]\n\t"
-        "cmp r10, #0\n\t" /* a last one */
-        "beq 4f\n\t"
+        "ldr lr, [sp, #44]\n\t"
+        "cmp lr, #0\n\t"
+        "beq 4f\n"
+        "5:\n\t" /* one output */
         "ldr r9, [sp, #24]\n\t"
         "ldr r12, [sp, #12]\n\t" /**/
         ONE_OUTPUT("r0", "r4", "r5") ONE_OUTPUT("r1", "r6", "r7") ONE_OUTPUT("r2", "r8", "r9")
         "ldrd r10, r11, [sp]\n\t" REQUANTIZE("r12")
         "ldr r12, [sp, #8]\n\t" STORE("r3")
         "ldr r10, [sp, #16]\n\t"
-        "add r3, r3, r10\n"
+        "add r3, r3, r10\n\t"
+        "subs lr, lr, #1\n\t"
+        "bne 5b\n"
         "4:\n\t"
         "ldr r10, [sp, #40]\n\t"
         "subs r10, #1\n\t"
@@ -130,44 +143,32 @@ __attribute__((naked)) static void filter_3x3(const job *j) {
         "pop {r4-r11, pc}");
 }
 #else
+static int32_t sum_of_3x3(const job *j, const cell *plane, int32_t second) {
+    int32_t sum = j->bias;
+    for (int32_t k = 0; k < 3; k++, plane += j->pitch_bytes / 2) {
+        const uint32_t left = load_word(plane), right = load_word(plane + 2);
+        if (second)
+            sum = smlabt(j->taps[2 * k], left, smlad(j->taps[2 * k + 1], right, sum));
+        else
+            sum = smlatb(j->taps[2 * k + 1], right, smlad(j->taps[2 * k], left, sum));
+    }
+    return sum;
+}
+
 static void filter_3x3(const job *j) {
-    const int32_t pitch = j->pitch_bytes / 2;
-    const int16_t *plane = j->plane;
+    const cell *plane = j->plane;
     int8_t *output = j->output;
-    for (int32_t row = 0; row < j->rows; row++, plane += pitch) {
-        for (int32_t i = 0; i <= j->pair_bytes / 2; i += 2, output += 2 * j->step) {
-            if (i == j->pair_bytes / 2 && !j->odd) break;
-            int32_t sum0 = j->bias, sum1 = j->bias;
-            for (int32_t k = 0; k < 3; k++) {
-                const uint32_t left = load_word(plane + i + k * pitch);
-                const uint32_t right = load_word(plane + i + k * pitch + 2);
-                sum0 = smlatb(j->taps[2 * k + 1], right, smlad(j->taps[2 * k], left, sum0));
-                sum1 = smlabt(j->taps[2 * k], left, smlad(j->taps[2 * k + 1], right, sum1));
-            }
-            *output = finish(j, sum0);
-            if (i < j->pair_bytes / 2) output[j->step] = finish(j, sum1);
+    for (int32_t row = 0; row < j->rows; row++, plane += j->down_bytes / 2) {
+        const cell *at = plane;
+        for (; at < plane + j->pair_bytes / 2; at += 2, output += 2 * j->step) {
+            output[0] = finish(j, sum_of_3x3(j, at, 0));
+            output[j->step] = finish(j, sum_of_3x3(j, at, 1));
         }
-        output -= j->odd ? j->step : 0;
+        for (int32_t i = 0; i < j->single; i++, at += 2, output += j->step)
+            *output = finish(j, sum_of_3x3(j, at, 0));
     }
 }
 #endif
-
-/* Stride 2: an output's inputs start at a multiple of four bytes. */
-static void filter_3x3_by_2(const job *j, int32_t down) {
-    const uint32_t a = j->taps[0], a2 = j->taps[1], b = j->taps[2], b2 = j->taps[3], c = j->taps[4], c2 = j->taps[5];
-    const int32_t pitch = j->pitch_bytes / 2, columns = j->pair_bytes / 2 + j->odd;
-    const int16_t *plane = j->plane;
-    int8_t *output = j->output;
-    for (int32_t row = 0; row < j->rows; row++, plane += down * pitch) {
-        const int16_t *top = plane, *middle = top + pitch, *bottom = middle + pitch;
-        for (int32_t x = 0; x < columns; x++, top += 2, middle += 2, bottom += 2, output += j->step) {
-            int32_t sum = smlatb(a2, load_word(top + 2), smlad(a, load_word(top), j->bias));
-            sum = smlatb(b2, load_word(middle + 2), smlad(b, load_word(middle), sum));
-            sum = smlatb(c2, load_word(bottom + 2), smlad(c, load_word(bottom), sum));
-            *output = finish(j, sum);
-        }
-    }
-}
 
 static void set_taps(job *j, const int8_t *k) {
     for (int32_t i = 0; i < 3; i++, k += 3) {
@@ -226,11 +227,9 @@ static void filter(const tm_window *w, const job *j, const int8_t *taps) {
 static void move(const tm_window *w, job *j, const int8_t *weights) {
     const int small = w->kernel_height == 3 && w->kernel_width == 3;
 #ifdef TINYML_DSP
-    if (small && w->stride_width <= 2) set_taps(j, weights);
-    if (small && w->stride_width == 1 && w->stride_height == 1) {
+    if (small && w->stride_width <= 2) {
+        set_taps(j, weights);
         filter_3x3(j);
-    } else if (small && w->stride_width == 2) {
-        filter_3x3_by_2(j, w->stride_height);
 #else
     if (small) {
         filter_3x3(w, j, weights);
@@ -252,9 +251,10 @@ void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *out
     job j = {.step = w->output_channels,
              .plane = scratch,
              .pitch_bytes = (int32_t)sizeof(cell) * pitch,
-             .pair_bytes = 2 * (w->output_width & ~1),
+             .pair_bytes = w->stride_width == 1 ? 2 * (w->output_width & ~1) : 0,
              .rows = w->output_height,
-             .odd = w->output_width & 1,
+             .single = w->stride_width == 1 ? w->output_width & 1 : w->output_width,
+             .down_bytes = w->stride_height * (int32_t)sizeof(cell) * pitch,
              .output = output};
     cell *plane = scratch;
     for (int32_t i = (bottom > height ? bottom : height) * pitch - 1; i >= 0; i--)
