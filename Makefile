@@ -37,7 +37,7 @@ lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: setup  ## our kernels against CMSIS-NN and plain loops, on three cores
-	@test -d build/bench/bakenn || $(BIN)/pip install --quiet --no-deps --target build/bench bakenn==1.0.0
+	@test -d build/bench/bakenn || $(BIN)/pip install --quiet --no-deps --target build/bench bakenn==1.0.0 tflite==2.18.0
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py build/bench
 
 outputs: setup  ## run all lessons and store their outputs in notebooks/

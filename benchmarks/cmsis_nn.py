@@ -6,6 +6,8 @@ softmax and no sum there: those few layers stay ours, in every build.
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,13 @@ STRING_H = """#pragma once
 #include <stddef.h>
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
+"""
+BAKENN_MODEL = """#include "model.h"
+
+#include "bknn_net.h"
+_Alignas(16) uint8_t model_arena[MODEL_ARENA_BYTES];
+static _Alignas(16) uint8_t own[BKNN_NET_ARENA_SIZE + 16];
+void model_invoke(void) { bknn_net_infer(BKNN_NET_ARENA_SIZE ? own : 0, model_input(), model_output()); }
 """
 
 
@@ -75,6 +84,22 @@ def with_plain_loops(graph: Graph, *, dsp: bool) -> codegen.Program:
             layer = replace(layer, calls=(call,), **{**_BARE, "constants": constants})
         layers.append(layer)
     return _program(graph, layers)
+
+
+def with_bakenn(content: bytes, graph: Graph, bakenn: Path) -> codegen.Program | None:
+    """The network as `bakenn` writes it in portable C; `None` if it has an operator too many."""
+    sys.path.insert(0, str(bakenn))
+    from bakenn import compile_tflite
+    from bakenn.errors import CompileError
+
+    plain = with_plain_loops(graph, dsp=True)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            compile_tflite(content, Path(folder), name="net")
+        except CompileError:
+            return None
+        files = {p.name: p.read_text("utf-8") for p in Path(folder).glob("*.[ch]")}
+    return replace(plain, files={**files, "model.h": plain.files["model.h"], "model.c": BAKENN_MODEL})
 
 
 _BARE: Mapping[str, object] = {"constants": (), "scratch_bytes": 0, "in_place": False}

@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from cmsis_nn import with_cmsis_nn, with_plain_loops
+from cmsis_nn import with_bakenn, with_cmsis_nn, with_plain_loops
 from mcu_host import Reference
 from tflite_maker import Maker
 
@@ -26,13 +26,23 @@ from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
 from tinyml_helpers.mcu.emulator import Machine
 from tinyml_helpers.tables import text_table
 
-CORES = {"cortex-m4": "nucleo_l4r5zi", "cortex-m7": "nucleo_h743zi", "cortex-m0plus": "pico"}
+CORES = ("cortex-m4", "cortex-m7", "cortex-m0plus")
 NETWORKS = {
     "DS-CNN": "keyword_spotting",
     "ResNet-8": "image_classification",
     "visual wake words": "visual_wake_words",
     "autoencoder": "anomaly_detection",
 }
+HEADER = (
+    "instructions per MAC",
+    "ours",
+    "CMSIS-NN",
+    "bakenn C",
+    "plain loops",
+    "cycles per MAC",
+    "CMSIS-NN",
+)
+HEADER += ("flash", "CMSIS-NN", "RAM", "wrong")
 MAIN = '#include "model.h"\nint main(void) { model_invoke(); return 0; }'
 
 
@@ -70,10 +80,10 @@ def _layer(
 ) -> bytes:
     made, n = Maker(), shape[axis]
     dense = kind == "FULLY_CONNECTED"
-    given = made.tensor((1, *image), 0.02, -128)
+    given = made.tensor((1, *image), 1 / 64, -128)
     scales = 0.004 if dense else rng.uniform(0.002, 0.006, n)
     weights = made.tensor(shape, scales, 0, data=rng.integers(-127, 128, shape), axis=axis)
-    bias = made.tensor((n,), None, 0, "int32", rng.integers(-2000, 2000, n))
+    bias = made.tensor((n,), np.float32(scales) / 64, 0, "int32", rng.integers(-2000, 2000, n))
     size = (n,) if dense else (*(-(-s // stride) for s in image[:2]), n)
     out = made.tensor((1, *size), 0.05, -128)
     options = {} if dense else {"strideH": stride, "strideW": stride, "padding": 0}
@@ -107,42 +117,42 @@ def measure(content: bytes, program: codegen.Program, core: str) -> Result:
     return Result(run.instructions, cycles.low, program.macs, image.flash_bytes, ram, wrong)
 
 
-def builds(content: bytes, core: str, bakenn: Path) -> dict[str, codegen.Program]:
-    """Our kernels, CMSIS-NN's and plain loops."""
+def builds(content: bytes, core: str, bakenn: Path) -> dict[str, codegen.Program | None]:
+    """Our kernels, CMSIS-NN's, bakenn's portable ones and plain loops."""
     g, dsp = lowering.without_float(graph.read(content)), toolchain.CORES[core].dsp
     return {
         "ours": codegen.generate(g, dsp=dsp),
         "CMSIS-NN": with_cmsis_nn(g, bakenn),
+        "bakenn": with_bakenn(content, g, bakenn),
         "plain loops": with_plain_loops(g, dsp=dsp),
     }
+
+
+def row(name: str, results: dict[str, Result | None]) -> tuple[str, ...]:
+    """Figures of one network on one core."""
+    ours, arm = results["ours"], results["CMSIS-NN"]
+    assert ours is not None and arm is not None
+    return (
+        name,
+        *(f"{r.instructions / r.macs:.2f}" if r else "" for r in results.values()),
+        *(f"{r.cycles / r.macs:.2f}" for r in (ours, arm)),
+        *(f"{r.flash_bytes:,}" for r in (ours, arm)),
+        f"{ours.ram_bytes:,}",
+        " ".join(str(r.wrong) if r else "-" for r in results.values()),
+    )
 
 
 def main(bakenn: Path) -> None:
     """Print a table for each core."""
     contents = {**layers(), **{k: read_verified(f"models/{v}.tflite") for k, v in NETWORKS.items()}}
-    header = (
-        "instructions per MAC",
-        "ours",
-        "CMSIS-NN",
-        "plain loops",
-        "cycles per MAC",
-        "CMSIS-NN",
-        "flash",
-        "CMSIS-NN",
-        "RAM",
-        "wrong",
-    )
     for core in CORES:
         rows = []
         for name, content in contents.items():
-            done = {k: measure(content, p, core) for k, p in builds(content, core, bakenn).items()}
-            ours, arm, plain = done.values()
-            per_mac = [f"{r.instructions / r.macs:.2f}" for r in (ours, arm, plain)]
-            cycles = [f"{r.cycles / r.macs:.2f}" for r in (ours, arm)]
-            flash = [f"{r.flash_bytes:,}" for r in (ours, arm)]
-            wrong = " ".join(str(r.wrong) for r in done.values())
-            rows.append((name, *per_mac, *cycles, *flash, f"{ours.ram_bytes:,}", wrong))
-        print(f"\n{core}\n{text_table(header, rows)}", flush=True)
+            made = builds(content, core, bakenn)
+            rows.append(
+                row(name, {k: measure(content, p, core) if p else None for k, p in made.items()})
+            )
+        print(f"\n{core}\n{text_table(HEADER, rows)}", flush=True)
 
 
 if __name__ == "__main__":

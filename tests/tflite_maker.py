@@ -37,7 +37,7 @@ class Maker:
     def operator(self, kind, inputs, output, **options):
         code = schema.OperatorCodeT()
         code.builtinCode = getattr(schema.BuiltinOperator, kind)
-        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), 1
+        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), VERSIONS.get(kind, 1)
         op = schema.OperatorT()
         op.opcodeIndex = len(self.model.operatorCodes)
         op.inputs, op.outputs = list(inputs), [output]
@@ -59,6 +59,7 @@ class Maker:
         return bytes(builder.Output())
 
 
+VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}  # the first for int8
 OPTIONS = {
     "ADD": "AddOptions",
     "MUL": "MulOptions",
