@@ -106,9 +106,7 @@ def _blocks(graph: Graph, layers: Sequence[Layer]) -> list[Block]:
     first = dict.fromkeys(graph.inputs, -1)
     for n, layer in enumerate(layers):
         given = layer.inputs[0]
-        aliased = (
-            layer.in_place and given in home and last[given] == n and _room(graph, home[given], layer)
-        )
+        aliased = layer.in_place and given in home and last[given] == n and _room(graph, layer)
         if aliased or not layer.calls:
             home[layer.output] = home[given]
             home[given].append(layer.output)
@@ -125,8 +123,8 @@ def _blocks(graph: Graph, layers: Sequence[Layer]) -> list[Block]:
     return blocks
 
 
-def _room(graph: Graph, tensors: list[int], layer: Layer) -> bool:
-    """Whether a block's other arrays are all dead and the output is no larger than the input."""
+def _room(graph: Graph, layer: Layer) -> bool:
+    """Whether the output is no larger than the input."""
     return graph.tensors[layer.output].size_bytes <= graph.tensors[layer.inputs[0]].size_bytes
 
 

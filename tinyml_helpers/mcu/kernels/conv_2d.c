@@ -221,6 +221,7 @@ static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns) {
 __attribute__((naked, noinline)) static void multiply(const uint8_t *w, const uint8_t *x,
                                                       const uint8_t *end, int32_t sums[4]) {
     __asm__ volatile(
+        ".syntax unified\n\t" /* GCC writes the older syntax for this core */
         "push {r3-r7, lr}\n\t"
         "mov r4, r8\n\t"
         "mov r5, r9\n\t"

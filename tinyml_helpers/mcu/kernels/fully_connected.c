@@ -71,18 +71,78 @@ static uint32_t expand(const int8_t *from, uint32_t count, uint32_t *words) {
     return sum;
 }
 
+/* Add the products of an input and four filters to their sums. */
+#ifdef __ARM_ARCH_6M__
+#define TAP(input, a, b, c, d)        \
+    "ldrb r2, [r1, #" input "]\n\t"  \
+    "ldrb r3, [r0, #" a "]\n\t"      \
+    "ldrb r4, [r0, #" b "]\n\t"      \
+    "ldrb r5, [r0, #" c "]\n\t"      \
+    "ldrb r6, [r0, #" d "]\n\t"      \
+    "muls r3, r2, r3\n\t"            \
+    "muls r4, r2, r4\n\t"            \
+    "muls r5, r2, r5\n\t"            \
+    "muls r6, r2, r6\n\t"            \
+    "add r8, r3\n\t"                 \
+    "add r9, r4\n\t"                 \
+    "add r10, r5\n\t"                \
+    "add r11, r6\n\t"
+
+/* Low registers multiply, the high ones hold the sums: see conv_2d.c. */
+__attribute__((naked, noinline)) static void add_products(const uint8_t *w, const uint8_t *x,
+                                                          const uint8_t *end, int32_t sums[4]) {
+    __asm__ volatile(
+        ".syntax unified\n\t"
+        "push {r3-r7, lr}\n\t"
+        "mov r4, r8\n\t"
+        "mov r5, r9\n\t"
+        "mov r6, r10\n\t"
+        "mov r7, r11\n\t"
+        "push {r4-r7}\n\t"
+        "mov r12, r2\n\t"
+        "ldm r3!, {r4-r7}\n\t"
+        "mov r8, r4\n\t"
+        "mov r9, r5\n\t"
+        "mov r10, r6\n\t"
+        "mov r11, r7\n"
+        "1:\n\t" TAP("0", "0", "1", "2", "3") TAP("1", "4", "5", "6", "7")
+        TAP("2", "8", "9", "10", "11") TAP("3", "12", "13", "14", "15")
+        "adds r0, #16\n\t"
+        "adds r1, #4\n\t"
+        "cmp r1, r12\n\t"
+        "bne 1b\n\t"
+        "ldr r3, [sp, #16]\n\t"
+        "mov r4, r8\n\t"
+        "mov r5, r9\n\t"
+        "mov r6, r10\n\t"
+        "mov r7, r11\n\t"
+        "stm r3!, {r4-r7}\n\t"
+        "pop {r4-r7}\n\t"
+        "mov r8, r4\n\t"
+        "mov r9, r5\n\t"
+        "mov r10, r6\n\t"
+        "mov r11, r7\n\t"
+        "pop {r3-r7, pc}");
+}
+#else
+static inline void add_products(const uint8_t *w, const uint8_t *x, const uint8_t *end, int32_t sums[4]) {
+    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
+    for (; x != end; w += 16, x += 4) {
+        for (int32_t i = 0; i < 4; i++) {
+            a += w[4 * i] * x[i], b += w[4 * i + 1] * x[i];
+            c += w[4 * i + 2] * x[i], d += w[4 * i + 3] * x[i];
+        }
+    }
+    sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
+}
+#endif
+
 static inline const uint32_t *multiply(const uint32_t *words, const uint32_t *inputs, uint32_t quads,
                                        int32_t sums[4]) {
-    const uint8_t *w = (const uint8_t *)words, *x = (const uint8_t *)inputs, *end = x + 4 * quads;
-    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
-    do {
-        for (int32_t i = 0; i < 4; i++, w += 4) {
-            a += w[0] * x[i], b += w[1] * x[i], c += w[2] * x[i], d += w[3] * x[i];
-        }
-        x += 4;
-    } while (x != end);
-    sums[0] = 2 * a, sums[1] = 2 * b, sums[2] = 2 * c, sums[3] = 2 * d;
-    return (const uint32_t *)w;
+    const uint8_t *x = (const uint8_t *)inputs;
+    add_products((const uint8_t *)words, x, x + 4 * quads, sums);
+    for (uint32_t i = 0; i < 4; i++) sums[i] *= 2;
+    return words + 4 * quads;
 }
 #endif
 
