@@ -14,7 +14,7 @@ from tinyml_helpers import mcu
 from tinyml_helpers.datasets import read_verified
 from tinyml_helpers.mcu import toolchain
 from tinyml_helpers.mcu.emulator import Machine
-from tinyml_helpers.mcu.values import quantized
+from tinyml_helpers.mcu.values import dequantized, quantized
 
 # More in a long run: TINYML_NETWORKS=5000.
 COUNT = int(os.environ.get("TINYML_NETWORKS", "120"))
@@ -100,6 +100,16 @@ def test_public_models_equal_the_reference_on_twenty_inputs(name):
             assert run.value.tobytes() == value.tobytes()
         seen.add(run.output.tobytes())
     assert len(seen) > 1
+
+
+def test_scales_are_multiplied_in_double_precision():
+    content = read_verified("models/anomaly_detection.tflite")
+    firmware, reference = mcu.build(content), Reference(content)
+    g, rng = firmware.program.graph, np.random.default_rng(5)
+    for _ in range(2):  # the second has a sum within 3e-6 of a half: a float32 product rounds it up
+        x = rng.integers(-128, 128, (1, 5, 128, 1)).astype(np.int8)
+        (want,) = reference.run([dequantized(x, g.tensors[g.inputs[0]])], g.outputs)
+        assert firmware.run(x).output.tobytes() == want.tobytes()
 
 
 def test_keyword_network_meets_its_budgets():

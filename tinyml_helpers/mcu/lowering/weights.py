@@ -100,11 +100,7 @@ def weight_scales(context: Context, axis: int) -> list[float]:
         raise context.refuse(f"weights (tensor {tensor.index}) without scales or with zero points")
     if len(tensor.scales) > 1 and tensor.axis != axis:
         raise context.refuse(f"weight scales along dimension {tensor.axis}, supported is {axis}")
-    scale = context.input(0).scale
-    if context.operator.kind == "FULLY_CONNECTED" and len(tensor.scales) == 1:
-        # The reference multiplies these two in single precision.
-        return [float(np.float32(scale) * np.float32(tensor.scales[0]))]
-    return [scale * s for s in tensor.scales]
+    return [context.input(0).scale * s for s in tensor.scales]
 
 
 def interleaved(
