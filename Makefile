@@ -9,7 +9,7 @@ BIN := .venv/bin
 TEST_ENV := OMP_NUM_THREADS=1 TINYML_RESULTS="$(CURDIR)/build/test-results"
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup course test unit notebooks lab lint outputs clean
+.PHONY: help setup course test unit notebooks lab lint bench outputs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -35,6 +35,10 @@ lab: setup  ## open JupyterLab on lesson 00
 
 lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: setup  ## our kernels against CMSIS-NN and plain loops, on three cores
+	@test -d build/bench/bakenn || $(BIN)/pip install --quiet --no-deps --target build/bench bakenn==1.0.0 tflite==2.18.0
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py build/bench
 
 outputs: setup  ## run all lessons and store their outputs in notebooks/
 	@$(BIN)/tinyml outputs $(ARGS)

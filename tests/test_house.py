@@ -19,6 +19,7 @@ RANKS = (
     {"deploy"},
     {"mcu"},
     {"course"},
+    {"deploy_cli"},
     {"cli"},
 )
 

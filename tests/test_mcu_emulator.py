@@ -216,3 +216,54 @@ def test_constant_is_read_but_not_filled() -> None:
     assert machine.run({}, {"k": "int32"}).outputs["k"].tolist() == [4, 5]
     with pytest.raises(ValueError, match="drop its `const`"):
         machine.run({"k": np.zeros(2, np.int32)})
+
+
+def test_part_of_a_variable_is_filled_and_read(dot: Machine) -> None:
+    ones = np.ones(64, np.int8)
+    run = dot.run({"a[0:4]": ones[:4], "b": ones}, {"sum": "int32", "b[60:64]": "int8"})
+    assert run.outputs["sum"].tolist() == [4]
+    assert run.outputs["b[60:64]"].tolist() == [1] * 4
+    with pytest.raises(ValueError, match=r"'a\[60:65\]': a has 64 bytes"):
+        dot.run({"a[60:65]": ones[:5]})
+
+
+def test_visits_of_a_function_are_noted_with_what_ran_before() -> None:
+    source = """
+    volatile int n;
+    __attribute__((noinline)) void one(void) { for (int i = 0; i < 10; i++) n++; }
+    __attribute__((noinline)) void two(void) { for (int i = 0; i < 1000; i++) n++; }
+    __attribute__((noinline)) void both(void) { one(); two(); n++; }
+    int main(void) { both(); return n; }"""
+    machine = Machine(toolchain.compile(source, optimize="-O1"))
+    run = machine.run(watch="both")
+    start, after_one, after_two = run.visits
+    assert 0 < start < 10 < after_one < 200 < 1000 < after_two - after_one < run.instructions
+    assert machine.run().visits == ()
+
+
+def test_blocks_account_for_every_instruction() -> None:
+    source = """
+    __attribute__((naked)) int main(void) {
+        __asm__ volatile("movs r0, #77\\n 1: subs r0, #1\\n bne.w 1b\\n bx lr");
+    }"""
+    machine = Machine(toolchain.compile(source))
+    run = machine.run()
+    # 2 + 2 + 4 bytes once, 2 + 4 bytes for the other 76 turns, 2 bytes once
+    assert sorted((size, entries) for _, size, entries in machine.blocks()) == [(2, 1), (6, 76), (8, 1)]
+    assert run.instructions == 3 + 2 * 76 + 1
+
+
+def test_cycle_counter_counts_instructions() -> None:
+    source = """
+    #define CYCCNT (*(volatile unsigned *)0xE0001004)
+    unsigned first, second;
+    int main(void) {
+        *(volatile unsigned *)0xE0001000 |= 1;
+        first = CYCCNT;
+        for (volatile int i = 0; i < 100; i++) {}
+        second = CYCCNT;
+        return 0;
+    }"""
+    run = emulator.run(toolchain.compile(source), {}, {"first": "uint32", "second": "uint32"})
+    first, second = run.outputs["first"][0], run.outputs["second"][0]
+    assert 300 < second - first < run.instructions

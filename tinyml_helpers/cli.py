@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tinyml_helpers import deploy_cli
 from tinyml_helpers.course import doctor as examination
 from tinyml_helpers.course import publish, runner, scoreboard, syllabus
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 console = Console()
+deploy_cli.add_to(app)
 
 
 class Profile(StrEnum):

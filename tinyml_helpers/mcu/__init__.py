@@ -1,7 +1,15 @@
-"""The virtual microcontroller: compile C for a Cortex-M core, run it here, measure it.
+"""The virtual microcontroller: an int8 network as C on a Cortex-M core, run here and measured.
 
-Two steps::
+    firmware = mcu.build("model.tflite", device="nano33ble")
+    run = firmware.run(x)
 
-    image = toolchain.compile(source, core="cortex-m4")
-    run = emulator.run(image, inputs={"pixels": pixels}, outputs={"scores": "int8"})
+The steps are there by themselves as well: `graph` reads a .tflite, `codegen` writes C, `toolchain`
+compiles it, `emulator` runs it.
 """
+
+from tinyml_helpers.mcu.firmware import Firmware, build
+from tinyml_helpers.mcu.graph import GraphError
+from tinyml_helpers.mcu.linking import DoesNotFitError
+from tinyml_helpers.mcu.lowering import UnsupportedError
+
+__all__ = ["DoesNotFitError", "Firmware", "GraphError", "UnsupportedError", "build"]

@@ -10,7 +10,8 @@ int DllMainCRTStartup(void *dll, unsigned reason, void *reserved) { return 1; }
 #endif
 
 struct block {
-    uint32_t size_bytes, instructions;
+    uint16_t size_bytes, instructions;
+    uint32_t entries;
 };
 
 struct counter {
@@ -18,6 +19,9 @@ struct counter {
     const uint16_t *flash;
     struct block *blocks; /* one for each halfword of flash, filled when first entered */
     void (*stop)(void *emulator);
+    uint64_t watch_start, watch_bytes; /* a function: each time the run comes into it is noted */
+    uint64_t *visits;                  /* instructions executed before each visit */
+    uint64_t visit_count, most_visits, inside;
 };
 
 EXPORT void on_block(void *emulator, uint64_t address, uint32_t size_bytes, struct counter *c) {
@@ -29,12 +33,17 @@ EXPORT void on_block(void *emulator, uint64_t address, uint32_t size_bytes, stru
     uint64_t first = (address - c->flash_base) / 2;
     struct block *b = c->blocks + first;
     if (b->size_bytes != size_bytes) {
-        b->size_bytes = size_bytes;
+        b->size_bytes = (uint16_t)size_bytes;
         b->instructions = 0;
+        b->entries = 0;
         /* A halfword from 0xE800 up opens a 4-byte instruction. */
         for (uint32_t i = 0; i < size_bytes / 2; i += c->flash[first + i] >= 0xE800 ? 2 : 1)
             b->instructions++;
     }
+    const uint64_t inside = address - c->watch_start < c->watch_bytes;
+    if (inside && !c->inside && c->visit_count < c->most_visits) c->visits[c->visit_count++] = c->executed;
+    c->inside = inside;
+    b->entries++;
     c->executed += b->instructions;
     if (c->executed > c->limit) c->stop(emulator);
 }

@@ -16,6 +16,9 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib  # the short names ha
 
 from tinyml_helpers.mcu.toolchain import host_library
 
+_BLOCK = np.dtype([("size_bytes", np.uint16), ("instructions", np.uint16), ("entries", np.uint32)])
+_MOST_VISITS = 4096
+
 
 class Counter(ctypes.Structure):
     """`struct counter` of counter.c: executed and entered so far; where to stop."""
@@ -29,12 +32,40 @@ class Counter(ctypes.Structure):
         ("flash", ctypes.c_void_p),
         ("blocks", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
+        ("watch_start", ctypes.c_uint64),
+        ("watch_bytes", ctypes.c_uint64),
+        ("visits", ctypes.c_void_p),
+        ("visit_count", ctypes.c_uint64),
+        ("most_visits", ctypes.c_uint64),
+        ("inside", ctypes.c_uint64),
     )
     executed: int
     limit: int
     breakpoint: int
+    flash_base: int
     last_block: int
-    _keep: tuple[object, ...]
+    watch_start: int
+    watch_bytes: int
+    visit_count: int
+    inside: int
+    _keep: tuple[npt.NDArray[np.uint8], npt.NDArray[np.void], npt.NDArray[np.uint64]]
+
+    def start(self, breakpoint_at: int, limit: int) -> None:
+        """Forget what was counted; stop at an address or after so many instructions."""
+        self.executed, self.visit_count, self.inside = 0, 0, 0
+        self.breakpoint, self.limit = breakpoint_at, limit
+        self._keep[1]["entries"] = 0
+
+    def visited(self) -> tuple[int, ...]:
+        """Instructions executed before each coming into the watched function."""
+        return tuple(int(n) for n in self._keep[2][: self.visit_count])
+
+    def entered(self) -> list[tuple[int, int, int]]:
+        """Address, size in bytes and number of entries of each block that was executed."""
+        blocks, base = self._keep[1], self.flash_base
+        (found,) = blocks["entries"].nonzero()
+        sizes, entries = blocks["size_bytes"][found].tolist(), blocks["entries"][found].tolist()
+        return list(zip((base + 2 * found).tolist(), sizes, entries, strict=True))
 
 
 def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
@@ -51,11 +82,14 @@ def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
     Raises:
         UcError: the hook was refused.
     """
-    blocks = np.zeros(flash.size // 2, np.uint64)  # one `struct block` for each halfword
+    blocks = np.zeros(flash.size // 2, _BLOCK)  # one for each halfword
+    visits = np.zeros(_MOST_VISITS, np.uint64)
     counter = Counter(
         flash_base=flash_base,
         flash=flash.ctypes.data,
         blocks=blocks.ctypes.data,
+        visits=visits.ctypes.data,
+        most_visits=visits.size,
         stop=ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value,
     )
     handle, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
@@ -69,7 +103,7 @@ def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
     )
     if status != const.UC_ERR_OK:
         raise UcError(status)
-    counter._keep = (flash, blocks)  # C holds their addresses
+    counter._keep = (flash, blocks, visits)  # C holds their addresses
     return counter
 
 

@@ -20,9 +20,10 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no t
 
 from tinyml_helpers.mcu.counting import attach
 from tinyml_helpers.mcu.faults import EmulatorError, explain, place
-from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, Image
+from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, Image, Symbol
 
 _SYSTEM_PAGE, _PAGE_BYTES = 0xE000_E000, 4096  # holds the register that switches the FPU on
+_COUNTER_PAGE, _COUNTER = 0xE000_1000, 4  # the core's cycle counter, DWT->CYCCNT
 _NEVER = 0xFFFF_FFFF
 _PAINT = 0xA5
 _MODELS = {
@@ -44,6 +45,8 @@ class Run:
         flash_bytes: code and constants.
         ram_bytes: variables, without the stack.
         stack_bytes: the deepest that the stack grew.
+        visits: instructions executed before each coming into the watched function: at its
+            start, and at each return from what it calls.
     """
 
     outputs: Mapping[str, npt.NDArray[Any]]
@@ -51,6 +54,7 @@ class Run:
     flash_bytes: int
     ram_bytes: int
     stack_bytes: int
+    visits: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         """Show what the run took; `outputs` has what it gave."""
@@ -94,6 +98,8 @@ class Machine:
         self._ram = self._map(RAM_BASE, image.ram_limit_bytes, const.UC_PROT_WRITE)
         self._uc.mem_map(_SYSTEM_PAGE, _PAGE_BYTES)
         self._counter = attach(self._uc, flash, FLASH_BASE)
+        # Firmware that times itself runs unchanged: its cycle counter counts instructions.
+        self._uc.mmio_map(_COUNTER_PAGE, _PAGE_BYTES, self._read_counter, None, _ignore, None)
         self._faults: list[tuple[int, int]] = []
         self._uc.hook_add(const.UC_HOOK_MEM_INVALID, _note_fault, self._faults)
         self._after_reset = self._uc.context_save()
@@ -103,13 +109,16 @@ class Machine:
         inputs: Mapping[str, npt.ArrayLike] | None = None,
         outputs: Mapping[str, npt.DTypeLike] | None = None,
         *,
+        watch: str | None = None,
         limit: int = 1_000_000_000,
     ) -> Run:
         """Reset, start up, fill variables, run `main()` to its end and read variables.
 
         Args:
-            inputs: name of a variable -> array, of exactly its size in bytes.
-            outputs: name of a variable or constant -> type of its elements.
+            inputs: name of a variable -> array, of exactly its size in bytes. `name[4:12]` is a
+                part of one, from byte 4 to before byte 12.
+            outputs: name of a variable or constant, or a part, -> type of its elements.
+            watch: name of a function whose visits are noted.
             limit: give up after this many instructions.
 
         Returns:
@@ -126,6 +135,8 @@ class Machine:
         self._ram[:] = _PAINT
         self._uc.context_restore(self._after_reset)
         self._uc.reg_write(arm.UC_ARM_REG_SP, self._image.symbols["_stack_top"].address)
+        watched = self._image.symbols[watch] if watch else Symbol(0, 0, True)
+        self._counter.watch_start, self._counter.watch_bytes = watched.address, watched.size_bytes
         reset, main = (self._image.symbols[k].address for k in ("Reset_Handler", "main"))
         self._go(reset, main, limit)
         for address, content in writes:
@@ -137,7 +148,15 @@ class Machine:
             self._image.flash_bytes,
             self._image.ram_bytes,
             self._stack_bytes(),
+            self._counter.visited(),
         )
+
+    def blocks(self) -> list[tuple[int, int, int]]:
+        """Address, size in bytes and number of entries of each block that the last run executed."""
+        return self._counter.entered()
+
+    def _read_counter(self, _uc: Uc, offset: int, _size: int, _data: Any) -> int:
+        return self._counter.executed & 0xFFFF_FFFF if offset == _COUNTER else 0
 
     def _map(self, base: int, size_bytes: int, right: int) -> npt.NDArray[np.uint8]:
         """Map memory that the program and the host share; the emulator wants whole pages."""
@@ -175,9 +194,8 @@ class Machine:
     def _go(self, start: int, end: int, limit: int) -> None:
         """Execute from one address until another is reached."""
         counter = self._counter
-        counter.executed, counter.limit = 0, limit
         # The emulator's own end address goes unnoticed in code that it has translated before.
-        counter.breakpoint = end
+        counter.start(end, limit)
         self._faults.clear()
         try:
             self._uc.emu_start(start | 1, _NEVER)
@@ -191,6 +209,10 @@ class Machine:
                 f"not finished after {limit:,} instructions, {place(self._uc, self._image)}: "
                 "an endless loop? If it only needs longer, raise `limit`"
             )
+
+
+def _ignore(_uc: Uc, _offset: int, _size: int, _value: int, _data: Any) -> None:
+    """Take a write to the cycle counter's page: starting it changes nothing."""
 
 
 def _note_fault(_uc: Uc, access: int, address: int, _size: int, _value: int, faults: list[Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,11 +89,16 @@ class Image:
         }
 
     def variable(self, name: str) -> Symbol:
-        """Find a variable or constant by its name.
+        """Find a variable or constant by its name, or a part of one: `name[4:12]`, in bytes.
 
         Raises:
-            ValueError: the program has none of that name.
+            ValueError: the program has none of that name, or it has no such part.
         """
+        if part := re.fullmatch(r"(\w+)\[(\d+):(\d+)\]", name):
+            whole, (start, end) = self.variable(part[1]), map(int, part.groups()[1:])
+            if not start <= end <= whole.size_bytes:
+                raise ValueError(f"{name!r}: {part[1]} has {whole.size_bytes:,} bytes")
+            return Symbol(whole.address + start, end - start, False)
         symbol = self.symbols.get(name)
         if symbol is None or symbol.is_function:
             there = [k for k, s in self.symbols.items() if s.size_bytes and not s.is_function]

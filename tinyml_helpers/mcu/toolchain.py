@@ -41,19 +41,20 @@ class ToolchainError(RuntimeError):
 
 @dataclass(frozen=True)
 class Core:
-    """What the compiler must know about one core: its name and floating-point convention."""
+    """What the compiler must know about a core: name, floating-point convention, DSP instructions."""
 
     cpu: str
     abi: str
+    dsp: bool
 
 
 # zig's cpu names leave the FPU (and the M33's DSP instructions) out: they are added here.
 CORES: Mapping[str, Core] = {
-    "cortex-m0plus": Core("cortex_m0plus", "eabi"),
-    "cortex-m3": Core("cortex_m3", "eabi"),
-    "cortex-m4": Core("cortex_m4+vfp4d16sp", "eabihf"),
-    "cortex-m7": Core("cortex_m7+fp_armv8d16", "eabihf"),
-    "cortex-m33": Core("cortex_m33+fp_armv8d16sp+dsp", "eabihf"),
+    "cortex-m0plus": Core("cortex_m0plus", "eabi", dsp=False),
+    "cortex-m3": Core("cortex_m3", "eabi", dsp=False),
+    "cortex-m4": Core("cortex_m4+vfp4d16sp", "eabihf", dsp=True),
+    "cortex-m7": Core("cortex_m7+fp_armv8d16", "eabihf", dsp=True),
+    "cortex-m33": Core("cortex_m33+fp_armv8d16sp+dsp", "eabihf", dsp=True),
 }
 
 
@@ -81,7 +82,7 @@ def compile(
         ToolchainError: the sources do not compile, do not link or do not fit.
         ValueError: unknown core or flag, or a source name that is not a plain file name.
     """
-    core = core.lower().replace("+", "plus").removesuffix("f")
+    core = core_name(core)
     files = {"main.c": sources} if isinstance(sources, str) else dict(sources)
     _check(files, core, optimize)
     files["_startup.c"] = _asset("startup.c")
@@ -94,11 +95,17 @@ def compile(
     return Image(elf, core, flash_limit_bytes=flash_bytes, ram_limit_bytes=ram_bytes)
 
 
-def host_library(name: str) -> Path:
-    """Build one of this package's C files as a shared library for the machine we run on.
+def core_name(core: str) -> str:
+    """The name in `CORES` of a core as a datasheet spells it: "Cortex-M0+" is "cortex-m0plus"."""
+    return core.lower().replace("+", "plus").removesuffix("f")
+
+
+def host_library(sources: str | Mapping[str, str], flags: Sequence[str] = ()) -> Path:
+    """Build C as a shared library for the machine we run on.
 
     Args:
-        name: file name of the C source beside this module.
+        sources: file name of a C source beside this module, or file name -> text.
+        flags: further flags of the compiler.
 
     Returns:
         Path of the library, in the cache.
@@ -106,8 +113,14 @@ def host_library(name: str) -> Path:
     Raises:
         ToolchainError: the compiler failed.
     """
-    flags = ["-shared", "-fPIC", "-O2", "-mcpu=baseline", "-nostdlib", "-fno-sanitize=all"]
-    return _build({name: _asset(name)}, flags, ".dll" if os.name == "nt" else ".so")
+    files = {sources: _asset(sources)} if isinstance(sources, str) else dict(sources)
+    checked = any(flag.startswith("-fsanitize") for flag in flags)
+    base = ["-shared", "-fPIC", "-O2", "-mcpu=baseline", "-nostdlib"]
+    return _build(
+        files,
+        [*base, *([] if checked else ["-fno-sanitize=all"]), *flags],
+        ".dll" if os.name == "nt" else ".so",
+    )
 
 
 def cache_dir() -> Path:

@@ -1,0 +1,193 @@
+"""The same network with Arm's CMSIS-NN kernels, or with plain loops, in place of ours.
+
+CMSIS-NN's sources come in the wheel of `bakenn` (a dependency of the benchmark only). It has no
+softmax and no sum there: those few layers stay ours, in every build.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tinyml_helpers.mcu import arena, codegen
+from tinyml_helpers.mcu.graph import Graph
+from tinyml_helpers.mcu.lowering import Layer, conv, needed
+from tinyml_helpers.mcu.lowering.base import Context, array
+from tinyml_helpers.mcu.lowering.weights import filters, weight_scales
+
+AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+# memcpy of four bytes has to become one load, not a call: kernels run several times slower else.
+STRING_H = """#pragma once
+#include <stddef.h>
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+"""
+BAKENN_MODEL = """#include "model.h"
+
+#include "bknn_net.h"
+_Alignas(16) uint8_t model_arena[MODEL_ARENA_BYTES];
+static _Alignas(16) uint8_t own[BKNN_NET_ARENA_SIZE + 16];
+void model_invoke(void) { bknn_net_infer(BKNN_NET_ARENA_SIZE ? own : 0, model_input(), model_output()); }
+"""
+
+
+def sources(bakenn: Path) -> dict[str, str]:
+    """CMSIS-NN as a flat folder of files that needs no C library."""
+    vendor = bakenn / "bakenn" / "backend" / "cmsis_nn" / "vendor"
+    files = {p.name: p.read_text("utf-8") for p in vendor.rglob("*.[ch]") if "bakenn" not in p.name}
+    angled = {"<string.h>": '"string.h"', "<math.h>": '"empty.h"', "<stdint.h>": "<stdint.h>"}
+    for old, new in angled.items():
+        files = {
+            name: text.replace(f"#include {old}", f"#include {new}") for name, text in files.items()
+        }
+    return files | {"string.h": STRING_H, "empty.h": ""}
+
+
+def with_cmsis_nn(graph: Graph, bakenn: Path) -> codegen.Program:
+    """The network with CMSIS-NN's convolutions and fully connected layers."""
+    layers, parts = [], ['#include "arm_nnfunctions.h"\nstatic int32_t cmsis_buffer[8192];\n']
+    for layer in codegen.lower(graph, dsp=True):
+        context = Context(graph, layer.operator, True, f"cmsis_{layer.operator.position}")
+        if layer.operator.kind in AXIS:
+            parts.append(_function(context))
+            layer = replace(layer, calls=(f"{context.name}({{a}}, {{out}});",), **_BARE)
+        layers.append(layer)
+    program = _program(graph, layers)
+    files = {**sources(bakenn), **program.files, "cmsis_layers.h": "\n".join(parts)}
+    files["model.c"] = files["model.c"].replace(
+        '#include "kernels.h"', '#include "kernels.h"\n#include "cmsis_layers.h"'
+    )
+    return replace(program, files=files)
+
+
+def with_plain_loops(graph: Graph, *, dsp: bool) -> codegen.Program:
+    """The network with plain loops in C for every layer that has weights."""
+    layers = []
+    for op, layer in zip(needed(graph), codegen.lower(graph, dsp=dsp), strict=True):
+        context = Context(graph, op, dsp, f"{op.kind.lower()}_{op.position}")
+        if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            layer = _plain_convolution(context)
+        elif op.kind == "FULLY_CONNECTED":
+            weights = context.constant(1, "int8")
+            f = filters(context, weights, weight_scales(context, 0))
+            constants = (
+                array(f"{context.name}_weights", weights),
+                conv.channels(context.name, f, f.bias, 0),
+                conv._dense_struct(context, f.weights.size and context.output.size // len(weights)),
+            )
+            call = f"tm_fully_connected_general(&{context.name}, {{a}}, {{out}});"
+            layer = replace(layer, calls=(call,), **{**_BARE, "constants": constants})
+        layers.append(layer)
+    return _program(graph, layers)
+
+
+def with_bakenn(content: bytes, graph: Graph, bakenn: Path) -> codegen.Program | None:
+    """The network as `bakenn` writes it in portable C; `None` if it has an operator too many."""
+    sys.path.insert(0, str(bakenn))
+    from bakenn import compile_tflite
+    from bakenn.errors import CompileError
+
+    plain = with_plain_loops(graph, dsp=True)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            compile_tflite(content, Path(folder), name="net")
+        except CompileError:
+            return None
+        files = {p.name: p.read_text("utf-8") for p in Path(folder).glob("*.[ch]")}
+    return replace(plain, files={**files, "model.h": plain.files["model.h"], "model.c": BAKENN_MODEL})
+
+
+_BARE: Mapping[str, object] = {"constants": (), "scratch_bytes": 0, "in_place": False}
+
+
+def _plain_convolution(context: Context) -> Layer:
+    weights, image = context.constant(1, "int8"), context.input(0)
+    depthwise = context.operator.kind == "DEPTHWISE_CONV_2D"
+    axis, groups = (3, image.shape[3]) if depthwise else (0, image.shape[3] // weights.shape[3])
+    rows = weights[0].transpose(2, 0, 1) if depthwise else weights
+    f = filters(context, rows.reshape(weights.shape[axis], -1), weight_scales(context, axis))
+    window = conv.window(context, (weights.shape[1], weights.shape[2]), weights.shape[axis])
+    return conv.general(context, window, f, groups)
+
+
+def _program(graph: Graph, layers: list[Layer]) -> codegen.Program:
+    planned = arena.plan(graph, layers)
+    code = "\n".join(codegen._source("model", graph, layers, planned, False))
+    files = {"model.h": codegen._header("model", graph, planned), "model.c": code}
+    return codegen.Program("model", graph, tuple(layers), planned, {**files, **codegen._kernels(layers)})
+
+
+def _function(context: Context) -> str:
+    kind, given, output = context.operator.kind, context.input(0), context.output
+    weights = context.constant(1, "int8")
+    f = filters(
+        context, weights.reshape(weights.shape[AXIS[kind]], -1), weight_scales(context, AXIS[kind])
+    )
+    arrays = {
+        "weights": ("int8_t", weights.ravel()),
+        "bias": ("int32_t", _bias(context, f.bias)),
+        "multipliers": ("int32_t", f.multipliers),
+        "shifts": ("int32_t", -f.shifts),
+    }
+    text = "".join(
+        f"static const {ctype} {context.name}_{name}[] = {{{', '.join(map(str, values.tolist()))}}};\n"
+        for name, (ctype, values) in arrays.items()
+    )
+    low, high = context.activation_range()
+    ends = f".activation = {{{low}, {high}}}"
+    offsets = f".input_offset = {-given.zero_point}, .output_offset = {output.zero_point}, {ends}"
+    body = _dense(context, offsets) if kind == "FULLY_CONNECTED" else _convolution(context, offsets)
+    head = f"static __attribute__((noinline)) void {context.name}(const int8_t *in, int8_t *out)"
+    buffer = "    const cmsis_nn_context ctx = {cmsis_buffer, sizeof cmsis_buffer};"
+    return f"{text}{head} {{\n{buffer}\n{body}}}\n"
+
+
+def _bias(context: Context, bias: np.ndarray) -> np.ndarray:
+    tensor = context.optional(2)
+    return bias if tensor is None else context.constant(2, "int32")
+
+
+def _dense(context: Context, offsets: str) -> str:
+    outputs, inputs = context.input(1).shape
+    n, name = context.output.size // outputs, context.name
+    return (
+        f"    const cmsis_nn_fc_params p = {{{offsets}}};\n"
+        f"    const cmsis_nn_per_tensor_quant_params q = {{{name}_multipliers[0], {name}_shifts[0]}};\n"
+        f"    const cmsis_nn_dims i = {{{n}, 1, 1, {inputs}}}, f = {{{inputs}, 1, 1, {outputs}}},"
+        f" b = {{1, 1, 1, {outputs}}}, o = {{{n}, 1, 1, {outputs}}};\n"
+        f"    arm_fully_connected_s8(&ctx, &p, &q, &i, in, &f, {name}_weights, &b, {name}_bias,"
+        f" &o, out);\n"
+    )
+
+
+def _convolution(context: Context, offsets: str) -> str:
+    name, image, output = context.name, context.input(0).shape, context.output.shape
+    shape = context.input(1).shape
+    depthwise = context.operator.kind == "DEPTHWISE_CONV_2D"
+    w = conv.window(context, (shape[1], shape[2]), output[3])
+    tiles = (
+        f".stride = {_tile(w.stride)}, .padding = {_tile(w.padding)}, .dilation = {_tile(w.dilation)}"
+    )
+    kind = "dw_conv" if depthwise else "conv"
+    multiple = f", .ch_mult = {output[3] // image[3]}" if depthwise else ""
+    function = "arm_depthwise_conv_wrapper_s8" if depthwise else "arm_convolve_wrapper_s8"
+    dims = ", ".join(
+        f"{n} = {{{a}, {b}, {c}, {d}}}"
+        for n, (a, b, c, d) in (("i", image), ("f", shape), ("b", (1, 1, 1, output[3])), ("o", output))
+    )
+    quantization = f"{{(int32_t *){name}_multipliers, (int32_t *){name}_shifts}}"
+    return (
+        f"    const cmsis_nn_{kind}_params p = {{{offsets}, {tiles}{multiple}}};\n"
+        f"    const cmsis_nn_per_channel_quant_params q = {quantization};\n"
+        f"    const cmsis_nn_dims {dims};\n"
+        f"    {function}(&ctx, &p, &q, &i, in, &f, {name}_weights, &b, {name}_bias, &o, out);\n"
+    )
+
+
+def _tile(pair: tuple[int, int]) -> str:
+    return f"{{.w = {pair[1]}, .h = {pair[0]}}}"

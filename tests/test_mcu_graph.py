@@ -1,0 +1,217 @@
+"""Reading a .tflite: what is in it, what is refused and where, and damage in every form."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tflite_maker import Maker, random_network
+
+from tinyml_helpers import mcu
+from tinyml_helpers.datasets import read_verified
+from tinyml_helpers.mcu import GraphError, UnsupportedError, codegen, fixed_point, graph, lowering
+
+MAGIC_WAND = read_verified("models/magic_wand.tflite")
+
+
+def conv(**changes):
+    """A 1x1 convolution from 4 to 2 channels, with one thing changed."""
+    m = Maker()
+    o = {
+        "image": (1, 3, 3, 4),
+        "scale": 0.1,
+        "dtype": "int8",
+        "weights": (2, 1, 1, 4),
+        "axis": 0,
+        "zero": 0,
+    } | changes
+    a = m.tensor(o["image"], o["scale"], 0, o["dtype"])
+    scales = np.full(o["weights"][o["axis"]], 0.01)
+    w = m.tensor(o["weights"], scales, o["zero"], data=np.ones(o["weights"]), axis=o["axis"])
+    b = m.tensor((2,), None, 0, "int32", [1, 2])
+    out = m.tensor(o.get("out", (1, 3, 3, 2)), 0.1, 0)
+    options = {
+        "strideH": 1,
+        "strideW": 1,
+        "padding": 0,
+        "fusedActivationFunction": o.get("activation", 0),
+    }
+    m.operator("CONV_2D", [a, w, b], out, **options)
+    return m.content([a], [out])
+
+
+def test_a_public_model_as_values():
+    g = graph.read(MAGIC_WAND)
+    kinds = [op.kind for op in g.operators]
+    assert kinds[:3] == ["QUANTIZE", "CONV_2D", "MAX_POOL_2D"]
+    weights = g.tensors[g.operators[1].inputs[1]]
+    assert weights.data.shape == weights.shape == (8, 4, 3, 1)
+    assert len(weights.scales) == 8
+    assert g.tensors[g.inputs[0]].dtype == "float32"
+    assert "CONV_2D" in repr(g)
+    assert "128x3x1" in repr(g)
+
+
+def test_known_answer_by_hand():
+    firmware = mcu.build(conv())
+    run = firmware.run(np.full((1, 3, 3, 4), 100, np.int8))
+    # 4 * 100 * 0.1 * 0.01 = 0.4, bias 1 and 2 steps of 0.001: 0.401 and 0.402, in steps of 0.1
+    assert run.output.ravel().tolist() == [4] * 18
+    assert run.value.ravel()[0] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"image": (2, 3, 3, 4), "out": (2, 3, 3, 2)},
+            r"CONV_2D \(operator 0\).*supported is one image",
+        ),
+        ({"image": (1, 3, 3, 3)}, r"CONV_2D \(operator 0\).*weights of shape \(2, 1, 1, 4\)"),
+        (
+            {"dtype": "float32", "scale": None},
+            r"CONV_2D \(operator 0\).*tensor 0 is float32, supported is int8",
+        ),
+        ({"zero": 3}, r"weights \(tensor 1\) without scales or with zero points"),
+        ({"axis": 3}, r"weight scales along dimension 3, supported is 0"),
+        ({"out": (1, 3, 2, 2)}, r"tensor 3 has shape \(1, 3, 2, 2\), not \(1, 3, 3, 2\)"),
+        ({"activation": 4}, r"fused activation 4, supported are none, RELU"),
+        ({"image": (1, 70_000, 1, 4), "out": (1, 70_000, 1, 2)}, r"beyond 65,535"),
+    ],
+)
+def test_forms_are_refused_by_name_and_position(changes, message, monkeypatch):
+    monkeypatch.setattr(mcu.firmware, "link", lambda *_: pytest.fail("compiled"))
+    with pytest.raises(UnsupportedError, match=message):
+        mcu.build(conv(**changes))
+
+
+def test_unknown_operator_names_what_there_is():
+    m = Maker()
+    a, b = (m.tensor((4,), 0.1) for _ in range(2))
+    m.operator("HARD_SWISH", [a], b)
+    with pytest.raises(
+        UnsupportedError, match=r"HARD_SWISH \(operator 0\).*supported are ADD, AVERAGE_POOL_2D"
+    ):
+        mcu.build(m.content([a], [b]))
+
+
+def test_each_other_refusal():
+    def pair(kind, first, second, out, **options):
+        m = Maker()
+        tensors = [m.tensor(*t) for t in (first, second) if t is not None]
+        o = m.tensor(*out)
+        m.operator(kind, tensors, o, **options)
+        return m.content(tensors, [o])
+
+    one = ((1, 2, 2, 2), 0.1, 0)
+    cases = {
+        "input and output of different scale": pair(
+            "MAX_POOL_2D",
+            one,
+            None,
+            ((1, 2, 2, 2), 0.2, 0),
+            filterHeight=1,
+            filterWidth=1,
+            strideH=1,
+            strideW=1,
+        ),
+        "have different scales": pair(
+            "CONCATENATION", one, ((1, 2, 2, 2), 0.2, 0), ((1, 2, 2, 4), 0.1, 0), axis=3
+        ),
+        "it is 1/256, -128": pair("SOFTMAX", one, None, one, beta=1.0),
+        "it is 0.00390625, -128": pair("LOGISTIC", one, None, one),
+        r"shapes \(1, 2, 2, 2\) and \(1, 2, 2, 3\)": pair("ADD", one, ((1, 2, 2, 3), 0.1, 0), one),
+        "supported is constant|supported is a constant": pair(
+            "MEAN", one, ((2,), None, 0, "int32"), one
+        ),
+    }
+    for message, content in cases.items():
+        with pytest.raises(UnsupportedError, match=message):
+            mcu.build(content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"TFL3", b"\0" * 100, b"PK\x03\x04" + b"\0" * 50, MAGIC_WAND[4:]]
+)
+def test_no_tflite_at_all(content):
+    with pytest.raises(GraphError, match=r"no \.tflite"):
+        graph.read(content)
+
+
+def translate(content):
+    """All that happens before the compiler runs."""
+    try:
+        codegen.generate(lowering.without_float(graph.read(content)))
+    except GraphError:
+        return False
+    return True
+
+
+@settings(max_examples=150, deadline=2000)
+@given(at=st.integers(8, len(MAGIC_WAND) - 1))
+def test_truncated_files_are_refused(at):
+    assert not translate(MAGIC_WAND[:at])
+
+
+@settings(max_examples=400, deadline=2000)
+@given(
+    st.lists(st.tuples(st.integers(8, len(MAGIC_WAND) - 1), st.integers(0, 255)), min_size=1, max_size=6)
+)
+def test_changed_bytes_never_crash_or_hang(changes):
+    content = bytearray(MAGIC_WAND)
+    for at, value in changes:
+        content[at] = value
+    translate(bytes(content))
+
+
+@settings(max_examples=200, deadline=2000)
+@given(
+    seed=st.integers(0, 50),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=4),
+)
+def test_changed_bytes_of_small_networks_never_crash_or_hang(seed, changes):
+    content = bytearray(random_network(seed))
+    for part, value in changes:
+        content[min(8 + int(part * len(content)), len(content) - 1)] = value
+    translate(bytes(content))
+
+
+def test_reading_order_is_checked():
+    m = Maker()
+    a, b, c = (m.tensor((4,), 0.1) for _ in range(3))
+    m.operator("RELU", [b], c)
+    with pytest.raises(
+        GraphError, match=r"RELU \(operator 0\) reads tensor 1 before anything writes it"
+    ):
+        graph.read(m.content([a], [c]))
+
+
+@pytest.mark.parametrize(
+    ("real", "multiplier", "exponent"),
+    [
+        (0.5, 1 << 30, 0),
+        (1.0, 1 << 30, 1),
+        (0.75, 3 << 29, 0),
+        (1 - 2**-40, 1 << 30, 1),
+        (0.0, 0, 0),
+        (2**-40, 0, 0),
+    ],
+)
+def test_factor_as_multiplier_and_exponent(real, multiplier, exponent):
+    assert fixed_point.quantize_multiplier(real) == (multiplier, exponent)
+
+
+@given(st.integers(-(2**30), 2**30), st.floats(1e-6, 0.9))
+def test_scaling_is_within_a_step_of_the_real_product(value, real):
+    scaled = int(fixed_point.scale_by(value, *fixed_point.quantize_multiplier(real)))
+    assert abs(scaled - value * real) <= 1.5
+
+
+def test_halves_round_away_from_zero():
+    assert fixed_point.rounding_shift([-3, -1, 1, 3, 2], 1).tolist() == [-2, -1, 1, 2, 1]
+
+
+@given(st.integers(-(2**31), 0))
+def test_exponential_of_negatives(raw):
+    assert int(fixed_point.exp_of_negative(raw, 5)) / 2**31 == pytest.approx(
+        np.exp(raw / 2**26), abs=3e-7
+    )

@@ -1,0 +1,52 @@
+"""`tinyml deploy` and `tinyml devices`: any int8 .tflite on the virtual microcontroller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from tinyml_helpers import devices
+
+console = Console(soft_wrap=True, highlight=False)
+
+
+def show_devices() -> None:
+    """List the devices that the course knows."""
+    console.print(repr(devices.catalogue()), markup=False)
+
+
+def deploy(
+    model: Annotated[Path, typer.Argument(help="An int8 .tflite.")],
+    device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
+    export: Annotated[Path | None, typer.Option(help="Folder for a project for a real board.")] = None,
+    small: Annotated[bool, typer.Option("--small", help="Optimize for size.")] = False,
+) -> None:
+    """Compile an int8 .tflite for a microcontroller, run it there and show what it takes."""
+    from tinyml_helpers import mcu
+
+    try:
+        with console.status(f"Compiling {model.name} for {device}"):
+            firmware = mcu.build(model, device, optimize="-Os" if small else "-O2")
+        graph = firmware.program.graph
+        with console.status(f"Running {firmware.macs:,} MACs"):
+            run = firmware.run(*(np.zeros(graph.tensors[i].shape) for i in graph.inputs))
+        for table in (firmware, run, run.profile):
+            console.print(repr(table), markup=False)
+            console.print()
+        if export is not None:
+            console.print(
+                f"A project for a real board is in {firmware.export(export, run)}", markup=False
+            )
+    except (ValueError, OSError, RuntimeError) as error:
+        Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
+        raise typer.Exit(1) from error
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give an application both commands."""
+    app.command("deploy")(deploy)
+    app.command("devices")(show_devices)

@@ -1,0 +1,181 @@
+"""Build an int8 network for a microcontroller and run it there, without a board.
+
+firmware = build("model.tflite", device="nano33ble")
+run = firmware.run(x)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyml_helpers import devices
+from tinyml_helpers.devices import Device
+from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
+from tinyml_helpers.mcu.codegen import Program
+from tinyml_helpers.mcu.emulator import Machine
+from tinyml_helpers.mcu.image import Image
+from tinyml_helpers.mcu.linking import link
+from tinyml_helpers.mcu.report import LayerProfile, Profile, Run
+from tinyml_helpers.mcu.values import dequantized, quantized
+from tinyml_helpers.tables import text_table
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Firmware:
+    """A network compiled for a device; prints as a table of where its bytes go.
+
+    Args:
+        program: the C.
+        image: the program that the compiler made of it.
+        device: what it was built for.
+        source: the graph as the file has it, float inputs and all.
+    """
+
+    program: Program
+    image: Image
+    device: Device
+    source: graph.Graph
+
+    @property
+    def flash_bytes(self) -> int:
+        """Code and constants."""
+        return self.image.flash_bytes
+
+    @property
+    def code_bytes(self) -> int:
+        """Instructions, start-up included."""
+        return self.image.code_bytes
+
+    @property
+    def constant_bytes(self) -> int:
+        """Weights, biases, scales and tables."""
+        return self.image.constant_bytes
+
+    @property
+    def ram_bytes(self) -> int:
+        """The arena and other variables; the stack, which a run measures, comes on top."""
+        return self.image.ram_bytes
+
+    @property
+    def macs(self) -> int:
+        """Multiplications with a weight in one run."""
+        return self.program.macs
+
+    def run(self, *inputs: npt.ArrayLike, limit: int = 10_000_000_000) -> Run:
+        """Run the network once, from reset.
+
+        Args:
+            inputs: one array for each input, of its shape or number of elements: int8 as the
+                network takes it, or real numbers, which are quantized as TensorFlow Lite does.
+            limit: give up after this many instructions.
+
+        Returns:
+            Outputs, and what the run took.
+
+        Raises:
+            ValueError: the wrong number of inputs, a wrong size or type, or a value that is no number.
+            EmulatorError: the stack overflowed, or the limit was reached.
+        """
+        g, name = self.program.graph, self.program.name
+        if len(inputs) != len(g.inputs):
+            raise ValueError(f"{len(inputs)} inputs given, the network takes {len(g.inputs)}")
+        writes = {
+            self._place(i): quantized(np.asarray(x), g.tensors[i])
+            for i, x in zip(g.inputs, inputs, strict=True)
+        }
+        reads = {self._place(i): g.tensors[i].dtype for i in g.outputs}
+        main = self._machine.run(writes, reads, watch=f"{name}_invoke", limit=limit)
+        outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
+        return Run(
+            outputs=tuple(outputs),
+            values=tuple(dequantized(x, g.tensors[i]) for x, i in zip(outputs, g.outputs, strict=True)),
+            instructions=main.instructions,
+            cycles=timing.estimate(self.image, self._machine.blocks(), self.device),
+            profile=self._profile(main.visits, main.instructions),
+            stack_bytes=main.stack_bytes,
+            ram_bytes=self.ram_bytes + main.stack_bytes,
+            device=self.device,
+        )
+
+    def export(self, folder: str | Path, run: Run | None = None) -> Path:
+        """Write a project for a real board: see `tinyml_helpers.mcu.export`."""
+        from tinyml_helpers.mcu.export import export
+
+        return export(self, Path(folder), run)
+
+    def __repr__(self) -> str:
+        """Where the bytes go."""
+        d = self.device
+        rows = [
+            ("code", f"{self.code_bytes:,}", "flash"),
+            ("constants", f"{self.constant_bytes:,}", "flash: weights, scales, tables"),
+            ("flash", f"{self.flash_bytes:,}", f"{self.flash_bytes / d.flash_bytes:.1%} of the device"),
+            ("RAM", f"{self.ram_bytes:,}", f"{self.ram_bytes / d.ram_bytes:.1%} of the device, + stack"),
+        ]
+        head = f"{len(self.program.layers)} layers, {self.macs:,} MACs on {d.name} ({d.core})"
+        return f"{head}\n{text_table(('', 'bytes', ''), rows, names=(0, 2))}"
+
+    @cached_property
+    def _machine(self) -> Machine:
+        return Machine(self.image)
+
+    def _place(self, tensor: int) -> str:
+        start = self.program.arena.offset(tensor)
+        end = start + self.program.graph.tensors[tensor].size_bytes
+        return f"{self.program.name}_arena[{start}:{end}]"
+
+    def _profile(self, visits: Sequence[int], instructions: int) -> Profile:
+        at, layers, n = [*visits, instructions], [], 0
+        for layer in self.program.layers:
+            spent = at[n + len(layer.calls)] - at[n]
+            n += len(layer.calls)
+            if layer.calls:
+                layers.append(LayerProfile(str(layer.operator), layer.note, spent, layer.macs))
+        return Profile(tuple(layers))
+
+
+def build(
+    tflite: str | Path | bytes,
+    device: Device | str = "nano33ble",
+    *,
+    name: str = "model",
+    optimize: str = "-O2",
+    float_io: bool = False,
+) -> Firmware:
+    """Compile an int8 .tflite for a microcontroller.
+
+    Args:
+        tflite: the file's path or its bytes.
+        device: a device with a Cortex-M core, or its key.
+        name: prefix of the C names.
+        optimize: the compiler's flag, "-O2" or "-Os".
+        float_io: keep QUANTIZE and DEQUANTIZE at the ends of a network that takes float;
+            left out, the firmware takes and gives int8, and `run` converts.
+
+    Returns:
+        The firmware.
+
+    Raises:
+        GraphError: the file is damaged or no .tflite; its subclass `UnsupportedError`: an
+            operator that cannot be translated, by name and position.
+        DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
+        ValueError: an unknown device, or one that is no Cortex-M.
+    """
+    chosen = devices.get(device) if isinstance(device, str) else device
+    core = toolchain.CORES.get(toolchain.core_name(chosen.core))
+    if core is None:
+        known = [d.key for d in devices.catalogue() if toolchain.core_name(d.core) in toolchain.CORES]
+        raise ValueError(
+            f"{chosen.name} has no Cortex-M but {chosen.core}: choose one of {', '.join(known)}"
+        )
+    source = graph.read(tflite)
+    program = codegen.generate(
+        source if float_io else lowering.without_float(source), name, dsp=core.dsp
+    )
+    return Firmware(program, link(program, chosen, optimize), chosen, source)

@@ -1,0 +1,106 @@
+/* Arithmetic that the kernels share: the instructions of the DSP extension, and fixed point. */
+#ifndef TINYML_ARITHMETIC_H
+#define TINYML_ARITHMETIC_H
+#include <stdint.h>
+
+/* The largest value below 2^31 with which TensorFlow Lite rounds: (a * b + 2^30) / 2^31. */
+static inline int32_t doubling_high_mul(int32_t a, int32_t b) {
+    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
+}
+
+/* Divide by 2^shift, halves away from zero. */
+static inline int32_t rounding_shift(int32_t value, int32_t shift) {
+    if (shift == 0) return value;
+    return (int32_t)(((int64_t)value + (1 << (shift - 1)) + (value >> 31)) >> shift);
+}
+
+/* value * multiplier / 2^31 / 2^shift in the two roundings of TensorFlow Lite; shift may be < 0. */
+static inline int32_t scale_by(int32_t value, int32_t multiplier, int32_t shift) {
+    if (shift < 0) {
+        value = (int32_t)((uint32_t)value << -shift);
+        shift = 0;
+    }
+    return rounding_shift(doubling_high_mul(value, multiplier), shift);
+}
+
+static inline int32_t clamp(int32_t value, int32_t low, int32_t high) {
+    return value < low ? low : value > high ? high : value;
+}
+
+/* Four bytes that may lie anywhere. */
+static inline uint32_t load_word(const void *address) {
+    uint32_t word;
+    __builtin_memcpy(&word, address, 4);
+    return word;
+}
+
+#if defined(__ARM_FEATURE_DSP) || defined(TINYML_EMULATE_DSP)
+#define TINYML_DSP 1
+#ifdef __ARM_FEATURE_DSP
+#include <arm_acle.h>
+#define smlad(x, y, sum) __smlad((int16x2_t)(x), (int16x2_t)(y), sum)
+#define ssub16(x, y) ((uint32_t)__ssub16((int16x2_t)(x), (int16x2_t)(y)))
+#define sxtb16(x) ((uint32_t)__sxtb16((int8x4_t)(x)))
+#define smlabt(x, y, sum) __smlabt((int32_t)(x), (int32_t)(y), sum)
+#define smlatb(x, y, sum) __smlatb((int32_t)(x), (int32_t)(y), sum)
+static inline int32_t smmlar(int32_t x, int32_t y, int32_t sum) {
+    int32_t result;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(sum));
+    return result;
+}
+static inline int32_t smmla(int32_t x, int32_t y, int32_t sum) {
+    int32_t result;
+    __asm__("smmla %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(sum));
+    return result;
+}
+#define half_saturate8(x) __ssat((x) >> 1, 8)
+#else /* the same on the host, for tests */
+static inline int32_t low(uint32_t x) { return (int16_t)x; }
+static inline int32_t high(uint32_t x) { return (int16_t)(x >> 16); }
+static inline uint32_t both(int32_t low_half, int32_t high_half) {
+    return (uint32_t)(low_half & 0xFFFF) | (uint32_t)high_half << 16;
+}
+static inline int32_t smlad(uint32_t x, uint32_t y, int32_t sum) {
+    return (int32_t)((uint32_t)(low(x) * low(y)) + (uint32_t)(high(x) * high(y)) + (uint32_t)sum);
+}
+static inline uint32_t ssub16(uint32_t x, uint32_t y) { return both(low(x) - low(y), high(x) - high(y)); }
+static inline uint32_t sxtb16(uint32_t x) { return both((int8_t)x, (int8_t)(x >> 16)); }
+static inline int32_t smlabt(uint32_t x, uint32_t y, int32_t sum) { return sum + low(x) * high(y); }
+static inline int32_t smlatb(uint32_t x, uint32_t y, int32_t sum) { return sum + high(x) * low(y); }
+#endif
+static inline uint32_t rotate8(uint32_t x) { return x >> 8 | x << 24; }
+#endif
+
+#ifndef __ARM_FEATURE_DSP
+#ifdef __ARM_ARCH_6M__
+/* The upper 32 bits of (x * y + rounding * 2^16), y >= 0, on a core whose products have 32 bits. */
+static inline int32_t high_mul(int32_t x, int32_t y, uint32_t rounding) {
+    const uint32_t x_low = x & 0xFFFF, y_low = y & 0xFFFF;
+    const int32_t x_high = x >> 16, y_high = y >> 16;
+    const int32_t middle = x_high * (int32_t)y_low + (int32_t)(x_low * y_low >> 16);
+    const uint32_t low = x_low * (uint32_t)y_high + (middle & 0xFFFF) + rounding;
+    return x_high * y_high + (middle >> 16) + (int32_t)(low >> 16);
+}
+#else
+static inline int32_t high_mul(int32_t x, int32_t y, uint32_t rounding) {
+    return (int32_t)(((int64_t)x * y + ((int64_t)rounding << 16)) >> 32);
+}
+#endif
+static inline int32_t smmlar(int32_t x, int32_t y, int32_t sum) { return high_mul(x, y, 0x8000) + sum; }
+static inline int32_t smmla(int32_t x, int32_t y, int32_t sum) { return high_mul(x, y, 0) + sum; }
+static inline int32_t half_saturate8(int32_t x) { return clamp(x >> 1, -128, 127); }
+#endif
+
+/* The end of a convolution's sum: scale_by(sum, multiplier, shift + 1) + zero point, saturated to
+   int8, for 0 <= shift <= 21. `doubled` is twice the sum; `offset` is (2 zero_point + 1) << shift.
+   Adding the sign before the shift turns "halves up" into "halves away from zero". */
+static inline int32_t requantize(int32_t doubled, int32_t multiplier, int32_t offset, int32_t shift) {
+    return half_saturate8((smmlar(doubled, multiplier, offset) + (doubled >> 31)) >> shift);
+}
+
+/* The same for a fully connected layer, where TensorFlow Lite rounds once, halves up. */
+static inline int32_t requantize_once(int32_t doubled, int32_t multiplier, int32_t offset, int32_t shift) {
+    return half_saturate8(smmla(doubled, multiplier, offset) >> shift);
+}
+
+#endif

@@ -1,0 +1,329 @@
+/* Convolution, two pixels by two filters at a time.
+
+   With DSP instructions, four products a pixel and filter cost two SMLAD and one half UXTB16:
+   a word of weights holds bytes (b3, u2, b1, u0), where u = b + 128 is unsigned. Read as two
+   int16 it is (256 b3 + u2, 256 b1 + u0). Two multiplications give 256 times the exact sum:
+
+       (256 b3 + u2) o3      + (256 b1 + u0) o1          with odd inputs  o = x - 127
+     + u2 (256 x2 - o3)      + u0 (256 x0 - o1)          with even inputs
+     = 256 (b3 o3 + b1 o1 + u2 x2 + u0 x0)
+
+   so one UXTB16 replaces two SXTB16. 256 x - o fits 16 bits exactly, because o is at most 0. The
+   offsets 127 and 128 are taken back in the bias, and by the sum of the even inputs of a pixel.
+
+   Without, two bytes of each are read as unsigned, x + 128, because an unsigned load has an
+   offset on every core; the sum of a pixel's inputs takes the 128 of the weights back. */
+#include "arithmetic.h"
+#include "kernels.h"
+
+static inline uint8_t *fill(uint8_t *to, uint8_t value, int32_t count) {
+#pragma GCC unroll 1
+    for (; count > 0; count--) *to++ = value;
+    return to;
+}
+
+static inline uint8_t *copy(uint8_t *to, const int8_t *from, int32_t count) {
+#pragma GCC unroll 1
+    for (; count >= 8; count -= 8, from += 8, to += 8) __builtin_memcpy(to, from, 8);
+    if (count & 4) __builtin_memcpy(to, from, 4), from += 4, to += 4;
+    if (count & 2) __builtin_memcpy(to, from, 2), from += 2, to += 2;
+    if (count & 1) *to++ = (uint8_t)*from;
+    return to;
+}
+
+/* Copy `columns` neighbouring columns of the window, or what of them lies in the image, for a row. */
+static inline uint8_t *gather_row(const tm_conv *layer, const int8_t *row, int32_t x, int32_t columns, uint8_t *to) {
+    const tm_window *w = &layer->window;
+    const int32_t channels = w->input_channels, start = clamp(x, 0, w->input_width);
+    const int32_t end = clamp(x + columns, start, w->input_width);
+    const uint8_t outside = (uint8_t)layer->input_zero_point;
+    if (end - start == columns) return copy(to, row + start * channels, columns * channels);
+    const int32_t left = clamp(-x, 0, columns);
+    to = fill(to, outside, left * channels);
+    to = copy(to, row + start * channels, (end - start) * channels);
+    return fill(to, outside, (columns - left - (end - start)) * channels);
+}
+
+/* Copy the part of the image under the window, rows one after another. */
+static void gather(const tm_conv *layer, const int8_t *input, int32_t y, int32_t x, uint8_t *to) {
+    const tm_window *w = &layer->window;
+    const int32_t pitch = w->input_width * w->input_channels, apart = w->dilation_width;
+    const int32_t columns = apart == 1 ? w->kernel_width : 1, parts = apart == 1 ? 1 : w->kernel_width;
+#pragma GCC unroll 1
+    for (int32_t row = w->kernel_height; row > 0; row--, y += w->dilation_height) {
+        if (y < 0 || y >= w->input_height) {
+            to = fill(to, (uint8_t)layer->input_zero_point, w->kernel_width * w->input_channels);
+            continue;
+        }
+#pragma GCC unroll 1
+        for (int32_t i = 0; i < parts; i++) to = gather_row(layer, input + y * pitch, x + i * apart, columns, to);
+    }
+}
+
+/* What the inner loops work on. The order of the fields counts: see run(). */
+typedef struct {
+    uint32_t *columns; /* two pixels */
+    uint32_t quads;    /* four inputs of a pixel each */
+    void *entry;       /* used by run() */
+    uint32_t correction[2];
+    const tm_channel *channel;
+    uint32_t half; /* 2 zero_point + 1 */
+    int8_t *to[2];
+    const uint32_t *weights;
+    int8_t *end;
+} job;
+
+#ifdef TINYML_DSP
+#define PIXEL(columns, i) ((columns) + 2 * (i)) /* pairs of words, alternating */
+enum { QUAD_WORDS = 4 };
+
+/* Write one pixel's inputs as (256 x - o, o) pairs, every other pair of words; return 256 times
+   the sum of its even inputs. */
+static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *to) {
+    int32_t sum = 0;
+    do {
+        const uint32_t x = load_word(from);
+        const uint32_t odd = ssub16(sxtb16(rotate8(x)), 0x007F007F);
+        const uint32_t even = x << 8 & 0xFF00FF00;
+        to[0] = ssub16(even, odd);
+        to[1] = odd;
+        sum = smlad(even, 0x00010001, sum);
+        from += 4;
+        to += 4;
+    } while (--quads);
+    return (uint32_t)sum;
+}
+
+#ifdef __ARM_FEATURE_DSP
+#define QUAD                            \
+    "ldm.w r7!, {r8, r9, r10, r11}\n\t" \
+    "ldrd r4, r5, [r6], #8\n\t"         \
+    "smlad r0, r4, r9, r0\n\t"          \
+    "smlad r1, r4, r11, r1\n\t"         \
+    "uxtb16 r4, r4\n\t"                 \
+    "smlad r2, r5, r9, r2\n\t"          \
+    "smlad r3, r5, r11, r3\n\t"         \
+    "uxtb16 r5, r5\n\t"                 \
+    "smlad r0, r4, r8, r0\n\t"          \
+    "smlad r1, r4, r10, r1\n\t"         \
+    "smlad r2, r5, r8, r2\n\t"          \
+    "smlad r3, r5, r10, r3\n\t"
+#define REQUANTIZE(sum, to)          \
+    "asr " sum ", " sum ", #7\n\t"   \
+    "smmlar r10, " sum ", r8, r4\n\t" \
+    "add r10, r10, " sum ", asr #31\n\t" \
+    "asr r10, r10, r9\n\t"           \
+    "ssat r10, #8, r10, asr #1\n\t"  \
+    "strb r10, [" to "], #1\n\t"
+
+/* Every pair of filters over one pair of pixels: r0 to r3 are the sums of filters a, b and pixels
+   0, 1; r6 runs through the weights, r7 through the pixels; r14 is the job. Compilers keep half of
+   this in memory. Pixel 1 is stored first: if there is none, it is stored where pixel 0 goes. */
+__attribute__((naked)) static void run(job *j) {
+    __asm__ volatile(
+        "push {r4-r11, lr}\n\t"
+        "mov lr, r0\n\t"
+        "ldr r6, [lr, #36]\n\t"
+        "ldr r1, [lr, #4]\n\t" /* the loop runs four quads a turn and is entered in its middle */
+        "rsb r2, r1, #0\n\t"
+        "and r2, r2, #3\n\t"
+        "adr.w r3, 3f\n\t"
+        "add r2, r2, r2, lsl #1\n\t"
+        "add r3, r3, r2, lsl #4\n\t" /* a quad has 48 bytes of code */
+        "add r3, r3, #1\n\t"
+        "add r1, r1, #3\n\t"
+        "lsr r1, r1, #2\n\t"
+        "strd r1, r3, [lr, #4]\n"
+        "2:\n\t"
+        "ldm lr, {r7, r12}\n\t"
+        "ldrd r8, r9, [lr, #12]\n\t"
+        "ldrd r4, r5, [lr, #20]\n\t"
+        "ldr r10, [lr, #8]\n\t"
+        "ldr r0, [r4]\n\t"
+        "ldr r2, [r4, #12]\n\t"
+        "add r1, r0, r9\n\t"
+        "add r0, r0, r8\n\t"
+        "add r3, r2, r9\n\t"
+        "add r2, r2, r8\n\t"
+        "bx r10\n\t"
+        ".p2align 2\n"
+        "3:\n\t" QUAD QUAD QUAD QUAD
+        "subs r12, r12, #1\n\t"
+        "bne 3b\n\t"
+        "ldrd r7, r5, [lr, #20]\n\t" /* channel, half */
+        "ldrd r12, r11, [lr, #28]\n\t" /* out0, out1 */
+        "ldrd r8, r9, [r7, #4]\n\t"
+        "lsl r4, r5, r9\n\t" REQUANTIZE("r1", "r11") REQUANTIZE("r0", "r12")
+        "ldrd r8, r9, [r7, #16]\n\t"
+        "lsl r4, r5, r9\n\t" REQUANTIZE("r3", "r11") REQUANTIZE("r2", "r12")
+        "add r7, r7, #24\n\t"
+        "str r7, [lr, #20]\n\t"
+        "strd r12, r11, [lr, #28]\n\t"
+        "ldr r4, [lr, #40]\n\t"
+        "cmp r12, r4\n\t"
+        "bne 2b\n\t"
+        "str r6, [lr, #36]\n\t"
+        "pop {r4-r11, pc}");
+}
+#else
+static void run(job *j) {
+    for (; j->to[0] != j->end; j->channel += 2) {
+        const tm_channel *c = j->channel;
+        uint32_t sums[2][2];
+        for (int32_t i = 0; i < 4; i++) sums[i / 2][i % 2] = (uint32_t)c[i / 2].bias + j->correction[i % 2];
+        const uint32_t *pixels = j->columns;
+        for (uint32_t left = j->quads; left; left--, pixels += 4, j->weights += 2)
+            for (int32_t i = 0; i < 4; i++) {
+                const uint32_t w = j->weights[i / 2], *x = pixels + 2 * (i % 2);
+                const int32_t sum = smlad(w, x[1], (int32_t)sums[i / 2][i % 2]);
+                sums[i / 2][i % 2] = (uint32_t)smlad(w & 0x00FF00FF, x[0], sum);
+            }
+        for (int32_t i = 3; i >= 0; i--) {
+            const tm_channel *of = c + i / 2;
+            const int32_t offset = (int32_t)(j->half << of->shift);
+            const int32_t sum = (int32_t)sums[i / 2][i % 2] >> 7;
+            j->to[i % 2][i / 2] = (int8_t)requantize(sum, of->multiplier, offset, of->shift);
+        }
+        j->to[0] += 2, j->to[1] += 2;
+    }
+}
+#endif
+#else
+#define PIXEL(columns, i) ((uint32_t *)((uint8_t *)(columns) + (i))) /* bytes, alternating */
+enum { QUAD_WORDS = 2 };
+
+/* Write one pixel's inputs as x + 128, every other byte; return their sum. */
+static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns) {
+    uint8_t *to = (uint8_t *)columns;
+    uint32_t sum = 0;
+    for (quads *= 4; quads; quads--, to += 2) sum += *to = *from++ ^ 0x80;
+    return sum;
+}
+
+/* Add the products of two filters and two pixels to their sums: a0, a1, b0, b1. */
+#ifdef __ARM_ARCH_6M__
+#define TAP(a, b)                  \
+    "ldrb r2, [r0, #" a "]\n\t"   \
+    "ldrb r3, [r0, #" b "]\n\t"   \
+    "ldrb r4, [r1, #" a "]\n\t"   \
+    "ldrb r5, [r1, #" b "]\n\t"   \
+    "mov r6, r2\n\t"              \
+    "muls r6, r4, r6\n\t"         \
+    "muls r2, r5, r2\n\t"         \
+    "muls r4, r3, r4\n\t"         \
+    "muls r5, r3, r5\n\t"         \
+    "add r8, r6\n\t"              \
+    "add r9, r2\n\t"              \
+    "add r10, r4\n\t"             \
+    "add r11, r5\n\t"
+
+/* Eight low registers multiply, the high ones hold the sums: compilers keep the sums in memory. */
+__attribute__((naked, noinline)) static void multiply(const uint8_t *w, const uint8_t *x,
+                                                      const uint8_t *end, int32_t sums[4]) {
+    __asm__ volatile(
+        ".syntax unified\n\t" /* GCC writes the older syntax for this core */
+        "push {r3-r7, lr}\n\t"
+        "mov r4, r8\n\t"
+        "mov r5, r9\n\t"
+        "mov r6, r10\n\t"
+        "mov r7, r11\n\t"
+        "push {r4-r7}\n\t"
+        "mov r12, r2\n\t"
+        "ldm r3!, {r4-r7}\n\t"
+        "mov r8, r4\n\t"
+        "mov r9, r5\n\t"
+        "mov r10, r6\n\t"
+        "mov r11, r7\n"
+        "1:\n\t" TAP("0", "1") TAP("2", "3") TAP("4", "5") TAP("6", "7")
+        "adds r0, #8\n\t"
+        "adds r1, #8\n\t"
+        "cmp r1, r12\n\t"
+        "bne 1b\n\t"
+        "ldr r3, [sp, #16]\n\t"
+        "mov r4, r8\n\t"
+        "mov r5, r9\n\t"
+        "mov r6, r10\n\t"
+        "mov r7, r11\n\t"
+        "stm r3!, {r4-r7}\n\t"
+        "pop {r4-r7}\n\t"
+        "mov r8, r4\n\t"
+        "mov r9, r5\n\t"
+        "mov r10, r6\n\t"
+        "mov r11, r7\n\t"
+        "pop {r3-r7, pc}");
+}
+#else
+static inline void multiply(const uint8_t *w, const uint8_t *x, const uint8_t *end, int32_t sums[4]) {
+    int32_t a0 = sums[0], a1 = sums[1], b0 = sums[2], b1 = sums[3];
+    for (; x != end; w += 8, x += 8) {
+        for (int32_t i = 0; i < 8; i += 2) {
+            a0 += w[i] * x[i], a1 += w[i] * x[i + 1];
+            b0 += w[i + 1] * x[i], b1 += w[i + 1] * x[i + 1];
+        }
+    }
+    sums[0] = a0, sums[1] = a1, sums[2] = b0, sums[3] = b1;
+}
+#endif
+
+static void run(job *j) {
+    const uint8_t *w = (const uint8_t *)j->weights;
+    const uint8_t *x = (const uint8_t *)j->columns;
+    for (; j->to[0] != j->end; j->channel += 2, w += 8 * j->quads) {
+        const tm_channel *c = j->channel;
+        int32_t sums[4];
+        for (int32_t i = 0; i < 4; i++) sums[i] = (int32_t)((uint32_t)c[i / 2].bias + j->correction[i % 2]);
+        multiply(w, x, x + 8 * j->quads, sums);
+        for (int32_t i = 3; i >= 0; i--) {
+            const tm_channel *of = c + i / 2;
+            const int32_t offset = (int32_t)(j->half << of->shift);
+            j->to[i % 2][i / 2] = (int8_t)requantize(2 * sums[i], of->multiplier, offset, of->shift);
+        }
+        j->to[0] += 2, j->to[1] += 2;
+    }
+    j->weights = (const uint32_t *)w;
+}
+#endif
+
+/* All filters over the pixels that wait in the job's columns. An odd last filter has a partner in
+   the tables, whose answers are thrown away. */
+static void filter(const tm_conv *layer, job *j, int8_t *to, uint32_t one) {
+    const uint32_t channels = layer->window.output_channels, quads = j->quads;
+    int8_t last[4];
+    j->weights = layer->weights, j->channel = layer->channels;
+    j->to[0] = to, j->to[1] = one ? to : to + channels, j->end = to + (channels & ~1u);
+    if (channels > 1) run(j);
+    if (channels & 1) {
+        j->quads = quads;
+        j->to[0] = last, j->to[1] = last + 2, j->end = last + 2;
+        run(j);
+        to[channels - 1] = last[0];
+        if (!one) to[2 * channels - 1] = last[2];
+    }
+    j->quads = quads;
+}
+
+void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
+    const tm_window *w = &layer->window;
+    const uint32_t pixels = (uint32_t)w->output_height * w->output_width;
+    const uint32_t taps = (uint32_t)w->kernel_height * w->kernel_width * w->input_channels;
+    const uint32_t quads = (taps + 3) / 4;
+    const int direct = taps == w->input_channels && taps % 4 == 0 && w->stride_height == 1 && w->stride_width == 1;
+    job j = {.columns = scratch, .quads = quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
+    uint8_t *window = (uint8_t *)(j.columns + QUAD_WORDS * quads);
+    int32_t y = 0, x = 0;
+    for (uint32_t i = 0; i < 4; i++) window[4 * quads - 4 + i] = 0;
+    for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
+        const uint32_t one = pixel + 1 == pixels;
+        for (uint32_t i = 0; i < 2 - one; i++) {
+            const uint8_t *from = window;
+            if (direct) {
+                from = (const uint8_t *)input + (pixel + i) * taps;
+            } else {
+                gather(layer, input, y - w->padding_top, x - w->padding_left, window);
+                if ((x += w->stride_width) == w->stride_width * w->output_width) x = 0, y += w->stride_height;
+            }
+            j.correction[i] = -128 * expand(from, quads, PIXEL(j.columns, i));
+        }
+        filter(layer, &j, output + pixel * w->output_channels, one);
+    }
+}

@@ -1,0 +1,274 @@
+/* Depthwise convolution, one channel at a time: its plane is copied to int16 with its padding, then
+   the filter moves over it. Because a plane is read before it is written, output may be the input.
+   Without DSP instructions the plane holds x + 128 in uint8: an unsigned load has an offset on every
+   core. The 128 are taken back in the bias. */
+#include "arithmetic.h"
+#include "kernels.h"
+
+#ifdef TINYML_DSP
+typedef int16_t cell;
+enum { EXTRA = 0 };
+#else
+typedef uint8_t cell;
+enum { EXTRA = 128 };
+#endif
+
+/* What a filter needs to move over a plane. The order of the fields counts: see filter_3x3(). */
+typedef struct {
+    uint32_t taps[6]; /* of a 3x3 filter: (2 k0, 2 k1), (2 k1, 2 k2) for each row */
+    int32_t multiplier, offset, shift, bias;
+    int32_t step;       /* bytes from one output to the next */
+    const cell *end;     /* of the first of three rows, where pairs of outputs are made */
+    uint32_t last_tap;  /* again */
+    const cell *plane;
+    int32_t pitch_bytes;          /* of a row of the plane */
+    int32_t pair_bytes, rows, single; /* pairs of outputs in a row, rows, outputs one by one in a row */
+    int32_t down_bytes;               /* from a row of outputs to the next, in the plane */
+    int8_t *output;
+} job;
+
+/* Copy one channel of an image into the middle of a padded plane. */
+static void gather(const tm_window *w, const int8_t *input, cell *plane, int32_t pitch) {
+    const int32_t channels = w->input_channels, width = w->input_width;
+    plane += w->padding_top * pitch + w->padding_left;
+#pragma GCC unroll 1
+    for (int32_t y = w->input_height; y > 0; y--, plane += pitch) {
+        cell *to = plane;
+        if (width & 1) *to++ = (cell)(*input + EXTRA), input += channels;
+        if (width & 2) {
+            to[0] = (cell)(*input + EXTRA), input += channels;
+            to[1] = (cell)(*input + EXTRA), input += channels;
+            to += 2;
+        }
+#pragma GCC unroll 1
+        for (int32_t left = width >> 2; left > 0; left--, to += 4) {
+            to[0] = (cell)(*input + EXTRA), input += channels;
+            to[1] = (cell)(*input + EXTRA), input += channels;
+            to[2] = (cell)(*input + EXTRA), input += channels;
+            to[3] = (cell)(*input + EXTRA), input += channels;
+        }
+    }
+}
+
+static inline int8_t finish(const job *j, int32_t doubled) {
+    return (int8_t)requantize(doubled, j->multiplier, j->offset, j->shift);
+}
+
+#ifdef TINYML_DSP
+static inline uint32_t pair(int32_t low_half, int32_t high_half) {
+    return (uint32_t)(low_half & 0xFFFF) | (uint32_t)high_half << 16;
+}
+
+#ifdef __ARM_FEATURE_DSP
+#define TWO_OUTPUTS(row, left, right)     \
+    "ldrd r10, r11, [" row "], #4\n\t"    \
+    "smlad r12, " left ", r10, r12\n\t"   \
+    "smlabt lr, " left ", r10, lr\n\t"    \
+    "smlatb r12, " right ", r11, r12\n\t" \
+    "smlad lr, " right ", r11, lr\n\t"
+#define ONE_OUTPUT(row, left, right)    \
+    "ldrd r10, r11, [" row "], #4\n\t" \
+    "smlad r12, " left ", r10, r12\n\t" \
+    "smlatb r12, " right ", r11, r12\n\t"
+#define REQUANTIZE(sum)                \
+    "smmlar r9, " sum ", r10, r11\n\t" \
+    "add r9, r9, " sum ", asr #31\n\t"
+#define STORE(address)                \
+    "asr r9, r9, r12\n\t"             \
+    "ssat r9, #8, r9, asr #1\n\t"     \
+    "strb r9, [" address "]\n\t"
+
+/* With stride 1, two neighbouring outputs a turn; a last one, and all of stride 2, one by one: r12
+   and r14 are twice the sums, r0 to r2 run through three rows of the plane, r3 through the output,
+   r4 to r9 are the taps. The rest of the job is copied to the stack: multiplier 0, offset 4,
+   shift 8, bias 12, step 16, end 20, last tap 24, plane 28, pitch 32, pairs 36, rows 40, single 44,
+   down 48. */
+__attribute__((naked)) static void filter_3x3(const job *j) {
+    __asm__ volatile(
+        "push {r4-r11, lr}\n\t"
+        "sub sp, #52\n\t"
+        "mov lr, r0\n\t"
+        "add lr, #24\n\t"
+        "ldm lr!, {r4-r11}\n\t"
+        "stm sp, {r4-r11}\n\t"
+        "ldm lr, {r4-r9}\n\t"
+        "add lr, sp, #32\n\t"
+        "stm lr, {r4-r8}\n\t"
+        "mov r3, r9\n\t"
+        "ldm r0, {r4-r9}\n"
+        "1:\n\t" /* a row */
+        "ldr r0, [sp, #28]\n\t"
+        "ldr r10, [sp, #32]\n\t"
+        "add r1, r0, r10\n\t"
+        "add r2, r1, r10\n\t"
+        "ldr r10, [sp, #48]\n\t"
+        "add r10, r0, r10\n\t"
+        "str r10, [sp, #28]\n\t"
+        "ldr r11, [sp, #36]\n\t"
+        "add r11, r0, r11\n\t"
+        "str r11, [sp, #20]\n\t"
+        "cmp r0, r11\n\t"
+        "bhs 3f\n"
+        "2:\n\t" /* two outputs */
+        "ldr r9, [sp, #24]\n\t"
+        "ldr r12, [sp, #12]\n\t"
+        "mov lr, r12\n\t" /**/
+        TWO_OUTPUTS("r0", "r4", "r5") TWO_OUTPUTS("r1", "r6", "r7") TWO_OUTPUTS("r2", "r8", "r9")
+        "ldrd r10, r11, [sp]\n\t" REQUANTIZE("r12")
+        "ldr r12, [sp, #8]\n\t" STORE("r3") REQUANTIZE("lr")
+        "ldrd r10, r11, [sp, #16]\n\t" STORE("r3, r10")
+        "add r3, r3, r10, lsl #1\n\t"
+        "cmp r0, r11\n\t"
+        "blo 2b\n"
+        "3:\n\t"
+        "ldr lr, [sp, #44]\n\t"
+        "cmp lr, #0\n\t"
+        "beq 4f\n"
+        "5:\n\t" /* one output */
+        "ldr r9, [sp, #24]\n\t"
+        "ldr r12, [sp, #12]\n\t" /**/
+        ONE_OUTPUT("r0", "r4", "r5") ONE_OUTPUT("r1", "r6", "r7") ONE_OUTPUT("r2", "r8", "r9")
+        "ldrd r10, r11, [sp]\n\t" REQUANTIZE("r12")
+        "ldr r12, [sp, #8]\n\t" STORE("r3")
+        "ldr r10, [sp, #16]\n\t"
+        "add r3, r3, r10\n\t"
+        "subs lr, lr, #1\n\t"
+        "bne 5b\n"
+        "4:\n\t"
+        "ldr r10, [sp, #40]\n\t"
+        "subs r10, #1\n\t"
+        "str r10, [sp, #40]\n\t"
+        "bne 1b\n\t"
+        "add sp, #52\n\t"
+        "pop {r4-r11, pc}");
+}
+#else
+static int32_t sum_of_3x3(const job *j, const cell *plane, int32_t second) {
+    int32_t sum = j->bias;
+    for (int32_t k = 0; k < 3; k++, plane += j->pitch_bytes / 2) {
+        const uint32_t left = load_word(plane), right = load_word(plane + 2);
+        if (second)
+            sum = smlabt(j->taps[2 * k], left, smlad(j->taps[2 * k + 1], right, sum));
+        else
+            sum = smlatb(j->taps[2 * k + 1], right, smlad(j->taps[2 * k], left, sum));
+    }
+    return sum;
+}
+
+static void filter_3x3(const job *j) {
+    const cell *plane = j->plane;
+    int8_t *output = j->output;
+    for (int32_t row = 0; row < j->rows; row++, plane += j->down_bytes / 2) {
+        const cell *at = plane;
+        for (; at < plane + j->pair_bytes / 2; at += 2, output += 2 * j->step) {
+            output[0] = finish(j, sum_of_3x3(j, at, 0));
+            output[j->step] = finish(j, sum_of_3x3(j, at, 1));
+        }
+        for (int32_t i = 0; i < j->single; i++, at += 2, output += j->step)
+            *output = finish(j, sum_of_3x3(j, at, 0));
+    }
+}
+#endif
+
+static void set_taps(job *j, const int8_t *k) {
+    for (int32_t i = 0; i < 3; i++, k += 3) {
+        j->taps[2 * i] = pair(2 * k[0], 2 * k[1]);
+        j->taps[2 * i + 1] = pair(2 * k[1], 2 * k[2]);
+    }
+    j->last_tap = j->taps[5];
+}
+
+static inline int32_t dot(const int8_t *weights, const cell *values, int32_t count, int32_t sum) {
+    for (; count > 1; count -= 2, weights += 2, values += 2)
+        sum = smlad(pair(weights[0], weights[1]), load_word(values), sum);
+    return count ? sum + *weights * *values : sum;
+}
+#else
+static inline int32_t dot(const int8_t *weights, const cell *values, int32_t count, int32_t sum) {
+    for (; count; count--) sum += *weights++ * *values++;
+    return sum;
+}
+
+static void filter_3x3(const tm_window *w, const job *j, const int8_t *k) {
+    const int32_t k0 = k[0], k1 = k[1], k2 = k[2], k3 = k[3], k4 = k[4], k5 = k[5], k6 = k[6], k7 = k[7], k8 = k[8];
+    const cell *plane = j->plane;
+    int8_t *output = j->output;
+    for (int32_t row = 0; row < j->rows; row++, plane += w->stride_height * j->pitch_bytes) {
+        const cell *a = plane, *b = a + j->pitch_bytes, *c = b + j->pitch_bytes;
+        for (int32_t x = w->output_width; x > 0; x--, output += j->step) {
+            int32_t sum = k0 * a[0] + k1 * a[1] + k2 * a[2];
+            sum += k3 * b[0] + k4 * b[1] + k5 * b[2];
+            sum += k6 * c[0] + k7 * c[1] + k8 * c[2];
+            *output = finish(j, 2 * sum + j->bias);
+            a += w->stride_width, b += w->stride_width, c += w->stride_width;
+        }
+    }
+}
+#endif
+
+static void filter(const tm_window *w, const job *j, const int8_t *taps) {
+    const int32_t pitch = j->pitch_bytes / (int32_t)sizeof(cell);
+    const cell *plane = j->plane;
+    int8_t *output = j->output;
+    for (int32_t y = 0; y < w->output_height; y++, plane += w->stride_height * pitch) {
+        const cell *start = plane;
+        for (int32_t x = 0; x < w->output_width; x++, start += w->stride_width, output += j->step) {
+            const int8_t *weights = taps;
+            const cell *row = start;
+            int32_t sum = 0;
+            for (int32_t i = 0; i < w->kernel_height; i++, row += pitch, weights += w->kernel_width)
+                sum = dot(weights, row, w->kernel_width, sum);
+            *output = finish(j, 2 * sum + j->bias);
+        }
+    }
+}
+
+/* One channel, by the filter that suits. */
+static void move(const tm_window *w, job *j, const int8_t *weights) {
+    const int small = w->kernel_height == 3 && w->kernel_width == 3;
+#ifdef TINYML_DSP
+    if (small && w->stride_width <= 2) {
+        set_taps(j, weights);
+        filter_3x3(j);
+#else
+    if (small) {
+        filter_3x3(w, j, weights);
+#endif
+    } else {
+        filter(w, j, weights);
+    }
+}
+
+void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
+    const tm_window *w = &layer->window;
+    const int32_t multiplier = w->output_channels / w->input_channels;
+    const int32_t taps = w->kernel_height * w->kernel_width;
+    const int32_t right = (w->output_width - 1) * w->stride_width + w->kernel_width;
+    const int32_t width = w->padding_left + w->input_width;
+    const int32_t bottom = (w->output_height - 1) * w->stride_height + w->kernel_height;
+    const int32_t height = w->padding_top + w->input_height;
+    const int32_t pitch = ((right > width ? right : width) + 2) & ~1;
+    job j = {.step = w->output_channels,
+             .plane = scratch,
+             .pitch_bytes = (int32_t)sizeof(cell) * pitch,
+             .pair_bytes = w->stride_width == 1 ? 2 * (w->output_width & ~1) : 0,
+             .rows = w->output_height,
+             .single = w->stride_width == 1 ? w->output_width & 1 : w->output_width,
+             .down_bytes = w->stride_height * (int32_t)sizeof(cell) * pitch,
+             .output = output};
+    cell *plane = scratch;
+    for (int32_t i = (bottom > height ? bottom : height) * pitch - 1; i >= 0; i--)
+        plane[i] = (cell)(layer->input_zero_point + EXTRA);
+    const int8_t *weights = layer->weights;
+    const tm_channel *c = layer->channels;
+    for (int32_t channel = 0; channel < w->output_channels; channel++, c++, j.output++) {
+        if (channel % multiplier == 0) gather(w, input++, plane, pitch);
+        const uint32_t half = 2u * (uint32_t)layer->output_zero_point + 1;
+        j.multiplier = c->multiplier, j.shift = c->shift, j.offset = (int32_t)(half << c->shift);
+        int32_t sum = c->bias;
+        for (int32_t i = 0; i < taps; i++) sum -= EXTRA * weights[i];
+        j.bias = (int32_t)((uint32_t)sum << 1);
+        move(w, &j, weights);
+        weights += taps;
+    }
+}

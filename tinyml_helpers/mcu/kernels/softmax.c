@@ -1,0 +1,42 @@
+/* Softmax in fixed point. e^-d is read from a table made when the code was generated: there are
+   only 256 differences d between two int8. */
+#include "arithmetic.h"
+#include "kernels.h"
+
+/* Multiply by 2^bits, saturated. */
+static int32_t saturating_left(int32_t value, int32_t bits) {
+    const int32_t most = INT32_MAX >> bits;
+    return value > most ? INT32_MAX : value < -most - 1 ? INT32_MIN : value * (1 << bits);
+}
+
+/* 1 / (1 + x) for 0 <= x < 1, 31 fraction bits, by three steps of Newton's method. */
+static int32_t one_over_one_plus(int32_t x) {
+    const int32_t half = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
+    int32_t y = 1515870810 + doubling_high_mul(half, -1010580540); /* 48/17 - 32/17 half, 29 bits */
+    for (int32_t i = 0; i < 3; i++) {
+        const int32_t error = (1 << 29) - doubling_high_mul(half, y);
+        y += saturating_left(doubling_high_mul(y, error), 2);
+    }
+    return saturating_left(y, 1);
+}
+
+void tm_softmax(const int32_t *exponentials, uint32_t known, const int8_t *input, int8_t *output,
+                uint32_t rows, uint32_t columns) {
+    for (; rows; rows--, input += columns, output += columns) {
+        int32_t largest = -128, sum = 0;
+        for (uint32_t i = 0; i < columns; i++) largest = input[i] > largest ? input[i] : largest;
+        for (uint32_t i = 0; i < columns; i++) {
+            const uint32_t below = (uint32_t)(largest - input[i]);
+            if (below < known) sum += rounding_shift(exponentials[below], 12);
+        }
+        const int32_t zeros = __builtin_clz((uint32_t)sum);
+        const int32_t inverse = one_over_one_plus((int32_t)(((uint32_t)sum << zeros) - 0x80000000u));
+        for (uint32_t i = 0; i < columns; i++) {
+            const uint32_t below = (uint32_t)(largest - input[i]);
+            int32_t share = 0;
+            if (below < known)
+                share = rounding_shift(doubling_high_mul(inverse, exponentials[below]), 12 - zeros + 23);
+            output[i] = (int8_t)clamp(share - 128, -128, 127);
+        }
+    }
+}

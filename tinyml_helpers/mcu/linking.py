@@ -1,0 +1,61 @@
+"""Make a program of a network, and say by how much it is too large if it is."""
+
+from __future__ import annotations
+
+from tinyml_helpers import devices
+from tinyml_helpers.devices import Device
+from tinyml_helpers.mcu import toolchain
+from tinyml_helpers.mcu.codegen import Program
+from tinyml_helpers.mcu.image import Image
+from tinyml_helpers.mcu.toolchain import ToolchainError
+
+_NO_LIMIT_BYTES = 64 << 20
+_MAIN = '#include "{0}.h"\n\nint main(void) {{\n    {0}_invoke();\n    return 0;\n}}\n'
+
+
+class DoesNotFitError(ValueError):
+    """The network needs more flash or RAM than the device has."""
+
+
+def link(program: Program, device: Device, optimize: str) -> Image:
+    """Compile a network and a `main` that runs it once.
+
+    Args:
+        program: the network as C.
+        device: its core, flash and RAM count.
+        optimize: the compiler's flag.
+
+    Raises:
+        DoesNotFitError: flash or RAM is too small; the message has the numbers.
+    """
+    sources = {**program.files, "main.c": _MAIN.format(program.name)}
+
+    def compiled(flash_bytes: int, ram_bytes: int) -> Image:
+        return toolchain.compile(
+            sources, device.core, optimize=optimize, flash_bytes=flash_bytes, ram_bytes=ram_bytes
+        )
+
+    try:
+        return compiled(device.flash_bytes, device.ram_bytes)
+    except ToolchainError as error:
+        if "will not fit" not in str(error):
+            raise
+        image = compiled(_NO_LIMIT_BYTES, _NO_LIMIT_BYTES)
+        raise DoesNotFitError(_does_not_fit(image, device)) from error
+
+
+def _does_not_fit(image: Image, device: Device) -> str:
+    ram_bytes = image.ram_bytes + toolchain.LEAST_STACK_BYTES
+    larger = [
+        d.key
+        for d in devices.catalogue()
+        if toolchain.core_name(d.core) in toolchain.CORES
+        and d.flash_bytes >= image.flash_bytes
+        and d.ram_bytes >= ram_bytes
+    ]
+    return (
+        f"the network does not fit {device.name}: "
+        f"flash {image.flash_bytes:,} of {device.flash_bytes:,} bytes, "
+        f"RAM {ram_bytes:,} of {device.ram_bytes:,} bytes with the least stack; "
+        f"it fits {', '.join(larger) or 'no device of the catalogue'}"
+    )

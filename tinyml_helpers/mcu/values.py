@@ -1,0 +1,53 @@
+"""Between real numbers and int8, exactly as QUANTIZE and DEQUANTIZE do it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyml_helpers.mcu.graph import Tensor
+
+
+def quantized(x: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
+    """Values for a tensor: as they are if they have its type, real numbers quantized to int8.
+
+    Args:
+        x: int8, or real numbers.
+        tensor: decides size, scale and zero point.
+
+    Raises:
+        ValueError: a wrong size or type, or a value that is no number.
+    """
+    if x.size != tensor.size:
+        raise ValueError(
+            f"the input has {x.size:,} values, the network takes {tensor.size:,}: {tensor.shape}"
+        )
+    if x.dtype == tensor.dtype:
+        return x
+    if not np.issubdtype(x.dtype, np.floating):
+        raise ValueError(f"the input is {x.dtype}: give {tensor.dtype}, or float to be quantized")
+    if not np.isfinite(x).all():
+        raise ValueError("the input holds values that are no numbers")
+    if tensor.dtype == "float32":
+        return x.astype(np.float32)
+    steps = x.astype(np.float32) / np.float32(tensor.scale)
+    rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + tensor.zero_point
+    # Halves away from zero; just below one half, the sum above would round up.
+    rounded -= np.where(
+        np.abs(steps - np.trunc(steps)) < 0.5, rounded - tensor.zero_point - np.trunc(steps), 0
+    )
+    return np.asarray(np.clip(rounded, -128, 127), np.int8)
+
+
+def dequantized(x: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.float32]:
+    """Real numbers behind the values of a tensor.
+
+    Args:
+        x: int8, or float32 if the tensor is.
+        tensor: decides scale and zero point.
+    """
+    if tensor.dtype != "int8":
+        return x.astype(np.float32)
+    return np.float32(tensor.scale) * (x.astype(np.float32) - np.float32(tensor.zero_point))
