@@ -97,8 +97,8 @@ def paired_error(answer: float) -> Verdict:
     deviation = math.sqrt(sum((gain - mean) ** 2 for gain in gains) / 3)
     if math.isclose(answer, deviation / 2, abs_tol=0.006):
         return right(
-            "The mean gain, 0.8, is three standard errors: unlikely to be luck. The students' own "
-            "accuracies lay up to 2.6 points apart; taken in pairs that does not matter."
+            "The mean gain, 0.8, is three standard errors: a good sign, and with four pairs no proof. "
+            "The students' own accuracies lay up to 2.6 points apart; in pairs that does not matter."
         )
     if math.isclose(answer, deviation, abs_tol=0.006):
         return hint("That is the spread of single gains. A mean of four strays half as far.")
