@@ -37,9 +37,10 @@ class StraightThrough(torch.autograd.Function):
         values, scale, low, high = given
         # Times the inverse, not divided by the scale: PyTorch does it so, to the last bit.
         steps = torch.mul(values, 1 / scale).round_()
+        if not ctx.needs_input_grad[0]:
+            return steps.clamp_(low, high).mul_(scale)
         kept = steps.clamp(low, high)
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(kept == steps)
+        ctx.save_for_backward(kept == steps)
         return kept.mul_(scale)
 
     @staticmethod
@@ -59,8 +60,7 @@ class FakeQuantize(tq.FakeQuantize):
             # Only the extremes count, and amin is many times as fast as the observer's own aminmax.
             super().forward(seen if self.is_per_channel else torch.stack((seen.amin(), seen.amax())))
         scale = self.scale.reshape((-1,) + (1,) * (X.ndim - 1)) if self.is_per_channel else self.scale
-        # With a scale per channel the integers are symmetric, and all zero points 0.
-        zero_point = int(self.zero_point[0])
+        zero_point = int(self.zero_point[0])  # with a scale per channel all are 0
         limits = self.quant_min - zero_point, self.quant_max - zero_point
         return torch.as_tensor(StraightThrough.apply(X, scale, *limits))
 
