@@ -85,9 +85,9 @@ def _macs(operator: Operator, graph: Graph) -> int:
     if operator.type == "DEPTHWISE_CONV_2D" and len(shapes[1]) == 4:
         return outputs * math.prod(shapes[1][1:3])
     if operator.type in ("FULLY_CONNECTED", "BATCH_MATMUL") and shapes[1]:
-        # The inner dimension is the last one of the first factor for both.
-        inner = shapes[1][-1] if operator.type == "FULLY_CONNECTED" else shapes[0][-1:]
-        return outputs * (inner if isinstance(inner, int) else math.prod(inner))
+        # Weights of a full connection are [outputs, inputs].
+        factor = shapes[1] if operator.type == "FULLY_CONNECTED" else shapes[0]
+        return outputs * math.prod(factor[-1:])
     if operator.type == "TRANSPOSE_CONV" and len(shapes[1]) == 4:
         return math.prod(shapes[2]) * math.prod(shapes[1][:3])
     return 0

@@ -103,4 +103,36 @@ static inline int32_t requantize_once(int32_t doubled, int32_t multiplier, int32
     return half_saturate8(smmla(doubled, multiplier, offset) >> shift);
 }
 
+#ifdef __ARM_ARCH_6M__
+/* Begin and end of a naked function (weights r0, inputs r1, end r2, four sums r3): low registers
+   multiply, the high ones r8 to r11 hold the sums, and r12 the end. Compilers keep sums in memory. */
+#define SUMS_TO_HIGH_REGISTERS \
+    ".syntax unified\n\t" /* GCC writes the older syntax for this core */ \
+    "push {r3-r7, lr}\n\t" \
+    "mov r4, r8\n\t" \
+    "mov r5, r9\n\t" \
+    "mov r6, r10\n\t" \
+    "mov r7, r11\n\t" \
+    "push {r4-r7}\n\t" \
+    "mov r12, r2\n\t" \
+    "ldm r3!, {r4-r7}\n\t" \
+    "mov r8, r4\n\t" \
+    "mov r9, r5\n\t" \
+    "mov r10, r6\n\t" \
+    "mov r11, r7\n"
+#define SUMS_TO_MEMORY \
+    "ldr r3, [sp, #16]\n\t" \
+    "mov r4, r8\n\t" \
+    "mov r5, r9\n\t" \
+    "mov r6, r10\n\t" \
+    "mov r7, r11\n\t" \
+    "stm r3!, {r4-r7}\n\t" \
+    "pop {r4-r7}\n\t" \
+    "mov r8, r4\n\t" \
+    "mov r9, r5\n\t" \
+    "mov r10, r6\n\t" \
+    "mov r11, r7\n\t" \
+    "pop {r3-r7, pc}"
+#endif
+
 #endif

@@ -217,40 +217,16 @@ static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns) {
     "add r10, r4\n\t"             \
     "add r11, r5\n\t"
 
-/* Eight low registers multiply, the high ones hold the sums: compilers keep the sums in memory. */
 __attribute__((naked, noinline)) static void multiply(const uint8_t *w, const uint8_t *x,
                                                       const uint8_t *end, int32_t sums[4]) {
     __asm__ volatile(
-        ".syntax unified\n\t" /* GCC writes the older syntax for this core */
-        "push {r3-r7, lr}\n\t"
-        "mov r4, r8\n\t"
-        "mov r5, r9\n\t"
-        "mov r6, r10\n\t"
-        "mov r7, r11\n\t"
-        "push {r4-r7}\n\t"
-        "mov r12, r2\n\t"
-        "ldm r3!, {r4-r7}\n\t"
-        "mov r8, r4\n\t"
-        "mov r9, r5\n\t"
-        "mov r10, r6\n\t"
-        "mov r11, r7\n"
+        SUMS_TO_HIGH_REGISTERS
         "1:\n\t" TAP("0", "1") TAP("2", "3") TAP("4", "5") TAP("6", "7")
         "adds r0, #8\n\t"
         "adds r1, #8\n\t"
         "cmp r1, r12\n\t"
         "bne 1b\n\t"
-        "ldr r3, [sp, #16]\n\t"
-        "mov r4, r8\n\t"
-        "mov r5, r9\n\t"
-        "mov r6, r10\n\t"
-        "mov r7, r11\n\t"
-        "stm r3!, {r4-r7}\n\t"
-        "pop {r4-r7}\n\t"
-        "mov r8, r4\n\t"
-        "mov r9, r5\n\t"
-        "mov r10, r6\n\t"
-        "mov r11, r7\n\t"
-        "pop {r3-r7, pc}");
+        SUMS_TO_MEMORY);
 }
 #else
 static inline void multiply(const uint8_t *w, const uint8_t *x, const uint8_t *end, int32_t sums[4]) {

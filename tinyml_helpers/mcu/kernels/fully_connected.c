@@ -88,41 +88,17 @@ static uint32_t expand(const int8_t *from, uint32_t count, uint32_t *words) {
     "add r10, r5\n\t"                \
     "add r11, r6\n\t"
 
-/* Low registers multiply, the high ones hold the sums: see conv_2d.c. */
 __attribute__((naked, noinline)) static void add_products(const uint8_t *w, const uint8_t *x,
                                                           const uint8_t *end, int32_t sums[4]) {
     __asm__ volatile(
-        ".syntax unified\n\t"
-        "push {r3-r7, lr}\n\t"
-        "mov r4, r8\n\t"
-        "mov r5, r9\n\t"
-        "mov r6, r10\n\t"
-        "mov r7, r11\n\t"
-        "push {r4-r7}\n\t"
-        "mov r12, r2\n\t"
-        "ldm r3!, {r4-r7}\n\t"
-        "mov r8, r4\n\t"
-        "mov r9, r5\n\t"
-        "mov r10, r6\n\t"
-        "mov r11, r7\n"
+        SUMS_TO_HIGH_REGISTERS
         "1:\n\t" TAP("0", "0", "1", "2", "3") TAP("1", "4", "5", "6", "7")
         TAP("2", "8", "9", "10", "11") TAP("3", "12", "13", "14", "15")
         "adds r0, #16\n\t"
         "adds r1, #4\n\t"
         "cmp r1, r12\n\t"
         "bne 1b\n\t"
-        "ldr r3, [sp, #16]\n\t"
-        "mov r4, r8\n\t"
-        "mov r5, r9\n\t"
-        "mov r6, r10\n\t"
-        "mov r7, r11\n\t"
-        "stm r3!, {r4-r7}\n\t"
-        "pop {r4-r7}\n\t"
-        "mov r8, r4\n\t"
-        "mov r9, r5\n\t"
-        "mov r10, r6\n\t"
-        "mov r11, r7\n\t"
-        "pop {r3-r7, pc}");
+        SUMS_TO_MEMORY);
 }
 #else
 static inline void add_products(const uint8_t *w, const uint8_t *x, const uint8_t *end, int32_t sums[4]) {
