@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import prune
 from torch.utils.flop_counter import FlopCounterMode
 
-from tinyml_helpers import cost, devices, models_mlperf
+from tinyml_helpers import cost, devices, models
 from tinyml_helpers.compat import import_torchvision
 from tinyml_helpers.cost import boards, latency
 
@@ -93,8 +93,8 @@ def test_any_convolution_against_the_formula(case: tuple[nn.Conv2d, tuple[int, .
 
 
 def test_agrees_with_torch_counting_on_real_numbers() -> None:
-    for task, shape in models_mlperf.INPUT_SHAPES.items():
-        model = models_mlperf.build(task).eval()
+    for task, shape in models.mlperf.INPUT_SHAPES.items():
+        model = models.mlperf.build(task).eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model(torch.zeros(shape))
         assert cost.count(model, shape).macs == counter.get_total_flops() // 2
@@ -274,7 +274,7 @@ def test_peak_of_a_chain_is_its_largest_pair(sizes: list[int]) -> None:
 
 def test_depthwise_separable_network_as_measured() -> None:
     """DS-CNN: two maps of 25 x 5 x 64; engines that compile ahead were measured at 16.0 KB."""
-    counted = cost.count(models_mlperf.ds_cnn(), (1, 1, 49, 10)).at(8)
+    counted = cost.count(models.mlperf.ds_cnn(), (1, 1, 49, 10)).at(8)
     assert counted.ram_bytes == 2 * 25 * 5 * 64
 
 
@@ -330,18 +330,18 @@ def test_comparison_is_a_table_with_units() -> None:
 @pytest.fixture(scope="module")
 def mlperf() -> dict[str, cost.ModelCost]:
     return {
-        task: cost.count(models_mlperf.build(task), shape)
-        for task, shape in models_mlperf.INPUT_SHAPES.items()
+        task: cost.count(models.mlperf.build(task), shape)
+        for task, shape in models.mlperf.INPUT_SHAPES.items()
     }
 
 
 def test_published_macs_to_the_last_digit(mlperf: dict[str, cost.ModelCost]) -> None:
-    assert {task: counted.macs for task, counted in mlperf.items()} == models_mlperf.PUBLISHED_MACS
+    assert {task: counted.macs for task, counted in mlperf.items()} == models.mlperf.PUBLISHED_MACS
 
 
 def test_unknown_task() -> None:
     with pytest.raises(ValueError, match="unknown task 'kws': choose one of keyword spotting"):
-        models_mlperf.build("kws")
+        models.mlperf.build("kws")
 
 
 def test_eight_cells_within_25_percent(mlperf: dict[str, cost.ModelCost]) -> None:
@@ -395,7 +395,7 @@ def test_speeds_of_other_cores_are_the_measured_ones() -> None:
 
 @pytest.mark.parametrize(("device", "core"), [("pico", "Cortex-M0+"), ("esp32s3", "Xtensa LX7")])
 def test_speeds_from_one_person_detector(device: str, core: str) -> None:
-    grey = models_mlperf.mobilenet()
+    grey = models.mlperf.mobilenet()
     grey.stem.conv = nn.Conv2d(1, 8, 3, stride=2, padding=1, bias=False)
     counted = cost.count(grey, (1, 1, 96, 96))
     assert counted.macs == 7_157_888

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyml_helpers import datasets
+from tinyml_helpers.datasets import fashion
 
 
 def test_fashion_is_whole_balanced_and_of_the_stated_types():
@@ -138,8 +139,8 @@ def home(tmp_path, monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("TINYML_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(datasets, "FASHION_URL", f"http://127.0.0.1:{server.server_port}/")
-    monkeypatch.setattr(datasets, "FASHION_MD5", sums)
+    monkeypatch.setattr(fashion, "FASHION_URL", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setattr(fashion, "FASHION_MD5", sums)
     yield served
     server.shutdown()
     server.server_close()
@@ -161,7 +162,7 @@ def test_a_download_that_arrives_changed_is_refused(home):
 
 def test_no_network_is_told_in_one_sentence_with_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYML_CACHE", str(tmp_path))
-    monkeypatch.setattr(datasets, "FASHION_URL", "http://127.0.0.1:9/")
+    monkeypatch.setattr(fashion, "FASHION_URL", "http://127.0.0.1:9/")
     with pytest.raises(datasets.DataError, match=r"check the network.*without full=True"):
         datasets.load_fashion(full=True)
 

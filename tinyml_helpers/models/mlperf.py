@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from tinyml_helpers.models import Residual, classifier, conv_bn, separable
+from tinyml_helpers.models.spine import Residual, classifier, conv_bn, separable
 
 PUBLISHED_MACS = {
     "keyword spotting": 2_656_768,

@@ -1,4 +1,4 @@
-"""The networks of the course.
+"""The spine of the course and the pieces that its networks are made of.
 
 The spine is one family of image classifiers for Fashion-MNIST, `large`, `small` and `tiny`, that goes
 through every technique. Input: float32 [N, 1, 28, 28] in 0..1. Output: logits float32 [N, 10].
