@@ -7,9 +7,10 @@ The steps are there by themselves as well: `graph` reads a .tflite, `codegen` wr
 compiles it, `emulator` runs it.
 """
 
+from tinyml_helpers.mcu.chain import Chain
 from tinyml_helpers.mcu.firmware import Firmware, build
 from tinyml_helpers.mcu.graph import GraphError
 from tinyml_helpers.mcu.linking import DoesNotFitError
 from tinyml_helpers.mcu.lowering import UnsupportedError
 
-__all__ = ["DoesNotFitError", "Firmware", "GraphError", "UnsupportedError", "build"]
+__all__ = ["Chain", "DoesNotFitError", "Firmware", "GraphError", "UnsupportedError", "build"]

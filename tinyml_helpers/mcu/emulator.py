@@ -20,7 +20,7 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no t
 
 from tinyml_helpers.mcu.counting import attach
 from tinyml_helpers.mcu.faults import EmulatorError, explain, place
-from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, Image, Symbol
+from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, SENSOR_BASE, Image, Symbol
 
 _SYSTEM_PAGE, _PAGE_BYTES = 0xE000_E000, 4096  # holds the register that switches the FPU on
 _COUNTER_PAGE, _COUNTER = 0xE000_1000, 4  # the core's cycle counter, DWT->CYCCNT
@@ -96,6 +96,9 @@ class Machine:
             start = address - FLASH_BASE
             flash[start : start + len(content)] = np.frombuffer(content, np.uint8)
         self._ram = self._map(RAM_BASE, image.ram_limit_bytes, const.UC_PROT_WRITE)
+        if image.sensor_bytes:
+            pages = -(-image.sensor_bytes // _PAGE_BYTES)
+            self._uc.mem_map(SENSOR_BASE, pages * _PAGE_BYTES, const.UC_PROT_READ)
         self._uc.mem_map(_SYSTEM_PAGE, _PAGE_BYTES)
         self._counter = attach(self._uc, flash, FLASH_BASE)
         # Firmware that times itself runs unchanged: its cycle counter counts instructions.

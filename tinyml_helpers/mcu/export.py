@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import string
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from tinyml_helpers.mcu import chain as around
 from tinyml_helpers.mcu.report import Run
 
 if TYPE_CHECKING:
@@ -46,13 +48,16 @@ def export(firmware: Firmware, folder: Path, run: Run | None = None) -> Path:
             "a network with float inputs or outputs: build it without float_io to export it"
         )
     given = _pattern(firmware)
-    measured = firmware.run(*given) if run is None else run
-    expected = firmware.run(*given).outputs
-    words = _words(firmware, measured)
+    answer = firmware.run(*given)
+    words = _words(firmware, answer, answer if run is None else run)
+    files = {
+        **around.files(program, firmware.chain),
+        f"{name}_test.h": _vectors(firmware, given, answer),
+    }
     source, sketch = folder / "src", folder / "arduino" / name
     for place in (source, sketch):
         place.mkdir(parents=True, exist_ok=True)
-        for file, text in {**program.files, f"{name}_test.h": _vectors(given, expected)}.items():
+        for file, text in files.items():
             (place / file).write_text(text, "utf-8")
     for template, target in (
         ("main.c", source / "main.c"),
@@ -65,27 +70,37 @@ def export(firmware: Firmware, folder: Path, run: Run | None = None) -> Path:
     return folder
 
 
-def _pattern(firmware: Firmware) -> list[np.ndarray]:
-    """Inputs that need no file: a ramp over all int8."""
-    graph = firmware.program.graph
+def _pattern(firmware: Firmware) -> list[npt.NDArray[Any]]:
+    """Inputs that need no file: a ramp over all int8, or samples like it."""
+    graph, chain = firmware.program.graph, firmware.chain
+    if chain:
+        ramp = (np.arange(chain.count) * 37) % 256 - 128
+        return [(ramp + 128 if chain.samples == "uint8_t" else ramp).astype(chain.dtype)]
     tensors = [graph.tensors[i] for i in graph.inputs]
     return [((np.arange(t.size) * 37) % 256 - 128).astype(np.int8).reshape(t.shape) for t in tensors]
 
 
-def _vectors(given: list[np.ndarray], expected: tuple[np.ndarray, ...]) -> str:
-    lines = ["/* What the network must answer to a fixed input: byte for byte, on any core. */"]
-    for kind, arrays in (("input", given), ("output", expected)):
-        for i, array in enumerate(arrays):
-            values = ", ".join(map(str, array.ravel().tolist()))
-            lines.append(
-                f"static const int8_t test_{kind}{i or ''}[{array.size}] = {{\n    {values},\n}};"
-            )
+def _vectors(firmware: Firmware, given: list[npt.NDArray[Any]], answer: Run) -> str:
+    chain = firmware.chain
+    lines = [
+        "/* What must come out for a fixed input: byte for byte, on any core. */",
+        "#include <stdint.h>",
+    ]
+    if chain:
+        arrays = {"samples": given[0]}
+    else:
+        arrays = {f"input{i or ''}": array for i, array in enumerate(given)}
+    arrays |= {f"output{i or ''}": array for i, array in enumerate(answer.outputs)}
+    for name, array in arrays.items():
+        ctype = chain.samples if chain and name == "samples" else "int8_t"
+        values = ", ".join(f"{x!r}f" if ctype == "float" else str(x) for x in array.ravel().tolist())
+        lines.append(f"static const {ctype} test_{name}[{array.size}] = {{\n    {values},\n}};")
     return "\n".join([*lines, ""])
 
 
-def _words(firmware: Firmware, run: Run) -> dict[str, str]:
-    program, graph = firmware.program, firmware.program.graph
-    name = program.name
+def _statements(firmware: Firmware, answer: Run) -> dict[str, list[str]]:
+    """C of one run and its check, as `main` has it."""
+    graph, name, chain = firmware.program.graph, firmware.program.name, firmware.chain
     ports = {
         kind: [f"{kind}{i or ''}" for i in range(len(numbers))]
         for kind, numbers in (("input", graph.inputs), ("output", graph.outputs))
@@ -95,16 +110,32 @@ def _words(firmware: Firmware, run: Run) -> dict[str, str]:
         f"for (unsigned i = 0; i < sizeof test_{p}; i++) wrong += {name}_{p}()[i] != test_{p}[i];"
         for p in ports["output"]
     ]
-    files = sorted(f"src/{file}" for file in program.files if file.endswith(".c"))
+    if chain is None:
+        return {"fill": fill, "invoke": [f"{name}_invoke();"], "check": check}
+    score = ["int32_t score;"] if chain.after else []
+    check += [f"wrong += score != {answer.score};"] if chain.after else []
+    return {"fill": score, "invoke": chain.calls(name, "test_samples"), "check": check}
+
+
+def _words(firmware: Firmware, answer: Run, run: Run) -> dict[str, str]:
+    program, chain, name = firmware.program, firmware.chain, firmware.program.name
+    files = around.files(program, chain)
+    sources = sorted(f"src/{file}" for file in files if file.endswith(".c"))
+    use = f"Fill `{name}_input()`, call `{name}_invoke()`, read `{name}_output()`"
+    if chain:
+        last = f"call `{chain.after}`" if chain.after else f"read `{name}_output()`"
+        samples = f"{chain.count:,} samples of {chain.samples}"
+        use = f"Call `{chain.before}` with {samples}, call `{name}_invoke()`, {last}"
     return {
         "name": name,
         "NAME": name.upper(),
         "device": firmware.device.name,
         "core": firmware.device.core,
         "flags": _FLAGS[firmware.image.core],
-        "fill": "\n    ".join(fill),
-        "check": "\n    ".join(check),
-        "files": "\n    ".join([*files, "src/main.c"]),
+        **{k: "\n    ".join(v) for k, v in _statements(firmware, answer).items()},
+        "include": f'#include "{name}_chain.h"\n' if chain else "",
+        "use": use,
+        "files": "\n    ".join([*sources, "src/main.c"]),
         "firmware": repr(firmware),
         "run": repr(run),
         "profile": repr(run.profile),

@@ -6,10 +6,11 @@ run = firmware.run(x)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from tinyml_helpers import devices
 from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
+from tinyml_helpers.mcu.chain import SENSOR, Chain
 from tinyml_helpers.mcu.codegen import Program
 from tinyml_helpers.mcu.emulator import Machine
 from tinyml_helpers.mcu.image import Image
@@ -35,12 +37,14 @@ class Firmware:
         image: the program that the compiler made of it.
         device: what it was built for.
         source: the graph as the file has it, float inputs and all.
+        chain: what runs before and after the network.
     """
 
     program: Program
     image: Image
     device: Device
     source: graph.Graph
+    chain: Chain | None = None
 
     @property
     def flash_bytes(self) -> int:
@@ -73,6 +77,7 @@ class Firmware:
         Args:
             inputs: one array for each input, of its shape or number of elements: int8 as the
                 network takes it, or real numbers, which are quantized as TensorFlow Lite does.
+                With a chain: its samples.
             limit: give up after this many instructions.
 
         Returns:
@@ -85,11 +90,12 @@ class Firmware:
         g, name = self.program.graph, self.program.name
         if len(inputs) != len(g.inputs):
             raise ValueError(f"{len(inputs)} inputs given, the network takes {len(g.inputs)}")
-        writes = {
-            self._place(i): quantized(np.asarray(x), g.tensors[i])
-            for i, x in zip(g.inputs, inputs, strict=True)
-        }
-        reads = {self._place(i): g.tensors[i].dtype for i in g.outputs}
+        writes = self._writes(inputs)
+        reads: dict[str, npt.DTypeLike] = {self._place(i): g.tensors[i].dtype for i in g.outputs}
+        if self.chain and self.chain.after:
+            reads["score"] = np.int32
+        # The same run twice: what calls the network, then the network's own layers.
+        calls = self._machine.run(writes, watch="main", limit=limit).visits if self.chain else ()
         main = self._machine.run(writes, reads, watch=f"{name}_invoke", limit=limit)
         outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
         return Run(
@@ -97,10 +103,11 @@ class Firmware:
             values=tuple(dequantized(x, g.tensors[i]) for x, i in zip(outputs, g.outputs, strict=True)),
             instructions=main.instructions,
             cycles=timing.estimate(self.image, self._machine.blocks(), self.device),
-            profile=self._profile(main.visits, main.instructions),
+            profile=Profile(tuple(self._profile(main.visits, main.instructions, calls))),
             stack_bytes=main.stack_bytes,
             ram_bytes=self.ram_bytes + main.stack_bytes,
             device=self.device,
+            score=int(main.outputs["score"][0]) if "score" in reads else None,
         )
 
     def export(self, folder: str | Path, run: Run | None = None) -> Path:
@@ -118,7 +125,8 @@ class Firmware:
             ("flash", f"{self.flash_bytes:,}", f"{self.flash_bytes / d.flash_bytes:.1%} of the device"),
             ("RAM", f"{self.ram_bytes:,}", f"{self.ram_bytes / d.ram_bytes:.1%} of the device, + stack"),
         ]
-        head = f"{len(self.program.layers)} layers, {self.macs:,} MACs on {d.name} ({d.core})"
+        around = f", behind {self.chain.before}" if self.chain else ""
+        head = f"{len(self.program.layers)} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
         return f"{head}\n{text_table(('', 'bytes', ''), rows, names=(0, 2))}"
 
     @cached_property
@@ -130,14 +138,28 @@ class Firmware:
         end = start + self.program.graph.tensors[tensor].size_bytes
         return f"{self.program.name}_arena[{start}:{end}]"
 
-    def _profile(self, visits: Sequence[int], instructions: int) -> Profile:
-        at, layers, n = [*visits, instructions], [], 0
+    def _writes(self, inputs: Sequence[npt.ArrayLike]) -> Mapping[str, npt.NDArray[Any]]:
+        if self.chain:
+            return {SENSOR: self.chain.taken(inputs[0])}
+        g = self.program.graph
+        given = zip(g.inputs, inputs, strict=True)
+        return {self._place(i): quantized(np.asarray(x), g.tensors[i]) for i, x in given}
+
+    def _profile(
+        self, visits: Sequence[int], instructions: int, calls: Sequence[int]
+    ) -> Iterator[LayerProfile]:
+        """Split a run: `visits` into the network's invoke, `calls` into `main` around a chain."""
+        end = calls[2] if calls else instructions
+        if self.chain:
+            yield LayerProfile(self.chain.before, f"{self.chain.count:,} samples", calls[1], 0)
+        at, n = [*visits, end], 0
         for layer in self.program.layers:
             spent = at[n + len(layer.calls)] - at[n]
             n += len(layer.calls)
             if layer.calls:
-                layers.append(LayerProfile(str(layer.operator), layer.note, spent, layer.macs))
-        return Profile(tuple(layers))
+                yield LayerProfile(str(layer.operator), layer.note, spent, layer.macs)
+        if self.chain and self.chain.after:
+            yield LayerProfile(self.chain.after, "answer", instructions - end, 0)
 
 
 def build(
@@ -147,6 +169,7 @@ def build(
     name: str = "model",
     optimize: str = "-O2",
     float_io: bool = False,
+    chain: Chain | None = None,
 ) -> Firmware:
     """Compile an int8 .tflite for a microcontroller.
 
@@ -157,6 +180,7 @@ def build(
         optimize: the compiler's flag, "-O2" or "-Os".
         float_io: keep QUANTIZE and DEQUANTIZE at the ends of a network that takes float;
             left out, the firmware takes and gives int8, and `run` converts.
+        chain: C that turns raw samples into the input, and the output into an answer.
 
     Returns:
         The firmware.
@@ -165,7 +189,9 @@ def build(
         GraphError: the file is damaged or no .tflite; its subclass `UnsupportedError`: an
             operator that cannot be translated, by name and position.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
-        ValueError: an unknown device, or one that is no Cortex-M.
+        ValueError: an unknown device, one that is no Cortex-M, or a chain that does not go with
+            the network.
+        ToolchainError: the chain's C does not compile or lacks a function.
     """
     chosen = devices.get(device) if isinstance(device, str) else device
     core = toolchain.CORES.get(toolchain.core_name(chosen.core))
@@ -178,4 +204,4 @@ def build(
     program = codegen.generate(
         source if float_io else lowering.without_float(source), name, dsp=core.dsp
     )
-    return Firmware(program, link(program, chosen, optimize), chosen, source)
+    return Firmware(program, link(program, chosen, optimize, chain), chosen, source, chain)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
 
 
-FLASH_BASE, RAM_BASE = 0x0800_0000, 0x2000_0000  # as in link.ld
+FLASH_BASE, RAM_BASE, SENSOR_BASE = 0x0800_0000, 0x2000_0000, 0x6000_0000  # as in link.ld
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,11 @@ class Image:
     def ram_bytes(self) -> int:
         """All variables; the stack comes on top."""
         return self.data_bytes + self.zeroed_bytes
+
+    @property
+    def sensor_bytes(self) -> int:
+        """Samples that a sensor delivers: neither flash nor RAM."""
+        return self._sections.get(".sensor", 0)
 
     @cached_property
     def symbols(self) -> Mapping[str, Symbol]:

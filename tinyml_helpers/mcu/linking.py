@@ -4,31 +4,35 @@ from __future__ import annotations
 
 from tinyml_helpers import devices
 from tinyml_helpers.devices import Device
+from tinyml_helpers.mcu import chain as around
 from tinyml_helpers.mcu import toolchain
+from tinyml_helpers.mcu.chain import Chain
 from tinyml_helpers.mcu.codegen import Program
 from tinyml_helpers.mcu.image import Image
 from tinyml_helpers.mcu.toolchain import ToolchainError
 
 _NO_LIMIT_BYTES = 64 << 20
-_MAIN = '#include "{0}.h"\n\nint main(void) {{\n    {0}_invoke();\n    return 0;\n}}\n'
 
 
 class DoesNotFitError(ValueError):
     """The network needs more flash or RAM than the device has."""
 
 
-def link(program: Program, device: Device, optimize: str) -> Image:
+def link(program: Program, device: Device, optimize: str, chain: Chain | None = None) -> Image:
     """Compile a network and a `main` that runs it once.
 
     Args:
         program: the network as C.
         device: its core, flash and RAM count.
         optimize: the compiler's flag.
+        chain: C that runs before and after the network.
 
     Raises:
         DoesNotFitError: flash or RAM is too small; the message has the numbers.
+        ToolchainError: the chain's C does not compile or lacks a function.
+        ValueError: the chain does not go with the network.
     """
-    sources = {**program.files, "main.c": _MAIN.format(program.name)}
+    sources = around.sources(program, chain)
 
     def compiled(flash_bytes: int, ram_bytes: int) -> Image:
         return toolchain.compile(

@@ -80,6 +80,7 @@ class Run:
         stack_bytes: the deepest that the stack grew.
         ram_bytes: arena, variables and stack.
         device: where it ran.
+        score: the answer of the chain's `after`.
     """
 
     outputs: tuple[npt.NDArray[Any], ...]
@@ -90,6 +91,7 @@ class Run:
     stack_bytes: int
     ram_bytes: int
     device: Device
+    score: int | None = None
 
     @property
     def output(self) -> npt.NDArray[Any]:
@@ -135,4 +137,6 @@ class Run:
             ("latency", f"{low:,.2f} to {high:,.2f} ms", f"at {self.device.clock_hz / 1e6:,.0f} MHz"),
             ("energy", joules, f"estimate: {self.energy_source}"),
         ]
+        if self.score is not None:
+            rows.insert(0, ("score", f"{self.score:,}", "the chain's answer, exact"))
         return text_table(("", self.device.name, ""), rows, names=(0, 2))

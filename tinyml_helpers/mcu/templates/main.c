@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "${name}.h"
-#include "${name}_test.h"
+${include}#include "${name}_test.h"
 
 #if defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__) || defined(__ARM_ARCH_8M_MAIN__)
 #define DEMCR (*(volatile uint32_t *)0xE000EDFC)
@@ -24,7 +24,7 @@ int main(void) {
     unsigned wrong = 0;
     ${fill}
     start_counter();
-    ${name}_invoke();
+    ${invoke}
     run_cycles = cycles();
     ${check}
     wrong_bytes = wrong;
