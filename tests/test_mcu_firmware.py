@@ -212,7 +212,7 @@ def test_deploy_and_devices_from_the_shell(tmp_path):
     ("name", "content", "message"),
     [
         ("missing.tflite", None, "No such file"),
-        ("text.tflite", b"hello, world", "no .tflite"),
+        ("text.tflite", b"hello, world", "not a .tflite"),
         ("net.tflite", random_network(3)[:700], "damaged"),
     ],
 )

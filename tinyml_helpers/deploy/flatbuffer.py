@@ -43,7 +43,7 @@ class Table:
     position: int
 
     def number(self, slot: int, kind: str, default: int = 0) -> int:
-        """Return an integer field; `kind` is a letter of the struct module, such as "i" or "b"."""
+        """Return a field that is a number; `kind` is a letter of the struct module, such as "i"."""
         place = self._place(slot)
         return self._unpack(kind, place) if place else default
 

@@ -16,18 +16,24 @@ from tinyml_helpers.deploy.graph import BITS, File, Graph, Operator, Tensor
 from tinyml_helpers.deploy.report import ModelError
 
 _CONVOLUTION = ("padding", "stride_w", "stride_h", "activation", "dilation_w", "dilation_h")
+_POOL = (*_CONVOLUTION[:3], "filter_w", "filter_h", "activation")
+_SLICE = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset")
 # The options of an operator, in the order of their fields.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "CONV_2D": _CONVOLUTION,
     "DEPTHWISE_CONV_2D": (*_CONVOLUTION[:3], "depth_multiplier", *_CONVOLUTION[3:]),
-    "AVERAGE_POOL_2D": (*_CONVOLUTION[:3], "filter_w", "filter_h", "activation"),
-    "MAX_POOL_2D": (*_CONVOLUTION[:3], "filter_w", "filter_h", "activation"),
-    "FULLY_CONNECTED": ("activation",),
+    "AVERAGE_POOL_2D": _POOL,
+    "MAX_POOL_2D": _POOL,
+    "FULLY_CONNECTED": ("activation", "weights_format"),
     "ADD": ("activation",),
     "SUB": ("activation",),
     "MUL": ("activation",),
     "CONCATENATION": ("axis", "activation"),
+    "SOFTMAX": ("beta",),
+    "LEAKY_RELU": ("alpha",),
+    "STRIDED_SLICE": _SLICE,
 }
+_BYTES, _FLOATS = ("padding", "activation", "weights_format", "offset"), ("beta", "alpha")
 
 
 def read(content: bytes) -> File:
@@ -104,8 +110,8 @@ def _operator(table: Table, kinds: list[str], tensors: int) -> Operator:
     inputs, outputs = (_indices(table, slot, tensors, lowest=-1) for slot in (1, 2))
     options, values = table.table(4), {}
     for slot, option in enumerate(_OPTIONS.get(kind, ())):
-        width = "b" if option in ("padding", "activation") else "i"
         default = 1 if "dilation" in option else 0
+        width = "b" if option in _BYTES else "f" if option in _FLOATS else "i"
         values[option] = options.number(slot, width, default) if options else default
     return Operator(kind, inputs, outputs, values)
 

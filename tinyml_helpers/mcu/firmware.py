@@ -186,7 +186,7 @@ def build(
         The firmware.
 
     Raises:
-        GraphError: the file is damaged or no .tflite; its subclass `UnsupportedError`: an
+        ModelError: the file is missing, damaged or no .tflite; its subclass `UnsupportedError`: an
             operator that cannot be translated, by name and position.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
         ValueError: an unknown device, one that is no Cortex-M, or a chain that does not go with

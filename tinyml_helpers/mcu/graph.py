@@ -1,12 +1,8 @@
-"""Read an int8 .tflite: its tensors and operators as plain values, checked before anyone uses them.
-
-Nothing here needs TensorFlow. A damaged file gives a `GraphError`, whatever is wrong with it.
-"""
+"""The graph of an int8 .tflite as a microcontroller runs it: one image, every value there before use."""
 
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.deploy import graph as tflite_graph
+from tinyml_helpers.deploy.report import ModelError, read_model
+from tinyml_helpers.deploy.tflite import read as parse
 from tinyml_helpers.tables import text_table
 
-_DAMAGE = (struct.error, ValueError, IndexError, TypeError, KeyError, OverflowError, AttributeError)
+_DTYPES = ("float32", "float16", "int32", "uint8", "int64", "bool", "int16", "int8")
+_MOST_ELEMENTS, _MOST_DIMENSIONS = 1 << 27, 8
 
 
-class GraphError(ValueError):
-    """The file is no .tflite, or is damaged, or holds what this package does not read."""
+class GraphError(ModelError):
+    """A network that no microcontroller here can run, or whose operators do not hang together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,25 +118,41 @@ def read(tflite: str | Path | bytes) -> Graph:
         tflite: the file's path or its bytes.
 
     Returns:
-        Its first and only subgraph; data of constants as numpy arrays.
+        Its only graph; data of constants as numpy arrays.
 
     Raises:
-        GraphError: not a .tflite, damaged, or with several subgraphs.
-        FileNotFoundError: no such file.
+        ModelError: the file is missing, damaged or no .tflite; its subclass `GraphError`: it holds
+            what no microcontroller here can do, or its operators do not hang together.
     """
-    content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
-    if content[4:8] != b"TFL3":
-        raise GraphError("this is no .tflite: bytes 4 to 8 of one are TFL3")
-    from tinyml_helpers.mcu.flatbuffer import subgraph
-
-    try:
-        graph = subgraph(content)
-        _check(graph)
-    except GraphError:
-        raise
-    except _DAMAGE as error:
-        raise GraphError(f"the .tflite is damaged ({type(error).__name__}: {error})") from error
+    file = parse(read_model(tflite))
+    if len(file.graphs) != 1:
+        raise GraphError(f"{len(file.graphs)} subgraphs: one is supported (no control flow)")
+    found = file.graphs[0]
+    tensors = tuple(_tensor(index, tensor) for index, tensor in enumerate(found.tensors))
+    operators = tuple(
+        Operator(i, op.type, op.inputs, op.outputs, op.options) for i, op in enumerate(found.operators)
+    )
+    graph = Graph(tensors, operators, found.inputs, found.outputs)
+    _check(graph)
     return graph
+
+
+def _tensor(index: int, raw: tflite_graph.Tensor) -> Tensor:
+    shape = tuple(max(1, size) for size in raw.shape)
+    if raw.dtype not in _DTYPES:
+        raise GraphError(f"tensor {index} has type {raw.dtype}: known are {', '.join(_DTYPES)}")
+    if math.prod(shape) > _MOST_ELEMENTS or len(shape) > _MOST_DIMENSIONS:
+        raise GraphError(f"tensor {index} has shape {shape}: no microcontroller holds that")
+    zeros = raw.zero_points or (0,) * len(raw.scales)
+    if len(zeros) != len(raw.scales) or not all(0 < scale < math.inf for scale in raw.scales):
+        raise GraphError(f"tensor {index} has a damaged quantization")
+    data = None
+    if raw.data:
+        size_bytes = math.prod(shape) * np.dtype(raw.dtype).itemsize
+        if len(raw.data) != size_bytes:
+            raise GraphError(f"tensor {index} of shape {shape} has {len(raw.data):,} bytes: sparse?")
+        data = np.frombuffer(raw.data, np.dtype(raw.dtype).newbyteorder("<")).reshape(shape)
+    return Tensor(index, raw.name, shape, raw.dtype, raw.scales, zeros, raw.axis, data)
 
 
 def _check(graph: Graph) -> None:

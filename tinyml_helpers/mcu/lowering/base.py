@@ -135,7 +135,7 @@ class Context:
 
     def activation_range(self) -> tuple[int, int]:
         """Least and greatest output under the fused activation."""
-        kind = self.option("FusedActivationFunction")
+        kind = self.option("activation")
         if kind not in _RANGES:
             raise self.refuse(
                 f"fused activation {kind}, supported are none, RELU, RELU_N1_TO_1 and RELU6"

@@ -91,7 +91,7 @@ def fully_connected(context: Context) -> Layer:
     given, output = context.input(0), context.output
     context.check_int8(given, output)
     weights = context.constant(1, "int8")
-    if weights.ndim != 2 or given.size % weights.shape[1] or context.option("WeightsFormat"):
+    if weights.ndim != 2 or given.size % weights.shape[1] or context.option("weights_format"):
         raise context.refuse(f"weights of shape {weights.shape} for an input of shape {given.shape}")
     count = given.size // weights.shape[1]
     if output.size != count * len(weights):

@@ -122,7 +122,7 @@ def _relu(low: float, high: float | None) -> Callable[[Context], npt.NDArray[np.
 
 
 def _leaky_relu(context: Context) -> npt.NDArray[np.int64]:
-    below = _rescaled(context, context.real("Alpha"))
+    below = _rescaled(context, context.real("alpha"))
     positive = context.input(0).zero_point <= _ALL
     return np.clip(np.where(positive, _rescaled(context), below), -128, 127)
 

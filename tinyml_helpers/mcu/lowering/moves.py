@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyml_helpers.mcu.lowering.base import Constant, Context, Layer
 
-_MASKS = ("EllipsisMask", "NewAxisMask", "Offset")
+_MASKS = ("ellipsis_mask", "new_axis_mask", "offset")
 
 
 def view(context: Context) -> Layer:
@@ -47,10 +47,10 @@ def concatenation(context: Context) -> Layer:
     output, n = context.output, len(context.operator.inputs)
     tensors = [context.input(i) for i in range(n)]
     context.check_int8(output, *tensors)
-    if context.option("FusedActivationFunction"):
+    if context.option("activation"):
         raise context.refuse("a fused activation")
     rank = len(output.shape)
-    axis = context.option("Axis") % max(rank, 1)
+    axis = context.option("axis") % max(rank, 1)
     structs, calls, start = [], [], 0
     for i, t in enumerate(tensors):
         if (t.scale, t.zero_point) != (output.scale, output.zero_point):
@@ -88,12 +88,12 @@ def strided_slice(context: Context) -> Layer:
 
 def _range(context: Context, i: int, begin: int, end: int, stride: int, size: int) -> range:
     """The indices that one dimension keeps, as Python's slices choose them."""
-    if context.option("ShrinkAxisMask") >> i & 1:
+    if context.option("shrink_axis_mask") >> i & 1:
         if not -size <= begin < size:
             raise context.refuse(f"index {begin} in a dimension of {size}")
         return range(begin % size, begin % size + 1)
-    first = None if context.option("BeginMask") >> i & 1 else begin
-    last = None if context.option("EndMask") >> i & 1 else end
+    first = None if context.option("begin_mask") >> i & 1 else begin
+    last = None if context.option("end_mask") >> i & 1 else end
     return range(size)[slice(first, last, stride)]
 
 

@@ -19,7 +19,7 @@ def pool(context: Context) -> Layer:
     context.check_int8(image, output)
     if (image.scale, image.zero_point) != (output.scale, output.zero_point):
         raise context.refuse("input and output of different scale")
-    kernel = (context.option("FilterHeight"), context.option("FilterWidth"))
+    kernel = (context.option("filter_h"), context.option("filter_w"))
     w = window(context, kernel, image.shape[-1])
     low, high = context.activation_range()
     fields = (w.fields(image, output), f"output_min = {low}, .output_max = {high}")
@@ -76,7 +76,7 @@ def softmax(context: Context) -> Layer:
         raise context.refuse(
             f"output scale {output.scale}, zero point {output.zero_point}; it is 1/256, -128"
         )
-    table = exponentials(context.real("Beta") * float(np.float32(given.scale)))
+    table = exponentials(context.real("beta") * float(np.float32(given.scale)))
     name = f"{context.name}_exponentials"
     columns = given.shape[-1] if given.shape else 1
     call = f"tm_softmax({name}, {len(table)}, {{a}}, {{out}}, {given.size // columns}, {columns});"

@@ -42,13 +42,13 @@ def window(context: Context, kernel: tuple[int, int], out_channels: int) -> Wind
         raise context.refuse(
             f"input shape {image.shape}, supported is one image: 1 x height x width x channels"
         )
-    stride = (context.option("StrideH", 1), context.option("StrideW", 1))
-    dilation = (context.option("DilationHFactor", 1), context.option("DilationWFactor", 1))
-    if min(*stride, *dilation, *kernel) < 1 or context.option("Padding") not in (0, 1):
+    stride = (context.option("stride_h", 1), context.option("stride_w", 1))
+    dilation = (context.option("dilation_h", 1), context.option("dilation_w", 1))
+    if min(*stride, *dilation, *kernel) < 1 or context.option("padding") not in (0, 1):
         raise context.refuse(
-            f"stride {stride}, dilation {dilation}, padding {context.option('Padding')}"
+            f"stride {stride}, dilation {dilation}, padding {context.option('padding')}"
         )
-    same = context.option("Padding") == 0
+    same = context.option("padding") == 0
     sizes, padding = [], []
     for size, k, s, d in zip(image.shape[1:3], kernel, stride, dilation, strict=True):
         reach = (k - 1) * d + 1
