@@ -235,10 +235,21 @@ def test_visits_of_a_function_are_noted_with_what_ran_before() -> None:
     __attribute__((noinline)) void both(void) { one(); two(); n++; }
     int main(void) { both(); return n; }"""
     machine = Machine(toolchain.compile(source, optimize="-O1"))
-    run = machine.run(watch="both")
-    start, after_one, after_two = run.visits
+    run = machine.run(watch=["main", "both"])
+    names, counts = zip(*run.visits, strict=True)
+    assert names == ("main", "both", "both", "both", "main")
+    begin, start, after_one, after_two, end = counts
+    assert begin == 0
+    assert after_two < end < run.instructions
     assert 0 < start < 10 < after_one < 200 < 1000 < after_two - after_one < run.instructions
     assert machine.run().visits == ()
+
+
+def test_without_a_reset_variables_are_as_main_left_them() -> None:
+    machine = Machine(toolchain.compile("int n = 40; int main(void) { return ++n; }"))
+    seen = [machine.run({}, {"n": "int32"}, fresh=fresh).outputs["n"][0] for fresh in (False, False)]
+    assert seen == [41, 42]
+    assert machine.run({}, {"n": "int32"}).outputs["n"][0] == 41
 
 
 def test_blocks_account_for_every_instruction() -> None:

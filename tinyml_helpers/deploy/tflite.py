@@ -32,6 +32,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "SOFTMAX": ("beta",),
     "LEAKY_RELU": ("alpha",),
     "STRIDED_SLICE": _SLICE,
+    "VAR_HANDLE": ("container", "name"),
+    "CALL_ONCE": ("graph",),
 }
 _BYTES, _FLOATS = ("padding", "activation", "weights_format", "offset"), ("beta", "alpha")
 
@@ -108,8 +110,12 @@ def _quantization(
 def _operator(table: Table, kinds: list[str], tensors: int) -> Operator:
     kind = _at(kinds, table.number(0, "I"), "operator code")
     inputs, outputs = (_indices(table, slot, tensors, lowest=-1) for slot in (1, 2))
-    options, values = table.table(4), {}
+    options: Table | None = table.table(4)
+    values: dict[str, Any] = {}
     for slot, option in enumerate(_OPTIONS.get(kind, ())):
+        if option in ("container", "name"):
+            values[option] = options.text(slot) if options else ""
+            continue
         default = 1 if "dilation" in option else 0
         width = "b" if option in _BYTES else "f" if option in _FLOATS else "i"
         values[option] = options.number(slot, width, default) if options else default

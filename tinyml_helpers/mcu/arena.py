@@ -102,12 +102,15 @@ def plan(graph: Graph, layers: Sequence[Layer]) -> Arena:
 
 def _blocks(graph: Graph, layers: Sequence[Layer]) -> list[Block]:
     last = _last_use(graph, layers)
-    home = {i: [i] for i in graph.inputs}
-    first = dict.fromkeys(graph.inputs, -1)
+    home = {i: [i] for i in (*graph.inputs, *graph.variables)}
+    first = dict.fromkeys(home, -1)
     for n, layer in enumerate(layers):
         given = layer.inputs[0]
-        aliased = layer.in_place and given in home and last[given] == n and _room(graph, layer)
-        if aliased or not layer.calls:
+        if layer.output in graph.variables:
+            continue
+        # A view looks at the same bytes: none of them may be looked at later.
+        done = given in home and max(last[i] for i in home[given]) <= n
+        if not layer.calls or (layer.in_place and done and _room(graph, layer)):
             home[layer.output] = home[given]
             home[given].append(layer.output)
         else:
@@ -133,7 +136,7 @@ def _last_use(graph: Graph, layers: Sequence[Layer]) -> Mapping[int, int]:
     for n, layer in enumerate(layers):
         last[layer.output] = n
         last.update(dict.fromkeys(layer.inputs, n))
-    last.update(dict.fromkeys(graph.outputs, len(layers)))
+    last.update(dict.fromkeys((*graph.outputs, *graph.variables), len(layers)))
     # A view lives as long as what it looks at is looked at.
     for layer in reversed(layers):
         if not layer.calls:

@@ -107,20 +107,20 @@ def sources(program: Program, chain: Chain | None) -> dict[str, str]:
         ValueError: two files of one name, or a network that no chain goes around.
     """
     name = program.name
-    if chain is None:
-        body = f'#include "{name}.h"\n\nint main(void) {{\n    {name}_invoke();\n    return 0;\n}}\n'
-        return {**program.files, "main.c": body}
-    _check(program, chain)
-    lines = [
-        f'#include "{name}.h"',
-        f'#include "{name}_chain.h"\n',
-        f'__attribute__((section(".sensor"))) {chain.samples} {SENSOR}[{chain.count}];',
-        "int32_t score;\n",
-        "int main(void) {",
-        *(f"    {call}" for call in chain.calls(name, SENSOR)),
-        "    return 0;\n}\n",
-    ]
-    return {**files(program, chain), "main.c": "\n".join(lines)}
+    lines, calls = [f'#include "{name}.h"'], [f"{name}_invoke();"]
+    if chain:
+        _check(program, chain)
+        lines += [
+            f'#include "{name}_chain.h"\n',
+            f'__attribute__((section(".sensor"))) {chain.samples} {SENSOR}[{chain.count}];',
+            "int32_t score;",
+        ]
+        calls = chain.calls(name, SENSOR)
+    if program.graph.variables:
+        calls = ["static int started;", f"if (!started++) {name}_reset();", *calls]
+    body = [f"    {call}" for call in [*calls, "return 0;"]]
+    main = "\n".join([*lines, "\nint main(void) {", *body, "}", ""])
+    return {**files(program, chain), "main.c": main}
 
 
 def files(program: Program, chain: Chain | None) -> dict[str, str]:

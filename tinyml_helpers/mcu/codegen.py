@@ -89,7 +89,7 @@ def generate(graph: Graph, name: str = "model", *, dsp: bool = True) -> Program:
 
 def _check_ends(graph: Graph, layers: Sequence[Layer]) -> None:
     """Inputs and outputs have types that C knows, and every output is computed."""
-    computed = {layer.output for layer in layers} | set(graph.inputs)
+    computed = {layer.output for layer in layers} | {*graph.inputs, *graph.variables}
     for number in (*graph.inputs, *graph.outputs):
         if graph.tensors[number].dtype not in _CTYPES or number not in computed:
             kind = graph.tensors[number].dtype
@@ -124,6 +124,9 @@ def _header(name: str, graph: Graph, arena: Arena) -> str:
     for kind, numbers in (("input", graph.inputs), ("output", graph.outputs)):
         for i, number in enumerate(numbers):
             lines += _access(name, f"{kind}{i or ''}", graph.tensors[number], arena.offset(number))
+    if graph.variables:
+        lines += ["/* Forget all that was heard or seen: call it before the first invoke. */"]
+        lines += [f"void {name}_reset(void);"]
     return "\n".join([*lines, f"void {name}_invoke(void);", "", "#endif", ""])
 
 
@@ -154,10 +157,21 @@ def _source(name: str, graph: Graph, layers: Sequence[Layer], arena: Arena, dsp:
         for constant in layer.constants:
             yield from _constant(constant)
     yield f"_Alignas({ALIGN_BYTES}) uint8_t {name}_arena[{name.upper()}_ARENA_BYTES];\n"
+    if graph.variables:
+        yield from _reset(name, graph, arena)
     yield f"void {name}_invoke(void) {{\n    uint8_t *const at = {name}_arena;"
     for n, layer in enumerate(layers):
         for call in layer.calls:
             yield "    " + _call(call, graph, layer, n, arena)
+    yield "}\n"
+
+
+def _reset(name: str, graph: Graph, arena: Arena) -> Iterator[str]:
+    yield f"void {name}_reset(void) {{"
+    for tensor, fill in graph.variables.items():
+        start = arena.offset(tensor)
+        end = start + graph.tensors[tensor].size_bytes
+        yield f"    for (int i = {start}; i < {end}; i++) {name}_arena[i] = {fill};"
     yield "}\n"
 
 

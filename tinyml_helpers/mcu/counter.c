@@ -19,8 +19,8 @@ struct counter {
     const uint16_t *flash;
     struct block *blocks; /* one for each halfword of flash, filled when first entered */
     void (*stop)(void *emulator);
-    uint64_t watch_start, watch_bytes; /* a function: each time the run comes into it is noted */
-    uint64_t *visits;                  /* instructions executed before each visit */
+    uint64_t watch_start[2], watch_bytes[2]; /* functions: each coming into one is noted */
+    uint64_t *visits, *visited;              /* instructions executed before it, and which: 1 or 2 */
     uint64_t visit_count, most_visits, inside;
 };
 
@@ -40,8 +40,13 @@ EXPORT void on_block(void *emulator, uint64_t address, uint32_t size_bytes, stru
         for (uint32_t i = 0; i < size_bytes / 2; i += c->flash[first + i] >= 0xE800 ? 2 : 1)
             b->instructions++;
     }
-    const uint64_t inside = address - c->watch_start < c->watch_bytes;
-    if (inside && !c->inside && c->visit_count < c->most_visits) c->visits[c->visit_count++] = c->executed;
+    uint64_t inside = 0;
+    for (int i = 0; i < 2; i++)
+        if (address - c->watch_start[i] < c->watch_bytes[i]) inside = i + 1;
+    if (inside && inside != c->inside && c->visit_count < c->most_visits) {
+        c->visited[c->visit_count] = inside;
+        c->visits[c->visit_count++] = c->executed;
+    }
     c->inside = inside;
     b->entries++;
     c->executed += b->instructions;

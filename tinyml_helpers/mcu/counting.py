@@ -7,6 +7,7 @@ without a jump: a hook in Python would slow a run by a factor of ten to thirty.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -32,9 +33,10 @@ class Counter(ctypes.Structure):
         ("flash", ctypes.c_void_p),
         ("blocks", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
-        ("watch_start", ctypes.c_uint64),
-        ("watch_bytes", ctypes.c_uint64),
+        ("watch_start", ctypes.c_uint64 * 2),
+        ("watch_bytes", ctypes.c_uint64 * 2),
         ("visits", ctypes.c_void_p),
+        ("visited", ctypes.c_void_p),
         ("visit_count", ctypes.c_uint64),
         ("most_visits", ctypes.c_uint64),
         ("inside", ctypes.c_uint64),
@@ -44,8 +46,8 @@ class Counter(ctypes.Structure):
     breakpoint: int
     flash_base: int
     last_block: int
-    watch_start: int
-    watch_bytes: int
+    watch_start: ctypes.Array[ctypes.c_uint64]
+    watch_bytes: ctypes.Array[ctypes.c_uint64]
     visit_count: int
     inside: int
     _keep: tuple[npt.NDArray[np.uint8], npt.NDArray[np.void], npt.NDArray[np.uint64]]
@@ -56,9 +58,15 @@ class Counter(ctypes.Structure):
         self.breakpoint, self.limit = breakpoint_at, limit
         self._keep[1]["entries"] = 0
 
-    def visited(self) -> tuple[int, ...]:
-        """Instructions executed before each coming into the watched function."""
-        return tuple(int(n) for n in self._keep[2][: self.visit_count])
+    def watch(self, functions: Sequence[tuple[int, int]]) -> None:
+        """Note each coming into one of up to two functions, given by address and size in bytes."""
+        for i, (start, size_bytes) in enumerate([*functions, (0, 0), (0, 0)][:2]):
+            self.watch_start[i], self.watch_bytes[i] = start, size_bytes
+
+    def visits_noted(self) -> list[tuple[int, int]]:
+        """Number of the function (0 or 1) and instructions executed before, for each visit."""
+        counts, which = self._keep[2][:, : self.visit_count].tolist()
+        return [(i - 1, count) for i, count in zip(which, counts, strict=True)]
 
     def entered(self) -> list[tuple[int, int, int]]:
         """Address, size in bytes and number of entries of each block that was executed."""
@@ -83,13 +91,14 @@ def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
         UcError: the hook was refused.
     """
     blocks = np.zeros(flash.size // 2, _BLOCK)  # one for each halfword
-    visits = np.zeros(_MOST_VISITS, np.uint64)
+    visits = np.zeros((2, _MOST_VISITS), np.uint64)
     counter = Counter(
         flash_base=flash_base,
         flash=flash.ctypes.data,
         blocks=blocks.ctypes.data,
-        visits=visits.ctypes.data,
-        most_visits=visits.size,
+        visits=visits[0].ctypes.data,
+        visited=visits[1].ctypes.data,
+        most_visits=_MOST_VISITS,
         stop=ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value,
     )
     handle, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))

@@ -8,7 +8,7 @@ an unaligned access on a core that forbids it, and use of an FPU that was never 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no t
 
 from tinyml_helpers.mcu.counting import attach
 from tinyml_helpers.mcu.faults import EmulatorError, explain, place
-from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, SENSOR_BASE, Image, Symbol
+from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, SENSOR_BASE, Image
 
 _SYSTEM_PAGE, _PAGE_BYTES = 0xE000_E000, 4096  # holds the register that switches the FPU on
 _COUNTER_PAGE, _COUNTER = 0xE000_1000, 4  # the core's cycle counter, DWT->CYCCNT
@@ -45,8 +45,8 @@ class Run:
         flash_bytes: code and constants.
         ram_bytes: variables, without the stack.
         stack_bytes: the deepest that the stack grew.
-        visits: instructions executed before each coming into the watched function: at its
-            start, and at each return from what it calls.
+        visits: name of a watched function and instructions executed before, for each coming
+            into it: at its start, and at each return from what it calls.
     """
 
     outputs: Mapping[str, npt.NDArray[Any]]
@@ -54,7 +54,7 @@ class Run:
     flash_bytes: int
     ram_bytes: int
     stack_bytes: int
-    visits: tuple[int, ...] = ()
+    visits: tuple[tuple[str, int], ...] = ()
 
     def __repr__(self) -> str:
         """Show what the run took; `outputs` has what it gave."""
@@ -79,7 +79,7 @@ def run(
 
 
 class Machine:
-    """A microcontroller with a program in its flash. Every `run` starts from reset."""
+    """A microcontroller with a program in its flash. A `run` starts from reset, unless told not to."""
 
     def __init__(self, image: Image) -> None:
         """Make the device that the program was linked for and write its flash.
@@ -106,22 +106,28 @@ class Machine:
         self._faults: list[tuple[int, int]] = []
         self._uc.hook_add(const.UC_HOOK_MEM_INVALID, _note_fault, self._faults)
         self._after_reset = self._uc.context_save()
+        self._back = 0  # where main() returns to, once there was a reset
 
     def run(
         self,
         inputs: Mapping[str, npt.ArrayLike] | None = None,
         outputs: Mapping[str, npt.DTypeLike] | None = None,
         *,
-        watch: str | None = None,
+        watch: Sequence[str] = (),
+        fresh: bool = True,
         limit: int = 1_000_000_000,
     ) -> Run:
         """Reset, start up, fill variables, run `main()` to its end and read variables.
+
+        The stack's depth is the deepest since the reset.
 
         Args:
             inputs: name of a variable -> array, of exactly its size in bytes. `name[4:12]` is a
                 part of one, from byte 4 to before byte 12.
             outputs: name of a variable or constant, or a part, -> type of its elements.
-            watch: name of a function whose visits are noted.
+            watch: names of up to two functions whose visits are noted.
+            fresh: `False` leaves the reset out: `main()` runs again, and finds its variables as it
+                left them.
             limit: give up after this many instructions.
 
         Returns:
@@ -135,24 +141,31 @@ class Machine:
         writes = [self._input(name, np.asarray(array)) for name, array in (inputs or {}).items()]
         types = {name: np.dtype(dtype) for name, dtype in (outputs or {}).items()}
         reads = {name: self._output(name, dtype) for name, dtype in types.items()}
-        self._ram[:] = _PAINT
-        self._uc.context_restore(self._after_reset)
-        self._uc.reg_write(arm.UC_ARM_REG_SP, self._image.symbols["_stack_top"].address)
-        watched = self._image.symbols[watch] if watch else Symbol(0, 0, True)
-        self._counter.watch_start, self._counter.watch_bytes = watched.address, watched.size_bytes
-        reset, main = (self._image.symbols[k].address for k in ("Reset_Handler", "main"))
-        self._go(reset, main, limit)
+        watched = [self._image.symbols[name] for name in watch]
+        self._counter.watch([(w.address, w.size_bytes) for w in watched])
+        main = self._image.symbols["main"].address
+        if fresh or not self._back:
+            self._back = self._reset(main, limit)
         for address, content in writes:
             self._uc.mem_write(address, content)
-        self._go(main, self._uc.reg_read(arm.UC_ARM_REG_LR) & ~1, limit)
+        self._uc.reg_write(arm.UC_ARM_REG_LR, self._back)
+        self._go(main, self._back & ~1, limit)
         return Run(
             {k: np.frombuffer(self._uc.mem_read(*at), types[k]) for k, at in reads.items()},
             self._counter.executed,
             self._image.flash_bytes,
             self._image.ram_bytes,
             self._stack_bytes(),
-            self._counter.visited(),
+            tuple((watch[i], count) for i, count in self._counter.visits_noted()),
         )
+
+    def _reset(self, main: int, limit: int) -> int:
+        """Start up, and return where `main()` will return to."""
+        self._ram[:] = _PAINT
+        self._uc.context_restore(self._after_reset)
+        self._uc.reg_write(arm.UC_ARM_REG_SP, self._image.symbols["_stack_top"].address)
+        self._go(self._image.symbols["Reset_Handler"].address, main, limit)
+        return int(self._uc.reg_read(arm.UC_ARM_REG_LR))
 
     def blocks(self) -> list[tuple[int, int, int]]:
         """Address, size in bytes and number of entries of each block that the last run executed."""

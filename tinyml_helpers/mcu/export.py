@@ -110,11 +110,12 @@ def _statements(firmware: Firmware, answer: Run) -> dict[str, list[str]]:
         f"for (unsigned i = 0; i < sizeof test_{p}; i++) wrong += {name}_{p}()[i] != test_{p}[i];"
         for p in ports["output"]
     ]
+    reset = [f"{name}_reset();"] if graph.variables else []
     if chain is None:
-        return {"fill": fill, "invoke": [f"{name}_invoke();"], "check": check}
+        return {"fill": reset + fill, "invoke": [f"{name}_invoke();"], "check": check}
     score = ["int32_t score;"] if chain.after else []
     check += [f"wrong += score != {answer.score};"] if chain.after else []
-    return {"fill": score, "invoke": chain.calls(name, "test_samples"), "check": check}
+    return {"fill": score + reset, "invoke": chain.calls(name, "test_samples"), "check": check}
 
 
 def _words(firmware: Firmware, answer: Run, run: Run) -> dict[str, str]:
@@ -126,6 +127,8 @@ def _words(firmware: Firmware, answer: Run, run: Run) -> dict[str, str]:
         last = f"call `{chain.after}`" if chain.after else f"read `{name}_output()`"
         samples = f"{chain.count:,} samples of {chain.samples}"
         use = f"Call `{chain.before}` with {samples}, call `{name}_invoke()`, {last}"
+    if program.graph.variables:
+        use = f"Call `{name}_reset()` once: the network remembers what came before. {use}"
     return {
         "name": name,
         "NAME": name.upper(),

@@ -6,7 +6,7 @@ run = firmware.run(x)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,6 +87,30 @@ class Firmware:
             ValueError: the wrong number of inputs, a wrong size or type, or a value that is no number.
             EmulatorError: the stack overflowed, or the limit was reached.
         """
+        return self._run(self._machine, inputs, fresh=True, limit=limit)
+
+    def stream(
+        self, steps: Iterable[npt.ArrayLike | Sequence[npt.ArrayLike]], *, limit: int = 10_000_000_000
+    ) -> Iterator[Run]:
+        """Run once for each step, without a reset between: variables keep what they hold.
+
+        Args:
+            steps: what `run` takes, for each step; a tuple where the network has several inputs.
+            limit: give up after this many instructions in a step.
+
+        Yields:
+            The run of each step.
+
+        Raises:
+            ValueError: as `run`.
+            EmulatorError: as `run`.
+        """
+        machine = Machine(self.image)
+        for number, step in enumerate(steps):
+            inputs = step if isinstance(step, tuple) else (step,)
+            yield self._run(machine, inputs, fresh=number == 0, limit=limit)
+
+    def _run(self, machine: Machine, inputs: Sequence[npt.ArrayLike], *, fresh: bool, limit: int) -> Run:
         g, name = self.program.graph, self.program.name
         if len(inputs) != len(g.inputs):
             raise ValueError(f"{len(inputs)} inputs given, the network takes {len(g.inputs)}")
@@ -94,16 +118,15 @@ class Firmware:
         reads: dict[str, npt.DTypeLike] = {self._place(i): g.tensors[i].dtype for i in g.outputs}
         if self.chain and self.chain.after:
             reads["score"] = np.int32
-        # The same run twice: what calls the network, then the network's own layers.
-        calls = self._machine.run(writes, watch="main", limit=limit).visits if self.chain else ()
-        main = self._machine.run(writes, reads, watch=f"{name}_invoke", limit=limit)
+        watch = ("main", f"{name}_invoke")
+        main = machine.run(writes, reads, watch=watch, fresh=fresh, limit=limit)
         outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
         return Run(
             outputs=tuple(outputs),
             values=tuple(dequantized(x, g.tensors[i]) for x, i in zip(outputs, g.outputs, strict=True)),
             instructions=main.instructions,
-            cycles=timing.estimate(self.image, self._machine.blocks(), self.device),
-            profile=Profile(tuple(self._profile(main.visits, main.instructions, calls))),
+            cycles=timing.estimate(self.image, machine.blocks(), self.device),
+            profile=Profile(tuple(self._profile(main.visits))),
             stack_bytes=main.stack_bytes,
             ram_bytes=self.ram_bytes + main.stack_bytes,
             device=self.device,
@@ -145,21 +168,22 @@ class Firmware:
         given = zip(g.inputs, inputs, strict=True)
         return {self._place(i): quantized(np.asarray(x), g.tensors[i]) for i, x in given}
 
-    def _profile(
-        self, visits: Sequence[int], instructions: int, calls: Sequence[int]
-    ) -> Iterator[LayerProfile]:
-        """Split a run: `visits` into the network's invoke, `calls` into `main` around a chain."""
-        end = calls[2] if calls else instructions
+    def _profile(self, visits: Sequence[tuple[str, int]]) -> Iterator[LayerProfile]:
+        """Split a run by its visits to `main` and to the network's invoke."""
+        names, at = [name for name, _ in visits], [count for _, count in visits]
+        start = names.index(f"{self.program.name}_invoke")
+        end = names.index("main", start)
         if self.chain:
-            yield LayerProfile(self.chain.before, f"{self.chain.count:,} samples", calls[1], 0)
-        at, n = [*visits, end], 0
+            spent = at[start - 1] - at[start - 2]
+            yield LayerProfile(self.chain.before, f"{self.chain.count:,} samples", spent, 0)
+        n = start
         for layer in self.program.layers:
             spent = at[n + len(layer.calls)] - at[n]
             n += len(layer.calls)
             if layer.calls:
                 yield LayerProfile(str(layer.operator), layer.note, spent, layer.macs)
         if self.chain and self.chain.after:
-            yield LayerProfile(self.chain.after, "answer", instructions - end, 0)
+            yield LayerProfile(self.chain.after, "answer", at[end + 1] - at[end], 0)
 
 
 def build(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tinyml_helpers.deploy import graph as tflite_graph
 from tinyml_helpers.deploy.report import ModelError, read_model
 from tinyml_helpers.deploy.tflite import read as parse
+from tinyml_helpers.mcu.variables import resolve
 from tinyml_helpers.tables import text_table
 
 _DTYPES = ("float32", "float16", "int32", "uint8", "int64", "bool", "int16", "int8")
@@ -92,12 +93,22 @@ class Operator:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Graph:
-    """A network as the file has it: tensors, operators in order, numbers of its inputs and outputs."""
+    """A network as the file has it.
+
+    Args:
+        tensors: all arrays.
+        operators: in the order in which they run.
+        inputs: numbers of the tensors that it takes.
+        outputs: numbers of those that it gives.
+        variables: number of a tensor that is remembered from one call to the next -> the byte
+            that fills it at first.
+    """
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    variables: Mapping[int, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """One row for each operator."""
@@ -125,20 +136,27 @@ def read(tflite: str | Path | bytes) -> Graph:
             what no microcontroller here can do, or its operators do not hang together.
     """
     file = parse(read_model(tflite))
-    if len(file.graphs) != 1:
-        raise GraphError(f"{len(file.graphs)} subgraphs: one is supported (no control flow)")
-    found = file.graphs[0]
+    found, resolved = file.graphs[0], resolve(file)
     tensors = tuple(_tensor(index, tensor) for index, tensor in enumerate(found.tensors))
     operators = tuple(
-        Operator(i, op.type, op.inputs, op.outputs, op.options) for i, op in enumerate(found.operators)
+        Operator(i, op.type, op.inputs, op.outputs, op.options) for i, op in resolved.operators
     )
-    graph = Graph(tensors, operators, found.inputs, found.outputs)
+    variables = {i: _fill(i, tensors[i], first) for i, first in resolved.variables.items()}
+    graph = Graph(tensors, operators, found.inputs, found.outputs, variables)
     _check(graph)
     return graph
 
 
+def _fill(index: int, tensor: Tensor, first: bytes) -> int:
+    if tensor.dtype != "int8" or len(first) != tensor.size_bytes or len(set(first)) != 1:
+        raise GraphError(f"variable in tensor {index}: supported is int8, one first value throughout")
+    return first[0]
+
+
 def _tensor(index: int, raw: tflite_graph.Tensor) -> Tensor:
     shape = tuple(max(1, size) for size in raw.shape)
+    if raw.dtype == "resource":  # a variable's handle, which `resolve` has followed
+        return Tensor(index, raw.name, (1,), "int32")
     if raw.dtype not in _DTYPES:
         raise GraphError(f"tensor {index} has type {raw.dtype}: known are {', '.join(_DTYPES)}")
     if math.prod(shape) > _MOST_ELEMENTS or len(shape) > _MOST_DIMENSIONS:
@@ -158,13 +176,15 @@ def _tensor(index: int, raw: tflite_graph.Tensor) -> Tensor:
 def _check(graph: Graph) -> None:
     """Every number names a tensor; every tensor is written before it is read."""
     n = len(graph.tensors)
-    known = {t.index for t in graph.tensors if t.data is not None} | set(graph.inputs) | {-1}
+    variables = set(graph.variables)
+    known = {t.index for t in graph.tensors if t.data is not None}
+    known |= {-1, *graph.inputs, *variables}
     for op in graph.operators:
         if not op.outputs or not op.inputs or not _inside(op, n):
             raise GraphError(f"{op} names tensors that are not there: {op.inputs} -> {op.outputs}")
         if missing := set(op.inputs) - known:
             raise GraphError(f"{op} reads tensor {missing.pop()} before anything writes it")
-        if again := set(op.outputs) & known:
+        if again := set(op.outputs) & (known - variables):
             raise GraphError(f"{op} writes tensor {again.pop()}, which has its values already")
         known |= set(op.outputs)
     if not graph.inputs or not graph.outputs or not set(graph.outputs) <= known - {-1}:

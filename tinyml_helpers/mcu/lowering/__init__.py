@@ -13,6 +13,7 @@ __all__ = ["OPERATORS", "Layer", "UnsupportedError", "lower", "needed", "without
 
 OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
     "ADD": elementwise.add,
+    "ASSIGN_VARIABLE": moves.assign,
     "AVERAGE_POOL_2D": pool.pool,
     "CONCATENATION": moves.concatenation,
     "CONV_2D": conv.conv_2d,
@@ -72,7 +73,7 @@ def _translate(context: Context) -> Layer:
 
 def needed(graph: Graph) -> tuple[Operator, ...]:
     """The operators that an output depends on; shapes that are known need none."""
-    wanted, chosen = set(graph.outputs), []
+    wanted, chosen = {*graph.outputs, *graph.variables}, []
     for op in reversed(graph.operators):
         if wanted & set(op.outputs):
             chosen.append(op)
@@ -81,7 +82,7 @@ def needed(graph: Graph) -> tuple[Operator, ...]:
 
 
 def without_float(graph: Graph) -> Graph:
-    """Cut QUANTIZE off float inputs and DEQUANTIZE off float outputs: int8 in and out remain."""
+    """Cut conversions off both ends, float to int8 and int8 to float or uint8: int8 remains."""
     operators, inputs, outputs = list(needed(graph)), list(graph.inputs), list(graph.outputs)
     for op in tuple(operators):
         given, made = op.inputs[0], op.outputs[0]
@@ -89,11 +90,20 @@ def without_float(graph: Graph) -> Graph:
         if first and given not in outputs and _readers(operators, given) == [op]:
             inputs[inputs.index(given)] = made
             operators.remove(op)
-        elif op.kind == "DEQUANTIZE" and made in outputs and not _readers(operators, made):
+        elif _to_real(graph, op) and made in outputs and not _readers(operators, made):
             outputs[outputs.index(made)] = given
             operators.remove(op)
     unique = tuple(dict.fromkeys(outputs))
     return replace(graph, operators=tuple(operators), inputs=tuple(inputs), outputs=unique)
+
+
+def _to_real(graph: Graph, op: Operator) -> bool:
+    """Whether an operator gives the same real numbers in a type for people."""
+    given, made = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+    shifted = given.dtype == "int8" and made.dtype == "uint8" and given.scales == made.scales
+    return op.kind == "DEQUANTIZE" or (
+        op.kind == "QUANTIZE" and shifted and given.zero_point + 128 == made.zero_point
+    )
 
 
 def _readers(operators: Sequence[Operator], tensor: int) -> list[Operator]:

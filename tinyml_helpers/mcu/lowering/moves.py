@@ -22,6 +22,18 @@ def view(context: Context) -> Layer:
     return Layer(context.operator, (), (given.index,), output.index, in_place=True, note="no code")
 
 
+def assign(context: Context) -> Layer:
+    """Translate ASSIGN_VARIABLE: into the place where the variable lies."""
+    given, output = context.input(0), context.output
+    context.check_int8(given, output)
+    context.check_shape(given, output.shape)
+    if (given.scale, given.zero_point) != (output.scale, output.zero_point):
+        raise context.refuse("a value of another scale than the variable has")
+    struct = _move(context, "", given.shape, _steps(given.shape), 0, _steps(output.shape), 0)
+    call = f"tm_copy(&{context.name}, {{a}}, {{out}});"
+    return _layer(context, (call,), (given.index,), (struct,), f"{given.dims} kept")
+
+
 def pad(context: Context) -> Layer:
     """Translate a PAD or PADV2."""
     given, output = context.input(0), context.output
