@@ -122,7 +122,7 @@ def test_wake_words_hear_as_the_reference_does(name, device):
 def test_a_wake_word_is_small_and_light():
     firmware = mcu.build(wake("wake_hey_jarvis"))
     run = firmware.run(np.zeros((1, 3, 40), np.int8))
-    assert run.instructions < 200_000
+    assert run.instructions < 80_000
     assert run.ram_bytes < 8_192
     assert sum(layer.macs for layer in run.profile) == firmware.macs > 20_000
 

@@ -22,6 +22,7 @@ _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 KERNELS = {  # file -> names that calls use
     "conv_2d.c": ("tm_conv_2d(",),
     "conv_2d_general.c": ("tm_conv_2d_general(",),
+    "depthwise_channels.c": ("tm_depthwise_conv_2d_channels(",),
     "depthwise_conv_2d.c": ("tm_depthwise_conv_2d(",),
     "fully_connected.c": ("tm_fully_connected(",),
     "fully_connected_general.c": ("tm_fully_connected_general(",),

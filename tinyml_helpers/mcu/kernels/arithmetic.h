@@ -41,6 +41,8 @@ static inline uint32_t load_word(const void *address) {
 #define smlad(x, y, sum) __smlad((int16x2_t)(x), (int16x2_t)(y), sum)
 #define ssub16(x, y) ((uint32_t)__ssub16((int16x2_t)(x), (int16x2_t)(y)))
 #define sxtb16(x) ((uint32_t)__sxtb16((int8x4_t)(x)))
+#define smlabb(x, y, sum) __smlabb((int32_t)(x), (int32_t)(y), sum)
+#define smlatt(x, y, sum) __smlatt((int32_t)(x), (int32_t)(y), sum)
 #define smlabt(x, y, sum) __smlabt((int32_t)(x), (int32_t)(y), sum)
 #define smlatb(x, y, sum) __smlatb((int32_t)(x), (int32_t)(y), sum)
 static inline int32_t smmlar(int32_t x, int32_t y, int32_t sum) {
@@ -65,6 +67,8 @@ static inline int32_t smlad(uint32_t x, uint32_t y, int32_t sum) {
 }
 static inline uint32_t ssub16(uint32_t x, uint32_t y) { return both(low(x) - low(y), high(x) - high(y)); }
 static inline uint32_t sxtb16(uint32_t x) { return both((int8_t)x, (int8_t)(x >> 16)); }
+static inline int32_t smlabb(uint32_t x, uint32_t y, int32_t sum) { return sum + low(x) * low(y); }
+static inline int32_t smlatt(uint32_t x, uint32_t y, int32_t sum) { return sum + high(x) * high(y); }
 static inline int32_t smlabt(uint32_t x, uint32_t y, int32_t sum) { return sum + low(x) * high(y); }
 static inline int32_t smlatb(uint32_t x, uint32_t y, int32_t sum) { return sum + high(x) * low(y); }
 #endif

@@ -69,6 +69,7 @@ typedef struct {
 void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_conv_2d_general(const tm_conv *layer, const int8_t *input, int8_t *output);
 void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
+void tm_depthwise_conv_2d_channels(const tm_conv *layer, const int8_t *input, int8_t *output);
 void tm_fully_connected(const tm_dense *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_fully_connected_general(const tm_dense *layer, const int8_t *input, int8_t *output);
 void tm_average_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *output);

@@ -58,13 +58,19 @@ def depthwise_conv_2d(context: Context) -> Layer:
     f = filters(context, rows, weight_scales(context, 3))
     if w.dilation != (1, 1) or not f.fast(_LIMIT):
         return general(context, w, f, image.shape[3])
+    struct, table = _conv_struct(context, w, image.shape[3]), channels(context.name, f, f.folded)
+    if image.shape[3] == len(rows) and w.kernel != (3, 3) and w.inside(image, output):
+        return _layer(
+            context,
+            struct,
+            (array(f"{context.name}_weights", f.weights.T.astype(np.int8)), table),
+            f"tm_depthwise_conv_2d_channels(&{context.name}, {{a}}, {{out}});",
+            macs=output.size * rows.shape[1],
+        )
     return _layer(
         context,
-        _conv_struct(context, w, image.shape[3]),
-        (
-            array(f"{context.name}_weights", f.weights.astype(np.int8)),
-            channels(context.name, f, f.folded),
-        ),
+        struct,
+        (array(f"{context.name}_weights", f.weights.astype(np.int8)), table),
         f"tm_depthwise_conv_2d(&{context.name}, {{a}}, {{out}}, {{scratch}});",
         macs=output.size * rows.shape[1],
         scratch_bytes=plane_bytes(w, image, output, 2 if context.dsp else 1),

@@ -17,6 +17,11 @@ class Window:
     dilation: tuple[int, int]
     padding: tuple[int, int]
 
+    def inside(self, image: Tensor, output: Tensor) -> bool:
+        """Whether it never leaves the image; for a window without dilation."""
+        sizes = zip(output.shape[1:3], self.stride, self.kernel, image.shape[1:3], strict=True)
+        return self.padding == (0, 0) and all((o - 1) * s + k <= size for o, s, k, size in sizes)
+
     def fields(self, image: Tensor, output: Tensor) -> str:
         """The C initialiser of a `tm_window`."""
         names = ("kernel", "stride", "dilation")
