@@ -3,13 +3,17 @@
     python benchmarks/run.py FOLDER_WITH_BAKENN
 
 Every build runs the same inputs; "wrong" counts output bytes that differ from LiteRT's reference
-kernels. "cycles" are what the Cortex-M4's timing table makes of the executed instructions.
+kernels. "cycles" are what the Cortex-M4's timing table makes of the executed instructions. What was
+measured is left in data/reference/kernels.json, where lesson 08 finds it.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +25,7 @@ from mcu_host import Reference
 from tflite_maker import Maker
 
 from tinyml_helpers import devices
-from tinyml_helpers.datasets import read_verified
+from tinyml_helpers.datasets import data_folder, read_verified
 from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
 from tinyml_helpers.mcu.emulator import Machine
 from tinyml_helpers.tables import text_table
@@ -142,17 +146,38 @@ def row(name: str, results: dict[str, Result | None]) -> tuple[str, ...]:
     )
 
 
+def versions(bakenn: Path) -> dict[str, str]:
+    """What the figures depend on."""
+    header = next(bakenn.rglob("arm_nnfunctions.h")).read_text("utf-8")
+    revision = re.search(r"Revision:\s*V\.?([\d.]+)", header)
+    wheel = next(bakenn.glob("bakenn-*.dist-info")).name.split("-")[1].removesuffix(".dist")
+    return {
+        "ziglang": version("ziglang"),
+        "unicorn": version("unicorn"),
+        "bakenn": wheel,
+        "arm_nnfunctions.h of the CMSIS-NN in it": revision[1] if revision else "not stated",
+    }
+
+
 def main(bakenn: Path) -> None:
-    """Print a table for each core."""
+    """Print a table for each core, and store what was measured."""
     contents = {**layers(), **{k: read_verified(f"models/{v}.tflite") for k, v in NETWORKS.items()}}
+    found: dict[str, dict[str, dict[str, Result | None]]] = {}
     for core in CORES:
-        rows = []
+        rows, found[core] = [], {}
         for name, content in contents.items():
             made = builds(content, core, bakenn)
-            rows.append(
-                row(name, {k: measure(content, p, core) if p else None for k, p in made.items()})
-            )
+            results = {k: measure(content, p, core) if p else None for k, p in made.items()}
+            found[core][name] = results
+            rows.append(row(name, results))
         print(f"\n{core}\n{text_table(HEADER, rows)}", flush=True)
+    store({"versions": versions(bakenn), "cores": found})
+
+
+def store(measured: dict[str, object]) -> None:
+    """Write data/reference/kernels.json; an engine that cannot do a network has `null` there."""
+    text = json.dumps(measured, indent=1, default=asdict) + "\n"
+    (data_folder() / "reference" / "kernels.json").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Program:
     @property
     def weight_bytes(self) -> int:
         """All constants of the network in flash."""
-        return sum(_size_bytes(c) for layer in self.layers for c in layer.constants)
+        return sum(c.size_bytes for layer in self.layers for c in layer.constants)
 
 
 def generate(graph: Graph, name: str = "model", *, dsp: bool = True) -> Program:
@@ -219,9 +219,3 @@ def _wrapped(items: Iterable[str]) -> Iterator[str]:
             line = "   "
         line += f" {item},"
     yield line
-
-
-def _size_bytes(constant: Constant) -> int:
-    if isinstance(constant.values, tuple):
-        return 44  # a tm_conv, the largest struct
-    return constant.values.size * {"int8_t": 1, "uint8_t": 1}.get(constant.ctype, 4)

@@ -15,6 +15,7 @@ from tinyml_helpers.mcu.graph import Graph, GraphError, Operator, Tensor
 INT8 = (-128, 127)
 _RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 _MOST_IN_A_FIELD = 65_535
+_STRUCT_BYTES = 44  # of a tm_conv
 
 
 class UnsupportedError(GraphError):
@@ -34,6 +35,13 @@ class Constant:
     name: str
     ctype: str
     values: npt.NDArray[Any] | tuple[str, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes in flash; a struct counts as the largest of them."""
+        if isinstance(self.values, tuple):
+            return _STRUCT_BYTES
+        return self.values.size * (1 if self.ctype in ("int8_t", "uint8_t") else 4)
 
 
 @dataclass(frozen=True, eq=False)
