@@ -261,7 +261,7 @@ def test_changed_bytes_never_take_this_process_with_them(kernels):
 def test_a_file_that_crashes_the_interpreter_crashes_another_process():
     """A convolution without weights: XNNPACK reads from nowhere, and what lies there decides."""
     file = conv(np.zeros((3, 3, 3, 2), np.float32), same(), inputs=(0, -1, 2))
-    with pytest.raises(ModelError, match="crashes the default interpreter|default interpreter refuses"):
+    with pytest.raises(ModelError, match=r"crashes the default interpreter|default interpreter refuses"):
         litert.load(file)
 
 

@@ -7,6 +7,10 @@ from tinyml_helpers.datasets.fashion import (
     decode_idx,
     load_fashion,
 )
+from tinyml_helpers.datasets.gestures import Gestures, Recording, load_gestures
+from tinyml_helpers.datasets.keywords import KEYWORD_CLASSES, Keywords, load_keywords
+from tinyml_helpers.datasets.photos import load_photos
+from tinyml_helpers.datasets.public_vibration import load_cwru, load_skab
 from tinyml_helpers.datasets.shipped import (
     DataError,
     cache_folder,
@@ -14,16 +18,34 @@ from tinyml_helpers.datasets.shipped import (
     manifest,
     read_verified,
 )
+from tinyml_helpers.datasets.shuttle import Shuttle, load_shuttle
+from tinyml_helpers.datasets.sound import Sound, read_sound
+from tinyml_helpers.datasets.vibration import Vibration, load_vibration
 
 __all__ = [
     "FASHION_CLASSES",
+    "KEYWORD_CLASSES",
     "DataError",
     "Fashion",
+    "Gestures",
     "ImageSet",
+    "Keywords",
+    "Recording",
+    "Shuttle",
+    "Sound",
+    "Vibration",
     "cache_folder",
     "data_folder",
     "decode_idx",
+    "load_cwru",
     "load_fashion",
+    "load_gestures",
+    "load_keywords",
+    "load_photos",
+    "load_shuttle",
+    "load_skab",
+    "load_vibration",
     "manifest",
+    "read_sound",
     "read_verified",
 ]

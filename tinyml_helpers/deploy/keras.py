@@ -21,7 +21,7 @@ Symbol = Any
 
 
 def from_torch(
-    model: nn.Module, input_shape: tuple[int, int, int] = (1, 28, 28), *, lean: bool = False
+    model: nn.Module, input_shape: tuple[int, ...] = (1, 28, 28), *, lean: bool = False
 ) -> keras.Model:
     """Build the Keras twin of a network of the spine, and carry the weights over.
 
@@ -36,7 +36,7 @@ def from_torch(
     Args:
         model: made of convolutions (plain or depthwise), batch norms, ReLUs, residual blocks, a
             global average pool and linear layers. Its statistics are those of evaluation.
-        input_shape: channels, height, width.
+        input_shape: channels, height, width; or the number of features.
         lean: build the lean twin.
 
     Raises:

@@ -86,7 +86,7 @@ def load(source: str | Path | bytes, level: Level = "all", keep: Path | None = N
         ModelError: missing, damaged, or refused by ONNX Runtime.
         ValueError: unknown level.
     """
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     options = onnx_runner.options(level)
     if keep:

@@ -27,7 +27,7 @@ def options(level: str) -> Any:
     Raises:
         ValueError: unknown level.
     """
-    from onnxruntime import GraphOptimizationLevel, SessionOptions  # type: ignore[import-untyped]
+    from onnxruntime import GraphOptimizationLevel, SessionOptions
 
     if level not in LEVELS:
         raise ValueError(f"unknown level {level!r}: choose one of {', '.join(LEVELS)}")

@@ -1,0 +1,154 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinyml_helpers import datasets, mcu
+from tinyml_helpers.deploy import litert
+from tinyml_helpers.models import keywords
+from tinyml_helpers.signals import audio, augment
+
+NETWORKS = {"kws": 36_000, "kws-small": 25_000, "kws-synthetic": 50_000}
+
+
+def inputs(count, seed=0):
+    return torch.rand(count, 1, 50, 10, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def voices():
+    return datasets.load_keywords(per_class=15).part("voices")
+
+
+def test_the_whole_network_has_the_macs_that_the_benchmark_counts():
+    state = keywords.ds_cnn().state_dict()
+    assert state["stem.conv.weight"].shape == (64, 1, 10, 4)
+    with torch.no_grad():
+        assert keywords.ds_cnn().eval()(inputs(2)).shape == (2, 12)
+    assert keywords.ds_cnn(3, 16).eval()(inputs(1)).shape == (1, 3)
+    with pytest.raises(ValueError, match="0 channels"):
+        keywords.ds_cnn(12, 0)
+
+
+def test_a_network_is_built_from_its_weights_whatever_its_widths():
+    model = keywords.ds_cnn(12, 20).eval()
+    again = keywords.from_state(model.state_dict())
+    assert torch.equal(model(inputs(3)), again(inputs(3)))
+
+
+def test_an_unknown_network_is_refused():
+    with pytest.raises(datasets.DataError, match="kws-whale"):
+        keywords.load_trained("whale")
+
+
+def test_the_teacher_answers_as_its_tflite_does(voices):
+    raw = audio.features(voices.clips)
+    ours = keywords.load_trained("teacher")(torch.from_numpy(audio.network_input(raw))[:, None])
+    theirs = litert.load(datasets.read_verified("models/keyword_spotting.tflite"))
+    # The public file takes 0 to 225 and answers in float; it is quantized inside.
+    says = theirs.predict(225 * audio.network_input(raw)[..., None])
+    assert (says.argmax(1) == ours.argmax(1).numpy()).mean() > 0.95
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_shipped_networks_keep_their_size_and_their_float_accuracy(name, voices):
+    content = datasets.read_verified(f"models/{name}.tflite")
+    assert len(content) <= NETWORKS[name]
+    model = litert.load(content, "reference")
+    assert (model.input.scales[0], model.input.zero_points) == (pytest.approx(1 / 255), (-128,))
+    assert (model.output.scales, model.output.zero_points) == ((1 / 256,), (-128,))
+    x = audio.network_input(audio.features(voices.clips))
+    says = model.predict(x[..., None]).argmax(1)
+    float_name = "product" if name == "kws" else name.removeprefix("kws-")
+    with torch.no_grad():
+        expected = keywords.load_trained(float_name)(torch.from_numpy(x)[:, None]).argmax(1).numpy()
+    assert (says == expected).mean() > 0.95
+    assert (says == voices.labels).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_microcontroller_answers_the_same_bytes(name, voices):
+    content = datasets.read_verified(f"models/{name}.tflite")
+    model = litert.load(content, "reference")
+    raw = model.quantize(audio.network_input(audio.features(voices.clips[::60]))[..., None])
+    firmware = mcu.build(datasets.data_folder() / "models" / f"{name}.tflite", "nano33ble")
+    for clip, expected in zip(raw, model.run(raw), strict=True):
+        assert (np.asarray(firmware.run(clip).output).ravel() == expected.ravel()).all()
+
+
+def test_the_recipes_and_figures_are_stored_beside_the_networks():
+    stored = json.loads((datasets.data_folder() / "models" / "keywords.json").read_text())
+    for name in NETWORKS:
+        entry = stored[name]
+        assert entry["tflite_bytes"] == len(datasets.read_verified(f"models/{name}.tflite"))
+        for part in ("voices", "engine"):
+            # A thousand clips: one in either direction is a tenth of a point, or more in a small class.
+            assert abs(entry[part]["float_percent"] - entry[part]["int8_percent"]) <= 1.0
+        people = entry["people"]
+        confusion = np.array(people["confusion"])
+        assert confusion.sum() == people["clips"]
+        assert people["int8_percent"] == pytest.approx(
+            100 * np.trace(confusion) / people["clips"], abs=0.01
+        )
+        assert abs(people["float_percent"] - people["int8_percent"]) <= 0.5
+
+
+# Alterations
+
+
+def features(count=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return augment.raw_features(rng.integers(-8000, 8000, (count, 16_000)).astype(np.int16))
+
+
+def test_the_input_of_training_is_that_of_the_product_up_to_rounding():
+    raw = features()
+    ours = augment.network_input(raw)[:, 0].numpy()
+    assert np.abs(ours - audio.network_input(raw.numpy().astype(np.int64))).max() < 0.005
+
+
+def test_two_sounds_at_once_are_the_logarithm_of_the_sum_of_powers():
+    rng = np.random.default_rng(0)
+    noises = rng.normal(size=(2, 30, 16_000)) * 3000
+    together = augment.raw_features((noises[0] + noises[1]).astype(np.int16))
+    alone = [augment.raw_features(part.astype(np.int16)) for part in noises]
+    mixed = augment.mixed(alone[0], alone[1], torch.zeros(30, 1, 1))
+    # Frames of noise scatter by some decibels; their mean does not.
+    assert abs(float((mixed - together).mean())) < 0.7 * augment.PER_DB
+
+
+def test_a_sound_mixed_with_one_far_below_stays_itself():
+    raw = features()
+    mixed = augment.mixed(raw, features(seed=1), torch.full((4, 1, 1), 80 * augment.PER_DB))
+    assert (mixed - raw).abs().max() < 0.1
+
+
+def test_without_any_strength_nothing_changes():
+    still = augment.Strength((1, 1), 0, 0, 0, 0, 0, (0, 0), 0, 0, 0)
+    raw = features()
+    out = augment.alter(raw, features(seed=1), torch.Generator().manual_seed(0), still)
+    assert (out - raw).abs().max() < 0.01
+
+
+def test_faster_is_higher():
+    seconds = np.arange(16_000) / 16_000
+    clip = (9000 * np.sin(2 * np.pi * 1000 * seconds)).astype(np.int16)[None]
+    faster = augment.speeds(clip, ends=(1.25, 1.2500001))[0]
+    spectrum = np.abs(np.fft.rfft(faster[3000:13_000]))
+    assert abs(spectrum.argmax() * 1.6 - 1250) < 2
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_altered_features_are_finite_and_of_the_same_shape(seed):
+    raw = features(6, seed)
+    raw[0] = 0  # digital silence
+    rng = torch.Generator().manual_seed(seed)
+    strong = augment.Strength(echo_chance=1, telephone_chance=1, noise_chance=1)
+    out = augment.network_input(augment.alter(raw, features(5, seed + 1), rng, strong))
+    assert out.shape == (6, 1, 50, 10)
+    assert torch.isfinite(out).all()
+    assert 0 <= float(out.min()) <= float(out.max()) <= 1

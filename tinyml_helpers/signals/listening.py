@@ -1,0 +1,138 @@
+"""A keyword spotter held against ten minutes of continuous sound with words at known times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyml_helpers.datasets.keywords import COMMANDS, Keywords
+from tinyml_helpers.signals import audio
+from tinyml_helpers.signals.scene import scene, with_noise
+from tinyml_helpers.signals.stream import Outcome, Spoken, detect, judge, smooth, windows
+
+Network = Callable[[NDArray[np.float32]], NDArray[np.floating]]
+"""Inputs float32 [N, 50, 10, 1] of 0 to 1 -> scores [N, classes], the words first."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Session:
+    """What was played, what was said in it, and what a network made of it.
+
+    `sound` int16 at 16 kHz; `said` are all words, `keys` those of the vocabulary `words`; `scores`
+    float64 [windows, classes] are smoothed, each of the window that ends at `end_s`.
+    """
+
+    sound: NDArray[np.int16]
+    said: tuple[Spoken, ...]
+    keys: tuple[Spoken, ...]
+    words: tuple[str, ...]
+    end_s: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound."""
+        return len(self.sound) / audio.MLPERF.rate_hz
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.seconds / 60:g} minutes, {len(self.said)} words, {len(self.keys)} of them to be "
+            f"found, {len(self.end_s):,} windows"
+        )
+
+    def at(self, threshold: float) -> Outcome:
+        """Return what is found, missed and invented at a threshold of the smoothed score."""
+        return judge(detect(self.scores, self.end_s, self.words, threshold), self.keys, self.seconds)
+
+    def least_threshold(self, false_alarms_per_hour: float) -> float:
+        """Return the least threshold, in hundredths, with so few false alarms; 1 if there is none."""
+        candidates = (step / 100 for step in range(30, 100))
+        fits = (t for t in candidates if self.at(t).false_alarms_per_hour <= false_alarms_per_hour)
+        return next(fits, 1.0)
+
+
+def correct_percent(network: Network, clips: Keywords) -> float:
+    """Return how many percent of one-second clips a network gets right, every class counting alike."""
+    scores = network(audio.network_input(audio.features(clips.clips))[..., None])
+    return balanced_percent(scores.argmax(1), clips.labels)
+
+
+def balanced_percent(found: NDArray[np.integer], labels: NDArray[np.integer]) -> float:
+    """Return how many percent are right, every class counting alike however many clips it has."""
+    return 100 * float(np.mean([(found[labels == one] == one).mean() for one in np.unique(labels)]))
+
+
+def under_noise(
+    networks: Mapping[str, Network], clips: Keywords, ratios_db: Sequence[float], seed: int = 0
+) -> dict[str, dict[float, float]]:
+    """Return how many percent of the clips each network gets right, at each ratio of speech to noise.
+
+    Args:
+        networks: by name; all of them hear the same noise.
+        clips: one second each.
+        ratios_db: power of the clip over that of the noise.
+        seed: of the noise.
+    """
+    rng, found = np.random.default_rng(seed), {name: dict[float, float]() for name in networks}
+    for ratio_db in ratios_db:
+        noisy = with_noise(clips.clips, ratio_db, rng)
+        seen = audio.network_input(audio.features(noisy))[..., None]
+        for name, network in networks.items():
+            found[name][ratio_db] = balanced_percent(network(seen).argmax(1), clips.labels)
+    return found
+
+
+def listen(
+    network: Network,
+    clips: Keywords,
+    *,
+    minutes: float = 10,
+    seconds_per_word: float = 3,
+    share: float = 0.5,
+    width: int = 3,
+    words: Sequence[str] = COMMANDS,
+    seed: int = 0,
+) -> Session:
+    """Make a scene from clips, some of them words of the vocabulary, and let a network hear it.
+
+    Args:
+        network: maps inputs to scores.
+        clips: where the words come from, at random.
+        minutes: length of the scene.
+        seconds_per_word: how dense the words lie, on average.
+        share: of the clips that are words of the vocabulary.
+        width: windows that are averaged.
+        words: the vocabulary.
+        seed: which clips, where and how loud.
+
+    Raises:
+        ValueError: clips that lack words of the vocabulary, or others.
+    """
+    rng = np.random.default_rng(seed)
+    count = round(60 * minutes / seconds_per_word)
+    chosen = _drawn(clips, (round(share * count), count - round(share * count)), words, rng)
+    sound, said = scene(list(clips.clips[chosen]), clips.words[chosen].tolist(), 60 * minutes, rng)
+    keys = tuple(word for word in said if word.word in words)
+    seen = windows(sound)
+    scores = smooth(network(audio.network_input(seen.features)[..., None]), width)
+    return Session(sound, tuple(said), keys, tuple(words), seen.end_s, scores)
+
+
+def _drawn(
+    clips: Keywords, sizes: tuple[int, int], words: Sequence[str], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw so many words of the vocabulary and so many others, in random order."""
+    inside = np.isin(clips.words, list(words))
+    groups = np.flatnonzero(inside), np.flatnonzero(~inside)
+    for group, size, kind in zip(groups, sizes, ("words of the vocabulary", "others"), strict=True):
+        if size and not len(group):
+            raise ValueError(f"the clips hold no {kind}: change `share`, or give other clips")
+    drawn = [
+        rng.choice(group, size, replace=size > len(group))
+        for group, size in zip(groups, sizes, strict=True)
+        if size
+    ]
+    return rng.permutation(np.concatenate(drawn))
