@@ -99,11 +99,11 @@ def main() -> None:
             **measured(path, words, heard),
         }
         print(path.stem, {k: v for k, v in stored[path.stem]["people"].items() if k != "confusion"})
-    with torch.no_grad():
-        says = keywords.load_trained("teacher")(heard["clean"]).argmax(1).numpy()
-    stored["kws-teacher"] = {
-        "people": {"note": options.note, "float_percent": percent(says, words.labels)}
-    }
+    for name in ("start", "teacher"):
+        with torch.no_grad():
+            says = keywords.load_trained(name)(heard["clean"]).argmax(1).numpy()
+        entry = {"note": options.note, "float_percent": percent(says, words.labels)}
+        stored.setdefault(f"kws-{name}", {})["people"] = entry
     file.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
 
 

@@ -18,7 +18,7 @@ from tinyml_helpers.signals import audio
 
 # Steps of the features for a factor of e in power, and for a decibel.
 PER_POWER = 2.0 ** (audio.MLPERF.log_shift - 1)
-PER_DB = PER_POWER * np.log(10) / 10
+PER_DB = float(PER_POWER * np.log(10) / 10)
 Rng = torch.Generator
 
 
