@@ -70,7 +70,7 @@ FRONT = {
     "detect.tiny.map_percent": "composed scenes, five kinds of objects: mAP at an overlap of a half",
     "detect.tiny.int8_map_drop_points": "the same in int8: lost",
     "detect.tiny.model_bytes": "the same as an int8 .tflite file",
-    "face.impostor_max": "faces: two people score at most",
+    "face.impostor_max": "simulated shots of three people: highest likeness of two",
     "face.template_bytes": "a face is stored in",
 }
 # The spine through every technique: a column's heading, and its record for each network.
