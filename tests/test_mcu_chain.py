@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_mcu_firmware import STUBS
+from test_mcu_firmware import STUBS, exported_sources
 
 from tinyml_helpers import mcu
 from tinyml_helpers.datasets import read_verified
@@ -144,11 +144,7 @@ def test_the_sensor_cannot_be_written(samples):
 @pytest.mark.parametrize("after", ["largest", None])
 def test_an_exported_chain_compiles_and_passes_its_own_test(tmp_path, after):
     folder = mcu.build(MAGIC_WAND, chain=chain(after=after)).export(tmp_path)
-    files = {p.name: p.read_text("utf-8") for p in (folder / "src").iterdir()}
-    files = {
-        k: v.replace("<stdio.h>", '"stdio.h"').replace("<string.h>", '"string.h"')
-        for k, v in files.items()
-    }
+    files = exported_sources(folder)
     run = Machine(toolchain.compile(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
     assert run.outputs["wrong_bytes"][0] == 0
     assert {"halve.c", "largest.c", "model_chain.h"} <= set(files)

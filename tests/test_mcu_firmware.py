@@ -164,14 +164,19 @@ STUBS = {
 }
 
 
+def exported_sources(folder):
+    """The C of an exported project, with stubs for the C library that the emulator has not."""
+    texts = {p.name: p.read_text("utf-8") for p in (folder / "src").iterdir()}
+    quoted = (("<stdio.h>", '"stdio.h"'), ("<string.h>", '"string.h"'))
+    for angle, plain in quoted:
+        texts = {name: text.replace(angle, plain) for name, text in texts.items()}
+    return texts
+
+
 @pytest.mark.parametrize("device", ["nano33ble", "pico"])
 def test_exported_project_compiles_and_passes_its_own_test(tmp_path, device):
     folder = mcu.build(MAGIC_WAND, device, name="wand").export(tmp_path / "project")
-    files = {p.name: p.read_text("utf-8") for p in (folder / "src").iterdir()}
-    files = {
-        k: v.replace("<stdio.h>", '"stdio.h"').replace("<string.h>", '"string.h"')
-        for k, v in files.items()
-    }
+    files = exported_sources(folder)
     machine = Machine(toolchain.compile(files | STUBS, devices.get(device).core))
     run = machine.run({}, {"wrong_bytes": "uint32", "run_cycles": "uint32"})
     assert run.outputs["wrong_bytes"][0] == 0
@@ -185,11 +190,7 @@ def test_exported_project_compiles_and_passes_its_own_test(tmp_path, device):
 
 def test_exported_test_counts_wrong_bytes(tmp_path):
     folder = mcu.build(MAGIC_WAND).export(tmp_path)
-    files = {p.name: p.read_text("utf-8") for p in (folder / "src").iterdir()}
-    files = {
-        k: v.replace("<stdio.h>", '"stdio.h"').replace("<string.h>", '"string.h"')
-        for k, v in files.items()
-    }
+    files = exported_sources(folder)
     head, output = files["model_test.h"].split("test_output[4] = {")
     files["model_test.h"] = f"{head}test_output[4] = {{ 1 ^ {output}"
     run = Machine(toolchain.compile(files | STUBS)).run({}, {"wrong_bytes": "uint32"})

@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import Builder
 from mcu_host import Reference
-from test_mcu_firmware import STUBS
+from test_mcu_firmware import STUBS, exported_sources
 from tflite_maker import Maker
 
 from tinyml_helpers import mcu
@@ -141,11 +141,7 @@ def test_the_header_has_a_reset_and_an_exported_project_uses_it(tmp_path):
     assert "void model_reset(void);" in firmware.program.files["model.h"]
     assert "reset" not in mcu.build(read_verified("models/magic_wand.tflite")).program.files["model.h"]
     folder = firmware.export(tmp_path)
-    files = {p.name: p.read_text("utf-8") for p in (folder / "src").iterdir()}
-    files = {
-        k: v.replace("<stdio.h>", '"stdio.h"').replace("<string.h>", '"string.h"')
-        for k, v in files.items()
-    }
+    files = exported_sources(folder)
     run = Machine(toolchain.compile(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
     assert run.outputs["wrong_bytes"][0] == 0
     assert "model_reset()" in (folder / "README.md").read_text("utf-8")

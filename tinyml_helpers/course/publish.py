@@ -54,7 +54,7 @@ FRONT = {
     "gesture.mcu.instructions": "the same: from raw samples to an answer",
     "kws.accuracy_voices_percent": "12 classes of keywords, synthetic voices held out",
     "kws.synthetic_only.accuracy_people_percent": "real people, by a network that met none",
-    "kws.accuracy_people_percent": "real people, by a descendant of a network that has met some",
+    "kws.accuracy_people_percent": "real people, by a descendant of a network that may have met them",
     "kws.model_bytes": "the same as an int8 .tflite file",
     "kws.false_alarms_per_hour": "the same on a stream: false alarms an hour",
     "kws.miss_percent": "the same on a stream: keywords missed",
