@@ -72,6 +72,10 @@ FRONT = {
     "detect.tiny.model_bytes": "the same as an int8 .tflite file",
     "face.impostor_max": "simulated shots of three people: highest likeness of two",
     "face.template_bytes": "a face is stored in",
+    "privacy.bytes_sent": "five networks with the network cut: bytes that leave",
+    "privacy.membership_auc_overfit": "who was in the training set? Attack on an overfitted `tiny`: AUC",
+    "privacy.membership_auc_defended": "the same, trained with clipping and noise",
+    "privacy.personal_gain_points": "a watch that learns its owner: gain, mean of ten people",
 }
 # The spine through every technique: a column's heading, and its record for each network.
 SPINE = {

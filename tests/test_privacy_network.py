@@ -1,0 +1,254 @@
+"""The network cut, a cloud on loopback, and models with a seal."""
+
+import socket
+import sys
+
+import numpy as np
+import pytest
+
+from tinyml_helpers import datasets
+from tinyml_helpers.deploy import cloud, offline, signing
+from tinyml_helpers.deploy.report import ModelError
+
+MODELS = datasets.data_folder() / "models"
+# TEST-NET-1 of RFC 5737: nobody has this address, so even a broken guard reaches nobody.
+NOWHERE = ("192.0.2.1", 80)
+
+
+# ----- the guard
+
+
+def test_connections_and_datagrams_are_refused_and_counted():
+    with offline.cut() as guard:
+        with socket.socket() as link, pytest.raises(offline.NetworkCutError, match=r"192\.0\.2\.1:80"):
+            link.connect(NOWHERE)
+        with socket.socket() as link, pytest.raises(offline.NetworkCutError):
+            link.connect_ex(NOWHERE)
+        with socket.socket(type=socket.SOCK_DGRAM) as link:
+            with pytest.raises(offline.NetworkCutError, match="5 bytes were held back"):
+                link.sendto(b"hello", NOWHERE)
+            with pytest.raises(offline.NetworkCutError):
+                link.sendto(b"again", 0, NOWHERE)
+    assert guard.attempts == [("192.0.2.1:80", 0)] * 2 + [("192.0.2.1:80", 5)] * 2
+    assert guard.bytes_tried == 10
+    assert repr(guard) == "4 attempts to reach the network (192.0.2.1:80), 0 bytes left"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sendmsg is not there")
+def test_a_socket_that_was_connected_before_is_held_too():
+    with socket.socket(type=socket.SOCK_DGRAM) as link:
+        try:
+            link.connect(NOWHERE)  # a datagram socket only notes the address
+        except OSError:
+            pytest.skip("no route to anywhere")
+        with offline.cut() as guard:
+            for send in (link.send, link.sendall, lambda data: link.sendmsg([data[:2], data[2:]])):
+                with pytest.raises(offline.NetworkCutError):
+                    send(b"secret")
+    assert guard.bytes_tried == 18
+
+
+def test_names_are_not_looked_up_and_libraries_are_stopped():
+    with offline.cut() as guard:
+        with pytest.raises(offline.NetworkCutError, match="getaddrinfo"):
+            socket.getaddrinfo("example.invalid", 80)
+        assert "network is cut" in offline.attempt("http://example.invalid/")
+    assert len(guard.attempts) == 2
+
+
+def test_loopback_and_unix_pairs_work_and_everything_is_put_back():
+    before = socket.socket.connect, socket.socket.send, socket.getaddrinfo
+    with offline.cut() as guard, socket.create_server(("localhost", 0)) as server:
+        with socket.create_connection(server.getsockname()) as link:
+            link.sendall(b"ok")
+            assert server.accept()[0].recv(2) == b"ok"
+        left, right = socket.socketpair()
+        left.send(b"x")
+        assert right.recv(1) == b"x"
+        left.close()
+        right.close()
+    assert guard.attempts == []
+    assert (socket.socket.connect, socket.socket.send, socket.getaddrinfo) == before
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        (("127.8.9.1", 1), True),
+        (("::1", 1, 0, 0), True),
+        (("fe80::1%eth0", 1, 0, 0), False),
+        (("localhost", 1), True),
+        (("10.0.0.1", 1), False),
+        (("localhost.example.com", 1), False),
+        ("path", True),
+    ],
+)
+def test_what_is_local(address, local):
+    assert offline.is_local(address) is local
+
+
+# ----- no network at all
+
+
+def test_an_empty_network_lets_nothing_out():
+    run = offline.isolated(
+        "import socket\n"
+        "try: socket.create_connection(('192.0.2.1', 80), 2)\n"
+        "except OSError as error: print(type(error).__name__)"
+    )
+    if run.why_not:
+        pytest.skip(run.why_not)
+    assert (run.output, run.bytes_sent, run.interfaces) == ("OSError", 0, ("lo",))
+    assert repr(run) == "interfaces seen: lo; bytes sent by the kernel's count: 0"
+
+
+def test_a_system_that_cannot_says_why(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    run = offline.isolated("print(1)")
+    assert run.bytes_sent is None
+    assert repr(run).endswith("empty network namespaces are a feature of Linux")
+
+
+def test_code_that_fails_is_told():
+    if (run := offline.isolated("")).why_not:
+        pytest.skip(run.why_not)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        offline.isolated("1 / 0")
+
+
+def test_networks_answer_alike_with_and_without_a_network():
+    files = [MODELS / "tiny.tflite", MODELS / "vibration.tflite"]
+    usual = offline.answers(files)
+    with offline.cut():
+        assert offline.answers(files) == usual
+    assert set(usual) == {"tiny", "vibration"}
+    assert offline.answers(files, seed=1) != usual
+
+
+# ----- the cloud
+
+
+@pytest.fixture
+def served():
+    with cloud.serve(lambda image: int(image.sum()), (2, 2)) as one:
+        yield one
+
+
+def test_the_cloud_answers_and_bytes_are_counted(served):
+    call = served.classify(np.array([[1, 2], [3, 4]], np.uint8))
+    assert (call.answer, call.error) == (10, "")
+    # The head is 62 bytes with the length's one digit: counted by hand.
+    assert (
+        call.sent_bytes == len("POST /classify HTTP/1.1\r\nHost: cloud\r\nContent-Length: 4\r\n\r\n") + 4
+    )
+    assert call.received_bytes > 20
+    assert served.seen == [bytes([1, 2, 3, 4])]
+    assert repr(call).startswith("class 10, ")
+    page = offline.attempt("http://{}:{}/".format(*served.address))
+    assert page == "Unsupported method ('GET')"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("down", "Refused"), ("slow", "timed out|Timeout"), ("broken", "not whole")],
+)
+def test_faults_are_told_and_pass(served, fault, message):
+    import re
+
+    image = np.zeros((2, 2), np.uint8)
+    served.fault = fault
+    call = served.classify(image)
+    assert call.answer is None
+    assert re.search(message, call.error)
+    served.fault = ""
+    assert served.classify(image).answer == 0
+
+
+def test_a_wrong_size_is_refused_by_the_server(served):
+    call = served.classify(np.zeros(3, np.uint8))
+    assert call.answer is None
+    assert "not whole" in call.error
+
+
+def test_an_unknown_fault_names_the_known(served):
+    with pytest.raises(ValueError, match="unknown fault 'fire': choose one of '', 'down'"):
+        served.fault = "fire"
+
+
+# ----- the seal
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "tiny.tflite"
+    path.write_bytes((MODELS / "tiny.tflite").read_bytes())
+    return path
+
+
+KEY = bytes(range(32))
+
+
+def test_the_seal_is_the_standard_one():
+    # RFC 4231, test case 6 has a longer key; its digest is published.
+    text = b"Test Using Larger Than Block-Size Key - Hash Key First"
+    known = "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+    assert signing.seal(text, b"\xaa" * 131).hex() == known
+
+
+def test_a_sealed_model_loads_and_a_changed_one_does_not(model):
+    assert signing.sign(model, KEY).name == "tiny.tflite.seal"
+    assert signing.load_signed(model, KEY).content == model.read_bytes()
+    changed = bytearray(model.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    assert not signing.is_sound(bytes(changed), signing.seal(model.read_bytes(), KEY), KEY)
+    model.write_bytes(changed)
+    with pytest.raises(ModelError, match=r"tiny\.tflite is not what was sealed"):
+        signing.load_signed(model, KEY)
+
+
+def test_another_key_and_a_missing_or_short_seal_are_refused(model):
+    with pytest.raises(ModelError, match="has no seal"):
+        signing.load_signed(model, KEY)
+    place = signing.sign(model, KEY)
+    with pytest.raises(ModelError, match="not what was sealed"):
+        signing.load_signed(model, bytes(32))
+    place.write_bytes(b"")
+    with pytest.raises(ModelError, match="not what was sealed"):
+        signing.load_signed(model, KEY)
+    with pytest.raises(ValueError, match="a key of 4 bytes"):
+        signing.sign(model, b"1234")
+
+
+# ----- the flash
+
+
+def test_weights_are_read_out_of_the_flash():
+    from tinyml_helpers import mcu
+    from tinyml_helpers.mcu import exposure
+
+    firmware = mcu.build(MODELS / "small.tflite", "nano33ble")
+    start, content = exposure.flash(firmware)
+    assert len(content) == firmware.flash_bytes
+    assert start == 0x0800_0000
+    packed = np.frombuffer(exposure.stored(firmware, "conv_2d_12_weights"), np.uint8)
+    read = packed.reshape(64, 32, 2, 4).swapaxes(1, 2).reshape(128, 128).copy()
+    read[:, ::2] ^= 0x80
+    original = next(
+        t.data for t in firmware.source.tensors if t.data is not None and t.data.size == 128**2
+    )
+    assert np.array_equal(read.view(np.int8), original.reshape(128, 128))
+    with pytest.raises(ValueError, match=r"no symbol 'secret': tables of weights are conv_2d_0_weights"):
+        exposure.stored(firmware, "secret")
+    assert len(exposure.picture(firmware)) == 2
+
+
+def test_the_radio_and_what_survives(served, capfd):
+    # 1,000 bytes at 62,500 a second take 16 ms; at 24.3 mW that is 0.3888 mJ.
+    assert cloud.Call(1, 900, 100, 1.0).radio_mj == pytest.approx(0.3888)
+    counts = served.survived([np.zeros((2, 2), np.uint8)])
+    assert counts == {"no fault": 1, "down": 0, "slow": 0, "broken": 0}
+    assert served.fault == ""
+    import time
+
+    time.sleep(0.6)  # the slow answer finds nobody
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,233 @@
+"""Proof that nothing leaves: cut the network for this process, or run where there is none.
+
+`cut()` guards Python's sockets, so it names what tried to leave. Libraries in C++ may open sockets
+of their own; `isolated()` holds them too, because the kernel gives its process no network at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+_HERE = {"localhost", "", None}
+
+
+class NetworkCutError(OSError):
+    """Something tried to reach the network while it was cut."""
+
+
+@dataclass(repr=False)
+class Guard:
+    """What tried to leave while the network was cut: `attempts`, pairs of address and bytes."""
+
+    attempts: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def bytes_tried(self) -> int:
+        """Bytes that were handed over for sending, and held back."""
+        return sum(count for _, count in self.attempts)
+
+    def refuse(self, address: object, count: int = 0) -> None:
+        """Note an attempt, and raise.
+
+        Raises:
+            NetworkCutError: always.
+        """
+        where = f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)
+        self.attempts.append((where, count))
+        raise NetworkCutError(
+            f"the network is cut: {where} was not reached and {count} bytes were held back; "
+            "leave `with offline.cut()` to allow it"
+        )
+
+    def __repr__(self) -> str:
+        tried = ", ".join(dict.fromkeys(where for where, _ in self.attempts)) or "nobody"
+        return f"{len(self.attempts)} attempts to reach the network ({tried}), 0 bytes left"
+
+
+def is_local(address: object) -> bool:
+    """Tell whether a socket's address stays on this machine: a Unix path, or loopback."""
+    if not isinstance(address, tuple):
+        return True
+    host = address[0].decode() if isinstance(address[0], bytes) else address[0]
+    if host in _HERE:
+        return True
+    try:
+        return ipaddress.ip_address(host.split("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def cut() -> Iterator[Guard]:
+    """Refuse everything that Python's sockets send beyond this machine, look-ups of names included.
+
+    Yields:
+        The guard, which counts attempts.
+    """
+    guard, real = Guard(), socket.socket
+    patches = [mock.patch.object(real, name, _to_peer(guard, name)) for name in ("send", "sendall")]
+    patches += [mock.patch.object(real, name, _to_address(guard, name, 0)) for name in _CONNECT]
+    patches += [mock.patch.object(real, "sendto", _to_address(guard, "sendto", -1))]
+    patches += [mock.patch.object(real, "sendmsg", _message(guard))] if hasattr(real, "sendmsg") else []
+    patches += [mock.patch.object(socket, name, _look_up(guard, name)) for name in _LOOK_UPS]
+    for patch in patches:
+        patch.start()
+    try:
+        yield guard
+    finally:
+        for patch in patches:
+            patch.stop()
+
+
+def attempt(url: str) -> str:
+    """Try to fetch a web page, as a careless library would, and say what came of it."""
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(url, timeout=5) as reply:
+            return f"{len(reply.read()):,} bytes came back"
+    except OSError as error:
+        return str(getattr(error, "reason", error))
+
+
+_CONNECT = ("connect", "connect_ex")
+_LOOK_UPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
+
+
+def _to_address(guard: Guard, name: str, place: int) -> Callable[..., Any]:
+    real = getattr(socket.socket, name)
+
+    def guarded(self: socket.socket, *args: Any) -> Any:
+        if not is_local(args[place]):
+            guard.refuse(args[place], len(args[0]) if name == "sendto" else 0)
+        return real(self, *args)
+
+    return guarded
+
+
+def _to_peer(guard: Guard, name: str) -> Callable[..., Any]:
+    real = getattr(socket.socket, name)
+
+    def guarded(self: socket.socket, data: Any, *flags: int) -> Any:
+        if not is_local(peer := _peer(self)):
+            guard.refuse(peer, memoryview(data).nbytes)
+        return real(self, data, *flags)
+
+    return guarded
+
+
+def _message(guard: Guard) -> Callable[..., Any]:
+    real = socket.socket.sendmsg
+
+    def guarded(self: socket.socket, buffers: Iterable[Any], *args: Any) -> Any:
+        parts = list(buffers)
+        peer = args[2] if len(args) > 2 else _peer(self)
+        if not is_local(peer):
+            guard.refuse(peer, sum(memoryview(part).nbytes for part in parts))
+        return real(self, parts, *args)
+
+    return guarded
+
+
+def _look_up(guard: Guard, name: str) -> Callable[..., Any]:
+    real = getattr(socket, name)
+
+    def guarded(host: Any, *args: Any, **options: Any) -> Any:
+        if not is_local((host,)):
+            guard.refuse(f"{name}({host!r})")
+        return real(host, *args, **options)
+
+    return guarded
+
+
+def _peer(one: socket.socket) -> object:
+    try:
+        return one.getpeername()
+    except OSError:
+        return None
+
+
+@dataclass(frozen=True, repr=False)
+class Isolated:
+    """A run in an empty network namespace.
+
+    Args:
+        output: what the code printed.
+        bytes_sent: by the kernel's own count, over all interfaces; None where it could not run.
+        interfaces: the network interfaces that the process could see.
+        why_not: why this system cannot do it, or "".
+    """
+
+    output: str
+    bytes_sent: int | None
+    interfaces: tuple[str, ...]
+    why_not: str = ""
+
+    def __repr__(self) -> str:
+        if self.why_not:
+            return f"not run in an empty network: {self.why_not}"
+        seen = ", ".join(self.interfaces)
+        return f"interfaces seen: {seen}; bytes sent by the kernel's count: {self.bytes_sent}"
+
+
+def isolated(code: str) -> Isolated:
+    """Run Python code in a process to which Linux gives no network: a loopback that is down, no more.
+
+    Raises:
+        RuntimeError: the code itself failed.
+    """
+    if why_not := _why_not():
+        return Isolated("", None, (), why_not)
+    command = ["unshare", "-rn", sys.executable, "-c", code + _COUNT]
+    child = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    if child.returncode:
+        raise RuntimeError(f"the code failed without a network: {child.stderr.strip()[-300:]}")
+    *printed, last = child.stdout.splitlines()
+    sent: dict[str, int] = json.loads(last)
+    return Isolated("\n".join(printed), sum(sent.values()), tuple(sent))
+
+
+# Field 9 after the colon is the count of transmitted bytes (man 5 proc_pid_net).
+_COUNT = """
+import json
+with open("/proc/self/net/dev") as lines:
+    rows = [line.split(":") for line in list(lines)[2:]]
+print(json.dumps({name.strip(): int(counts.split()[8]) for name, counts in rows}))
+"""
+
+
+def _why_not() -> str:
+    if not sys.platform.startswith("linux"):
+        return "empty network namespaces are a feature of Linux"
+    if not shutil.which("unshare"):
+        return "the command unshare is missing: install util-linux"
+    tried = subprocess.run(["unshare", "-rn", "true"], capture_output=True, text=True)
+    return f"this system forbids it ({tried.stderr.strip()})" if tried.returncode else ""
+
+
+def answers(files: Iterable[str | Path], seed: int = 0) -> dict[str, str]:
+    """Run .tflite files on seeded noise: name -> first 12 digits of the SHA-256 of what they answer."""
+    from tinyml_helpers.deploy import litert
+
+    said = {}
+    for file in map(Path, files):
+        model, draw = litert.load(file, "reference"), np.random.default_rng(seed)
+        noise = draw.normal(size=model.input.shape)
+        kind = np.dtype(model.input.dtype)
+        raw = (noise if kind.kind == "f" else 40 * noise).astype(kind)
+        said[file.stem] = hashlib.sha256(np.ascontiguousarray(model.run(raw)).tobytes()).hexdigest()[:12]
+    return said
