@@ -157,7 +157,7 @@ def test_faults_are_told_and_pass(served, fault, message):
 
     image = np.zeros((2, 2), np.uint8)
     served.fault = fault
-    call = served.classify(image)
+    call = served.classify(image, 0.25 if fault == "slow" else 5.0)
     assert call.answer is None
     assert re.search(message, call.error)
     served.fault = ""
@@ -250,5 +250,5 @@ def test_the_radio_and_what_survives(served, capfd):
     assert served.fault == ""
     import time
 
-    time.sleep(0.6)  # the slow answer finds nobody
+    time.sleep(1.1)  # the slow answer finds nobody
     assert capfd.readouterr().err == ""
