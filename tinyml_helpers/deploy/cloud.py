@@ -75,7 +75,7 @@ class Cloud:
 
     @property
     def fault(self) -> str:
-        """What is wrong now: "" nothing, "down", "slow" (no word for a second), "broken" (half an answer)."""
+        """What is wrong now: "" nothing, "down", "slow" (no word for 1 s), "broken" (half an answer)."""
         return self._fault
 
     @fault.setter
