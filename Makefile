@@ -28,7 +28,7 @@ unit: setup
 	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 tests
 
 notebooks: setup
-	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) notebooks
+	@$(TEST_ENV) TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) notebooks
 
 lab: setup  ## open JupyterLab on lesson 00
 	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb
