@@ -93,14 +93,4 @@ def _with_silence(words: Keywords, per_class: int | None, seed: int) -> Keywords
     counts = {part: min(count, per_class or count) for part, count in SILENCES.items()}
     sounds, kinds = backgrounds(sum(counts.values()), seed)
     split = [part for part, count in counts.items() for _ in range(count)]
-    count = len(split)
-    return Keywords(
-        np.concatenate([words.clips, sounds]),
-        np.append(words.labels, np.full(count, words.classes.index(SILENCE))),
-        words.classes,
-        np.append(words.words, text([SILENCE] * count)),
-        np.append(words.voices, text(kinds)),
-        np.append(words.engines, text(["formulas"] * count)),
-        np.append(words.split, text(split)),
-        words.source,
-    )
+    return words.with_silence(sounds, kinds, "formulas", split)

@@ -87,6 +87,29 @@ class Keywords:
             raise ValueError(f"no part {name!r}: choose one of {', '.join(np.unique(self.split))}")
         return self.take(self.split == name)
 
+    def with_silence(
+        self, clips: NDArray[np.int16], voices: list[str], engine: str, split: list[str]
+    ) -> Keywords:
+        """Return these clips and others without a word, as the class `SILENCE`.
+
+        Args:
+            clips: int16 [M, 16000].
+            voices: what makes the noise in each.
+            engine: where all of them come from.
+            split: part of each.
+        """
+        count = len(clips)
+        return Keywords(
+            np.concatenate([self.clips, clips]),
+            np.append(self.labels, np.full(count, self.classes.index(SILENCE))),
+            self.classes,
+            np.append(self.words, text([SILENCE] * count)),
+            np.append(self.voices, text(voices)),
+            np.append(self.engines, text([engine] * count)),
+            np.append(self.split, text(split)),
+            self.source,
+        )
+
 
 def load_keywords(
     source: str | Path = "bundled",

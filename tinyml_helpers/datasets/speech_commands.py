@@ -17,7 +17,6 @@ from tinyml_helpers.datasets.keywords import (
     COMMANDS,
     KEYWORD_CLASSES,
     SAMPLES,
-    SILENCE,
     UNKNOWN,
     Keywords,
     chosen,
@@ -115,17 +114,8 @@ def _with_background(words: Keywords, folder: Path, rng: np.random.Generator) ->
             clips.append(_int16(rng.uniform(0, 1) * second))
             names.append(name)
             parts.append(part)
-    count = len(clips)
-    return Keywords(
-        np.concatenate([words.clips, np.array(clips, np.int16).reshape(-1, SAMPLES)]),
-        np.append(words.labels, np.full(count, KEYWORD_CLASSES.index(SILENCE))),
-        words.classes,
-        np.append(words.words, text([SILENCE] * count)),
-        np.append(words.voices, text(names)),
-        np.append(words.engines, text(["background"] * count)),
-        np.append(words.split, text(parts)),
-        words.source,
-    )
+    added = np.array(clips, np.int16).reshape(-1, SAMPLES)
+    return words.with_silence(added, names, "background", parts)
 
 
 def _speaker(path: Path) -> str:

@@ -134,10 +134,9 @@ def _check(program: Program, chain: Chain) -> None:
     reserved = {*program.files, f"{program.name}_chain.h", f"{program.name}_test.h", "main.c"}
     if both := sorted(reserved & set(chain.files)):
         raise ValueError(f"file {both[0]!r} of the chain is one of the network's: rename it")
-    ends = [program.graph.inputs, program.graph.outputs if chain.after else (0,)]
+    graph = program.graph
+    ends = [graph.inputs, graph.outputs] if chain.after else [graph.inputs]
     if any(len(numbers) != 1 for numbers in ends):
         raise ValueError("a chain goes around a network with one input and one output")
-    graph = program.graph
-    numbers = [*graph.inputs, *(graph.outputs if chain.after else ())]
-    if any(graph.tensors[i].dtype != "int8" for i in numbers):
+    if any(graph.tensors[number].dtype != "int8" for (number,) in ends):
         raise ValueError("a chain goes around an int8 network: build it without float_io")

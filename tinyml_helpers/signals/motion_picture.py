@@ -125,13 +125,18 @@ def people(results: Mapping[str, Any]) -> Axes:
 
 def recipes(results: Mapping[str, Any]) -> Axes:
     """Draw accuracy of each recipe as a bar, out of `models.gestures.results()`."""
+    correct = {name: one["window_percent"] for name, one in results["recipes"].items()}
+    axis = _sorted_bars(correct, height=4)
+    axis.set(xlim=(60, 100), xlabel="correct, mean over people (%)")
+    return axis
+
+
+def _sorted_bars(values: Mapping[str, float], height: float) -> Axes:
     import matplotlib.pyplot as plt
 
-    correct = {name: one["window_percent"] for name, one in results["recipes"].items()}
-    names = sorted(correct, key=lambda name: correct[name])
-    axis = plt.subplots(figsize=(9, 4))[1]
-    axis.barh(names, [correct[name] for name in names])
-    axis.set(xlim=(60, 100), xlabel="correct, mean over people (%)")
+    names = sorted(values, key=lambda name: values[name])
+    axis = plt.subplots(figsize=(9, height))[1]
+    axis.barh(names, [values[name] for name in names])
     return axis
 
 
@@ -149,12 +154,8 @@ def learning_curve(results: Mapping[str, Any]) -> Axes:
 
 def strangers(results: Mapping[str, Any]) -> Axes:
     """Draw how often a movement that was never seen is refused, out of `models.gestures.results()`."""
-    import matplotlib.pyplot as plt
-
     refused = {name: one["rejected_percent"] for name, one in results["unknown"].items()}
-    names = sorted(refused, key=lambda name: refused[name])
-    axis = plt.subplots(figsize=(9, 3))[1]
-    axis.barh(names, [refused[name] for name in names])
+    axis = _sorted_bars(refused, height=3)
     title = f"{np.mean(list(refused.values())):.0f} % of strange movements are refused"
     axis.set(xlim=(0, 100), xlabel="refused (%)", title=title)
     return axis
