@@ -12,9 +12,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-DECLARED = [
-    Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]
-]
+EXTRAS = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+DECLARED = [Requirement(line) for line in PROJECT["dependencies"] + EXTRAS]
 LINES = [
     line
     for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines()
