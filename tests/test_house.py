@@ -18,8 +18,9 @@ RANKS = (
     {"compress", "signals"},
     {"deploy"},
     {"mcu"},
+    {"search"},
     {"course"},
-    {"deploy_cli"},
+    {"deploy_cli", "class_cli"},
     {"cli"},
 )
 
