@@ -9,11 +9,11 @@ BIN := .venv/bin
 TEST_ENV := OMP_NUM_THREADS=1 TINYML_RESULTS="$(CURDIR)/build/test-results"
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup course test unit notebooks lab lint bench outputs clean
+.PHONY: help setup course test test-latest unit notebooks lab lint bench outputs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 	@echo 'options of course: ARGS="--lesson 2 --profile full -p seed=1"'
 
 setup:
@@ -39,6 +39,9 @@ lint: setup  ## ruff and mypy
 bench: setup  ## our kernels against CMSIS-NN and plain loops, on three cores
 	@test -d build/bench/bakenn || $(BIN)/pip install --quiet --no-deps --target build/bench bakenn==1.0.0 tflite==2.18.0
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py build/bench
+
+test-latest:  ## the same tests with the newest packages allowed; which lessons broke
+	@$(or $(PYTHON),python3) tests/whole/latest.py $(ARGS)
 
 outputs: setup  ## run all lessons and store their outputs in notebooks/
 	@$(BIN)/tinyml outputs $(ARGS)
