@@ -9,11 +9,11 @@ BIN := .venv/bin
 TEST_ENV := OMP_NUM_THREADS=1 TINYML_RESULTS="$(CURDIR)/build/test-results"
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup course test test-latest unit notebooks lab lint bench outputs clean
+.PHONY: help setup course test browser-test test-latest unit notebooks lab lint bench outputs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 	@echo 'options of course: ARGS="--lesson 2 --profile full -p seed=1"'
 
 setup:
@@ -30,8 +30,11 @@ unit: setup
 notebooks: setup
 	@$(TEST_ENV) TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) notebooks
 
+browser-test: setup  ## lessons, pages and book in a real Chromium, where there is one
+	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 -rs tests/browser
+
 lab: setup  ## open JupyterLab on lesson 00
-	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	@JUPYTER_PATH="$(CURDIR)/tinyml_helpers/course/jupyter" $(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

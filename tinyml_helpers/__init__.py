@@ -5,4 +5,4 @@ Nothing heavy is imported here. Import the module that you need::
     from tinyml_helpers import cost, datasets, devices, models
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
