@@ -51,7 +51,10 @@ def int4_layer_bytes(answer: float) -> Verdict:
     """A 1x1 convolution of 64 to 128 channels: 4,096 + 128 scales and 128 biases of 4 bytes each."""
     weights, scales, biases = 64 * 128 // 2, 128 * 4, 128 * 4
     if answer == weights + scales + biases:
-        return right("A fifth of the layer is not weights: 32,768 bytes became 5,120, not 4,096.")
+        return right(
+            "A fifth of the layer is not weights: 32,768 bytes of float weights became 4,096, "
+            "and the layer takes 5,120."
+        )
     if answer in (64 * 128, 64 * 128 + scales, 64 * 128 + scales + biases):
         return hint("At four bits, two weights share one byte.")
     if answer == weights:
