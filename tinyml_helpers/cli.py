@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -14,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tinyml_helpers import deploy_cli
+from tinyml_helpers import class_cli, deploy_cli, places
 from tinyml_helpers.course import doctor as examination
 from tinyml_helpers.course import publish, runner, scoreboard, syllabus
 
@@ -29,6 +31,7 @@ app = typer.Typer(
 )
 console = Console()
 deploy_cli.add_to(app)
+class_cli.add_to(app)
 
 
 class Profile(StrEnum):
@@ -41,6 +44,14 @@ class Profile(StrEnum):
 Lessons = Annotated[
     list[int] | None, typer.Option("--lesson", "-l", help="Number of a lesson; may be repeated.")
 ]
+
+
+@app.callback()
+def prepare() -> None:
+    """Show a question mark for a letter that the terminal lacks, rather than stop."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 @app.command()
@@ -65,20 +76,23 @@ def course(
     ] = None,
 ) -> None:
     """Run the lessons in order; leave notebooks, pages and scoreboard in build/."""
+    places.settle()
     chosen = _select(lesson)
     parameters = {"profile": profile.value, **_parse(parameter or [])}
     folder = runner.build_folder()
-    failure: runner.LessonError | None = None
+    failure: Exception | None = None
     for one in chosen:
         console.print(f"{one.number:02d} {one.title}")
         try:
             runner.run(one, parameters, folder, progress=console.is_terminal)
-        except runner.LessonError as error:
+        except (runner.LessonError, OSError) as error:  # or the disk is full
             failure = error
             break
-    board = scoreboard.collect()
-    folder.mkdir(exist_ok=True)
-    page = runner.write_index(syllabus.lessons(), board, folder)
+    board = _board()
+    try:
+        page = runner.write_index(syllabus.lessons(), board, folder)
+    except OSError as error:
+        _stop(f"{failure or error}")
     console.print(_table(board))
     console.print(f"Look at {page}", soft_wrap=True)
     if failure:
@@ -104,7 +118,7 @@ def inspect(file: Annotated[str, typer.Argument(help="A .tflite or .onnx file.")
 @app.command("scoreboard")
 def show_scoreboard() -> None:
     """Show what the lessons measured when they last ran on this machine."""
-    console.print(_table(scoreboard.collect()))
+    console.print(_table(_board()))
 
 
 @app.command()
@@ -117,7 +131,7 @@ def outputs(lesson: Lessons = None) -> None:
     for one in _select(lesson):
         try:
             runner.refresh_outputs(one)
-        except runner.LessonError as error:
+        except (runner.LessonError, OSError) as error:
             _stop(f"Stopped at {error}. {one.path.name} is as it was.")
     publish.publish(scoreboard.collect())
 
@@ -137,6 +151,13 @@ def _select(numbers: list[int] | None) -> list[syllabus.Lesson]:
     try:
         return syllabus.select(numbers or [])
     except (ValueError, FileNotFoundError) as error:
+        _stop(f"{error}")
+
+
+def _board() -> scoreboard.Scoreboard:
+    try:
+        return scoreboard.collect()
+    except ValueError as error:
         _stop(f"{error}")
 
 

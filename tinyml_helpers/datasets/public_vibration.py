@@ -9,8 +9,6 @@ was what the authors published: for that you trust their server and its HTTPS ce
 from __future__ import annotations
 
 import hashlib
-import io
-import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyml_helpers.datasets import download, matlab
 from tinyml_helpers.datasets.shipped import DataError, cache_folder
+from tinyml_helpers.datasets.strange import check_size, short
 from tinyml_helpers.datasets.vibration import Vibration
 from tinyml_helpers.datasets.vibration_files import segments
 
@@ -80,12 +80,14 @@ def read_skab(path: str | Path) -> PumpLog:
     """
     path = Path(path)
     try:
+        check_size(path)
         header, *rows = [line.split(";") for line in path.read_text("utf-8").splitlines() if line]
         columns = dict(zip(header, zip(*rows, strict=True), strict=True))
         values = np.array([columns[name] for name in SKAB_SENSORS], float).T
         anomaly = np.array(columns.get("anomaly", ["0"] * len(rows)), float) > 0
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path.name} is no file of SKAB ({type(error).__name__}: {error})") from error
+        reason = short(f"{type(error).__name__}: {error}")
+        raise DataError(f"{path.name} is no file of SKAB ({reason}): fetch it again") from error
     return PumpLog(values, anomaly, f"{path.parent.name}/{path.name}")
 
 
@@ -124,19 +126,13 @@ def read_cwru(path: str | Path) -> NDArray[np.float64]:
     Raises:
         DataError: not a MATLAB file, or without that variable.
     """
-    from scipy.io import loadmat
-
     path = Path(path)
-    try:
-        content = loadmat(io.BytesIO(path.read_bytes()))
-    except Exception as error:  # loadmat raises whatever the damaged bytes lead it to
-        raise DataError(f"{path.name} is no MATLAB file ({type(error).__name__}: {error})") from error
+    found = matlab.read(path, "_DE_time")
     # A few files carry a neighbour's recording as well; the number in the name decides.
-    names = [name for name in content if name.endswith("_DE_time")]
-    mine = [name for name in names if name == f"X{path.stem:0>3}_DE_time"] or names
+    mine = [name for name in found if name == f"X{path.stem:0>3}_DE_time"] or list(found)
     if not mine:
         raise DataError(f"{path.name} has no variable that ends in _DE_time: it is another set's")
-    return np.asarray(content[mine[0]], np.float64).ravel()
+    return found[mine[0]]
 
 
 def fetch(url: str, name: str, check: object) -> Path:
@@ -155,7 +151,7 @@ def fetch(url: str, name: str, check: object) -> Path:
     if not path.exists() or not noted.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"partial-{path.name}")
-        partial.write_bytes(_download(url))
+        partial.write_bytes(download.read(url, _LIMIT_BYTES))
         try:
             check(partial)  # type: ignore[operator]
         except DataError:
@@ -172,14 +168,3 @@ def fetch(url: str, name: str, check: object) -> Path:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _download(url: str) -> bytes:
-    try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            content: bytes = answer.read(_LIMIT_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise DataError(f"could not fetch {url}: check the network and try again ({error})") from error
-    if len(content) > _LIMIT_BYTES:
-        raise DataError(f"{url} is larger than {_LIMIT_BYTES:,} bytes: not the file it should be")
-    return content

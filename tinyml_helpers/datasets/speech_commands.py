@@ -27,6 +27,7 @@ from tinyml_helpers.datasets.sound import read_sound
 
 URL = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
 MD5 = "6b74f3901214cb2c2934e98196829835"
+MOST_BYTES = 2_500_000_000
 BACKGROUND = "_background_noise_"
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 
@@ -34,7 +35,8 @@ LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 def load(per_class: int | None, seed: int) -> Keywords:
     """Load Speech Commands, fetched if need be; see `load_keywords`."""
     folder = cache_folder() / "speech_commands"
-    unpacked = unpack(fetch(URL, MD5, folder), folder / "v0.02")
+    archive = fetch(URL, MD5, folder, MOST_BYTES)
+    unpacked = unpack(archive, folder / "v0.02", 2 * MOST_BYTES)
     return read(unpacked, per_class, seed)
 
 

@@ -18,6 +18,7 @@ struct counter {
     uint64_t executed, limit, breakpoint, last_block, flash_base;
     const uint16_t *flash;
     struct block *blocks; /* one for each halfword of flash, filled when first entered */
+    uint64_t block_count, arrived; /* arrived: the breakpoint was reached */
     void (*stop)(void *emulator);
     uint64_t watch_start[2], watch_bytes[2]; /* functions: each coming into one is noted */
     uint64_t *visits, *visited;              /* instructions executed before it, and which: 1 or 2 */
@@ -26,11 +27,16 @@ struct counter {
 
 EXPORT void on_block(void *emulator, uint64_t address, uint32_t size_bytes, struct counter *c) {
     if (address == c->breakpoint) {
+        c->arrived = 1;
         c->stop(emulator);
         return;
     }
+    uint64_t first = (address - c->flash_base) / 2; /* huge for an address below flash */
+    if (first >= c->block_count || size_bytes / 2 > c->block_count - first) {
+        c->stop(emulator); /* never write beyond our own arrays, whatever the program does */
+        return;
+    }
     c->last_block = address;
-    uint64_t first = (address - c->flash_base) / 2;
     struct block *b = c->blocks + first;
     if (b->size_bytes != size_bytes) {
         b->size_bytes = (uint16_t)size_bytes;

@@ -32,6 +32,8 @@ class Counter(ctypes.Structure):
         ("flash_base", ctypes.c_uint64),
         ("flash", ctypes.c_void_p),
         ("blocks", ctypes.c_void_p),
+        ("block_count", ctypes.c_uint64),
+        ("arrived", ctypes.c_uint64),
         ("stop", ctypes.c_void_p),
         ("watch_start", ctypes.c_uint64 * 2),
         ("watch_bytes", ctypes.c_uint64 * 2),
@@ -46,6 +48,7 @@ class Counter(ctypes.Structure):
     breakpoint: int
     flash_base: int
     last_block: int
+    arrived: int
     watch_start: ctypes.Array[ctypes.c_uint64]
     watch_bytes: ctypes.Array[ctypes.c_uint64]
     visit_count: int
@@ -54,7 +57,7 @@ class Counter(ctypes.Structure):
 
     def start(self, breakpoint_at: int, limit: int) -> None:
         """Forget what was counted; stop at an address or after so many instructions."""
-        self.executed, self.visit_count, self.inside = 0, 0, 0
+        self.executed, self.visit_count, self.inside, self.arrived = 0, 0, 0, 0
         self.breakpoint, self.limit = breakpoint_at, limit
         self._keep[1]["entries"] = 0
 
@@ -96,6 +99,7 @@ def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
         flash_base=flash_base,
         flash=flash.ctypes.data,
         blocks=blocks.ctypes.data,
+        block_count=blocks.size,
         visits=visits[0].ctypes.data,
         visited=visits[1].ctypes.data,
         most_visits=_MOST_VISITS,

@@ -19,7 +19,7 @@ from unicorn import unicorn_const as const
 from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no types
 
 from tinyml_helpers.mcu.counting import attach
-from tinyml_helpers.mcu.faults import EmulatorError, explain, place
+from tinyml_helpers.mcu.faults import NEVER_WOKEN, EmulatorError, explain, place
 from tinyml_helpers.mcu.image import FLASH_BASE, RAM_BASE, SENSOR_BASE, Image
 
 _SYSTEM_PAGE, _PAGE_BYTES = 0xE000_E000, 4096  # holds the register that switches the FPU on
@@ -99,7 +99,8 @@ class Machine:
         if image.sensor_bytes:
             pages = -(-image.sensor_bytes // _PAGE_BYTES)
             self._uc.mem_map(SENSOR_BASE, pages * _PAGE_BYTES, const.UC_PROT_READ)
-        self._uc.mem_map(_SYSTEM_PAGE, _PAGE_BYTES)
+        # Registers, not code: a real core executes nothing from there either.
+        self._uc.mem_map(_SYSTEM_PAGE, _PAGE_BYTES, const.UC_PROT_READ | const.UC_PROT_WRITE)
         self._counter = attach(self._uc, flash, FLASH_BASE)
         # Firmware that times itself runs unchanged: its cycle counter counts instructions.
         self._uc.mmio_map(_COUNTER_PAGE, _PAGE_BYTES, self._read_counter, None, _ignore, None)
@@ -225,6 +226,8 @@ class Machine:
                 f"not finished after {limit:,} instructions, {place(self._uc, self._image)}: "
                 "an endless loop? If it only needs longer, raise `limit`"
             )
+        if not counter.arrived:
+            raise EmulatorError(f"stopped {place(self._uc, self._image)}: {NEVER_WOKEN}")
 
 
 def _ignore(_uc: Uc, _offset: int, _size: int, _value: int, _data: Any) -> None:

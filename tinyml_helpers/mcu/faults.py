@@ -8,6 +8,7 @@ from unicorn.unicorn_py3.unicorn import Uc  # the short names have no types
 
 from tinyml_helpers.mcu.image import RAM_BASE, Image
 
+NEVER_WOKEN = "it waits for an interrupt (wfi), and none comes here"
 _BELOW_STACK_BYTES = 16 << 20  # how far below the RAM a large array on the stack may land
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 FLASH_BASE, RAM_BASE, SENSOR_BASE = 0x0800_0000, 0x2000_0000, 0x6000_0000  # as in link.ld
+_MOST_SENSOR_BYTES = 64 << 20  # as there
 
 
 @dataclass(frozen=True)
@@ -74,24 +76,30 @@ class Image:
     @property
     def sensor_bytes(self) -> int:
         """Samples that a sensor delivers: neither flash nor RAM."""
-        return self._sections.get(".sensor", 0)
+        size_bytes = self._sections.get(".sensor", 0)
+        if size_bytes > _MOST_SENSOR_BYTES:
+            raise ValueError(f"{size_bytes:,} bytes of samples: at most {_MOST_SENSOR_BYTES:,} fit")
+        return size_bytes
 
     @cached_property
     def symbols(self) -> Mapping[str, Symbol]:
         """Variables and functions by name."""
         from elftools.elf.sections import SymbolTableSection
 
-        table = self._file.get_section_by_name(".symtab")
-        assert isinstance(table, SymbolTableSection)  # the toolchain links with -g
-        return {
-            entry.name: Symbol(
-                entry["st_value"] & ~1 if kind == "STT_FUNC" else entry["st_value"],
-                entry["st_size"],
-                kind == "STT_FUNC",
-            )
-            for entry in table.iter_symbols()
-            if entry.name and (kind := entry["st_info"]["type"]) != "STT_FILE"
-        }
+        with _whole():
+            table = self._file.get_section_by_name(".symtab")
+            assert isinstance(table, SymbolTableSection)  # the toolchain links with -g
+            found = {
+                entry.name: Symbol(
+                    entry["st_value"] & ~1 if kind == "STT_FUNC" else entry["st_value"],
+                    entry["st_size"],
+                    kind == "STT_FUNC",
+                )
+                for entry in table.iter_symbols()
+                if entry.name and (kind := entry["st_info"]["type"]) != "STT_FILE"
+            }
+            found["main"], found["Reset_Handler"], found["_stack_top"]  # what a run needs
+            return found
 
     def variable(self, name: str) -> Symbol:
         """Find a variable or constant by its name, or a part of one: `name[4:12]`, in bytes.
@@ -111,13 +119,35 @@ class Image:
                 f"no variable {name!r} (one that nothing uses is left out): "
                 f"choose one of {', '.join(sorted(there)) or 'none'}"
             )
+        if symbol.size_bytes > self._room_after(symbol.address):
+            raise ValueError(f"{name!r} lies outside of the device's memory: build the program again")
         return symbol
 
+    def _room_after(self, address: int) -> int:
+        """Bytes from an address to the end of the memory that it lies in."""
+        memories = (
+            (FLASH_BASE, self.flash_limit_bytes),
+            (RAM_BASE, self.ram_limit_bytes),
+            (SENSOR_BASE, self.sensor_bytes),
+        )
+        return max(base + size - address if base <= address else 0 for base, size in memories)
+
     def segments(self) -> Iterator[tuple[int, bytes]]:
-        """Address in flash and content of each piece that a programmer would write there."""
-        for part in self._file.iter_segments(type="PT_LOAD"):
-            if part["p_filesz"]:
-                yield part["p_paddr"], part.data()
+        """Address in flash and content of each piece that a programmer would write there.
+
+        Raises:
+            ValueError: the file is damaged, or a piece lies outside of flash.
+        """
+        with _whole():
+            parts = [part for part in self._file.iter_segments(type="PT_LOAD") if part["p_filesz"]]
+            pieces = [(part["p_paddr"], part.data()) for part in parts]
+        for address, content in pieces:
+            if not 0 <= address - FLASH_BASE <= self.flash_limit_bytes - len(content):
+                raise ValueError(
+                    f"{len(content):,} bytes at 0x{address:08x} lie outside of the device's flash of "
+                    f"{self.flash_limit_bytes:,}: link the program for this device"
+                )
+            yield address, content
 
     def function_at(self, address: int) -> str | None:
         """Name of the function that holds an instruction's address, if any."""
@@ -143,8 +173,22 @@ class Image:
     def _file(self) -> ELFFile:
         from elftools.elf.elffile import ELFFile
 
-        return ELFFile(io.BytesIO(self.elf))
+        with _whole():
+            return ELFFile(io.BytesIO(self.elf))
 
     @cached_property
     def _sections(self) -> Mapping[str, int]:
-        return {part.name: part["sh_size"] for part in self._file.iter_sections()}
+        with _whole():
+            return {part.name: part["sh_size"] for part in self._file.iter_sections()}
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Say in one sentence that a file is no linked program, wherever it fails to be one."""
+    from elftools.common.exceptions import ELFError
+
+    try:
+        yield
+    except (ELFError, KeyError, AssertionError, TypeError, AttributeError, OverflowError) as error:
+        why = f"{type(error).__name__}: {error}"[:100]
+        raise ValueError(f"not a whole linked program ({why}): build it again") from error

@@ -1,0 +1,135 @@
+"""Memory and time of every lesson: what one learner takes, so that a class can be planned.
+
+    python benchmarks/lessons.py [--lesson 0 --lesson 2] [--dry]
+
+Each lesson runs alone, in the quick profile, in a kernel of its own. Ten times a second the resident
+memory of the kernel and all its children is added up (memory that they share counts once for each).
+The result goes to data/reference/memory.json, which the workshop kit reads, and to the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from tinyml_helpers import datasets
+from tinyml_helpers.course import publish, runner, scoreboard, syllabus
+from tinyml_helpers.course.kit import load
+
+MIB = 2**20
+
+
+class Watch(threading.Thread):
+    """Watches the children of a process; `peak_mib` is the most that they held at one moment."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        super().__init__(daemon=True)
+        self.process = process
+        self.peak_mib = 0.0
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        """Look ten times a second, until `done` is set."""
+        while not self.done.wait(0.1):
+            self.peak_mib = max(self.peak_mib, resident_mib(self.process.children(recursive=True)))
+
+
+def resident_mib(processes: list[psutil.Process]) -> float:
+    """Return the memory that processes hold together, in MiB; one that has ended counts nothing."""
+    total = 0
+    for process in processes:
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total / MIB
+
+
+def measure(lesson: syllabus.Lesson, folder: Path) -> load.LessonLoad:
+    """Run a lesson and return what it took."""
+    watch = Watch(psutil.Process())
+    watch.start()
+    start = time.perf_counter()
+    try:
+        runner.run(lesson, {"profile": "quick"}, folder, progress=sys.stderr.isatty())
+    finally:
+        seconds = time.perf_counter() - start
+        watch.done.set()
+        watch.join()
+    return load.LessonLoad(lesson.number, watch.peak_mib, seconds)
+
+
+def server_mib() -> float:
+    """Return the memory of a Jupyter server that has opened its first page, in MiB."""
+    with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--allow-root"]
+        environment = {**os.environ, "HOME": home, "JUPYTER_RUNTIME_DIR": f"{home}/runtime"}
+        server = subprocess.Popen(
+            command,
+            cwd=home,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            return settled_mib(psutil.Process(server.pid))
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def settled_mib(process: psutil.Process) -> float:
+    """Return a process's memory once it has stopped growing, in MiB; at the latest after a minute."""
+    before, until = 0.0, time.monotonic() + 60
+    while time.monotonic() < until:
+        time.sleep(3)
+        now = resident_mib([process, *process.children(recursive=True)])
+        if before and now < before * 1.01:
+            return now
+        before = now
+    return before
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main() -> None:
+    """Measure, print, store; fail where a lesson takes more than the course promises."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lesson", type=int, action="append", default=[])
+    parser.add_argument("--dry", action="store_true", help="print only; store nothing")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TINYML_RESULTS"] = folder
+        found = []
+        for lesson in syllabus.select(options.lesson):
+            found.append(measure(lesson, Path(folder)))
+            print(
+                f"{lesson.number:02d}  {found[-1].peak_mib:6,.0f} MiB  {found[-1].seconds:4.0f} s",
+                flush=True,
+            )
+    measured = load.Load(tuple(found), server_mib(), cores())
+    print(f"a learner's server: {measured.server_mib:,.0f} MiB")
+    if not options.dry:
+        load.write(measured)
+        datasets.write_manifest()
+        whole = load.read()
+        if {one.lesson for one in whole.lessons} == {lesson.number for lesson in syllabus.lessons()}:
+            publish.publish(scoreboard.Scoreboard(whole.records))
+    for one in measured.too_much:
+        print(f"lesson {one.lesson:02d} takes more than {load.MOST_MIB} MiB or {load.MOST_SECONDS} s")
+    sys.exit(bool(measured.too_much))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Grade handed-in notebooks: each answer runs in a locked process, and is judged outside of it.
+
+A submission is code by somebody else. It never runs in this process: a locked one runs the statements
+that its answer needs and hands the answer over as plain data. Functions stay there, and are called
+from here. So whatever runs there can give an answer, and never a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyml_helpers.course.grade import submissions
+from tinyml_helpers.course.grade.judging import Judged, judge
+from tinyml_helpers.course.grade.locks import Limits
+from tinyml_helpers.course.grade.probing import Protection, protection
+from tinyml_helpers.course.grade.report import Report, Row
+from tinyml_helpers.course.grade.submissions import Answer, Submission
+
+__all__ = ["Limits", "Protection", "Report", "Row", "grade", "protection"]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One row to be: the submission, lesson and exercise, with an answer, or what to say without."""
+
+    submission: Submission
+    lesson: int | None
+    exercise: str
+    answer: Answer | None
+    said: Judged
+
+
+def grade(
+    folder: str | Path,
+    limits: Limits | None = None,
+    *,
+    workers: int = 1,
+    whole: bool = False,
+    progress: bool = False,
+) -> Report:
+    """Grade every notebook in a folder.
+
+    Args:
+        folder: of the submissions: a folder or a file for each learner.
+        limits: for each exercise.
+        workers: submissions that run at the same time.
+        whole: run all cells before an answer, in place of those statements that it needs.
+        progress: show a bar.
+
+    Returns:
+        A row for each exercise of each lesson that a learner handed in; for a file that cannot be
+        graded, one row that says why.
+
+    Raises:
+        ValueError: the folder has no notebooks; `workers` is no positive number.
+        RuntimeError: this system cannot run submissions.
+    """
+    from tqdm import tqdm
+
+    if workers < 1:
+        raise ValueError(f"{workers} workers: give 1 or more")
+    folder = Path(folder).resolve()
+    tasks = [task for one in submissions.find(folder) for task in _tasks(one)]
+    run = _runner(limits or Limits(), folder, whole)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        rows = tqdm(pool.map(run, tasks), total=len(tasks), unit="exercise", disable=not progress)
+        return Report(tuple(rows))
+    finally:  # after Ctrl-C, what waits does not start
+        pool.shutdown(cancel_futures=True)
+
+
+def _tasks(one: Submission) -> Iterator[_Task]:
+    try:
+        cells = submissions.read(one.path)
+    except submissions.UnreadableError as error:
+        yield _Task(one, None, "", None, Judged("error", f"The file is {error}."))
+        return
+    names = submissions.expected(cells)
+    if not names:
+        yield _Task(one, None, "", None, Judged("error", "The file has no exercise of the course."))
+    for name in names:
+        found, lesson = submissions.answer(cells, name), submissions.printed()[name][0]
+        yield _Task(one, lesson, name, found, Judged("not tried", "There is no answer in the file."))
+
+
+def _runner(limits: Limits, folder: Path, whole: bool) -> Callable[[_Task], Row]:
+    def run(task: _Task) -> Row:
+        said = judge(task.answer, limits, [folder], whole) if task.answer else task.said
+        one, attempts = task.submission, task.answer.attempts if task.answer else 0
+        return Row(
+            one.learner, one.file, task.lesson, task.exercise, said.verdict, attempts, said.message,
+            said.seconds,
+        )  # fmt: skip
+
+    return run

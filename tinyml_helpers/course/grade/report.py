@@ -1,0 +1,100 @@
+"""The result: a row for each exercise, as a table to read and as a CSV file that is safe to open."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+import unicodedata
+from collections import Counter
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from tinyml_helpers.course.grade.judging import Verdict
+from tinyml_helpers.tables import text_table
+
+VERDICTS: tuple[Verdict, ...] = ("right", "hint", "not tried", "error")
+_FORMULAS = ("=", "+", "-", "@")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exercise of one submission.
+
+    Args:
+        learner: by the name of the folder or of the file.
+        file: where it was, below the folder.
+        lesson: its number, or None if the file is no notebook of the course.
+        exercise: its name, or "".
+        verdict: "right", "hint", "not tried" or "error".
+        attempts: cells that tried to answer it; the last one counts.
+        message: what the check says to the learner, or what went wrong.
+        seconds: that the answer took.
+    """
+
+    learner: str
+    file: str
+    lesson: int | None
+    exercise: str
+    verdict: Verdict
+    attempts: int
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """All `rows`, in the order of learners, lessons and exercises."""
+
+    rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        """Show the verdicts of each learner, counted."""
+        counts: dict[str, Counter[str]] = {}
+        for row in self.rows:
+            counts.setdefault(row.learner, Counter())[row.verdict] += 1
+        table = [
+            [plain(learner), *(str(count[verdict]) for verdict in VERDICTS)]
+            for learner, count in counts.items()
+        ]
+        return text_table(["learner", *VERDICTS], table)
+
+    def write(self, path: Path) -> None:
+        """Write the rows as CSV: the whole file, or none of it.
+
+        Raises:
+            OSError: it cannot be written there.
+        """
+        path = path.absolute()
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(self.csv())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def csv(self) -> str:
+        """Return the rows as CSV. No cell of it begins a formula, where a spreadsheet opens it."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([field.name for field in fields(Row)])
+        for row in self.rows:
+            writer.writerow([_cell(value) for value in astuple(row)])
+        return text.getvalue()
+
+
+def plain(text: str) -> str:
+    """Replace what could move a cursor, hide or turn text: names and messages are the learner's."""
+    kept = (" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in text)
+    return " ".join("".join(kept).split())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    text = "" if value is None else plain(str(value))
+    return f"'{text}" if text.startswith(_FORMULAS) and not isinstance(value, int) else text

@@ -1,0 +1,123 @@
+"""What a lesson takes of a machine: memory and seconds, as measured by `make load`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyml_helpers.course.scoreboard import Record
+from tinyml_helpers.tables import html_table, text_table
+
+MOST_MIB = 2048
+MOST_SECONDS = 60
+# Records of the whole course belong to no lesson; they are kept under the number after the last.
+WHOLE_COURSE = 16
+_FILE = Path(__file__).parents[3] / "data" / "reference" / "memory.json"
+_HEADER = ("lesson", "memory (MiB)", "seconds")
+
+
+@dataclass(frozen=True)
+class LessonLoad:
+    """Largest memory of a lesson's kernel and its children, in MiB, and seconds from start to end."""
+
+    lesson: int
+    peak_mib: float
+    seconds: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether it keeps within the course's 2 GB and one minute."""
+        return self.peak_mib <= MOST_MIB and self.seconds <= MOST_SECONDS
+
+
+@dataclass(frozen=True, repr=False)
+class Load:
+    """Every lesson's load in one profile, and the memory of a learner's Jupyter server, in MiB."""
+
+    lessons: tuple[LessonLoad, ...]
+    server_mib: float = 0.0
+    cores: int = 0
+    profile: str = "quick"
+
+    def of(self, number: int) -> LessonLoad | None:
+        """Return a lesson's load, or None where it was not measured."""
+        return next((load for load in self.lessons if load.lesson == number), None)
+
+    def class_gib(self, numbers: Iterable[int], learners: int) -> float:
+        """Return the memory in GiB for learners who all run the heaviest of these lessons at once."""
+        peaks = [load.peak_mib for number in numbers if (load := self.of(number))]
+        return learners * (max(peaks, default=0.0) + self.server_mib) / 1024
+
+    @property
+    def too_much(self) -> tuple[LessonLoad, ...]:
+        """The lessons that take more than 2 GB or a minute."""
+        return tuple(load for load in self.lessons if not load.fits)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """What the scoreboard keeps: minutes of the whole course and its largest memory."""
+        if not self.lessons:
+            return ()
+        minutes = sum(load.seconds for load in self.lessons) / 60
+        peak = max(load.peak_mib for load in self.lessons)
+        return (
+            Record("course.minutes", round(minutes, 1), "min", WHOLE_COURSE),
+            Record("course.peak_memory_mib", float(round(peak)), "MiB", WHOLE_COURSE),
+        )
+
+    def __repr__(self) -> str:
+        return text_table(_HEADER, self._rows(), ())
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEADER, self._rows(), ())
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (f"{one.lesson:02d}", f"{one.peak_mib:,.0f}", f"{one.seconds:.0f}") for one in self.lessons
+        ]
+
+
+def read(path: Path = _FILE) -> Load:
+    """Return what was measured last; an empty load before the first `make load`.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if not path.exists():
+        return Load(())
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        lessons = tuple(LessonLoad(**entry) for entry in stored.pop("lessons"))
+        return Load(lessons, **stored)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path.name} is damaged: run `make load` again") from error
+
+
+def to_json(load: Load) -> dict[str, Any]:
+    """Return a load as plain values, a lesson after the other."""
+    ordered = sorted(load.lessons, key=lambda one: one.lesson)
+    return {
+        "profile": load.profile,
+        "cores": load.cores,
+        "server_mib": round(load.server_mib, 1),
+        "lessons": [
+            {
+                "lesson": one.lesson,
+                "peak_mib": round(one.peak_mib, 1),
+                "seconds": round(one.seconds, 1),
+            }
+            for one in ordered
+        ],
+    }
+
+
+def write(load: Load, path: Path = _FILE) -> None:
+    """Store a load; lessons that it does not hold keep what was measured before."""
+    from tinyml_helpers.places import write_atomically
+
+    before = [one for one in read(path).lessons if load.of(one.lesson) is None]
+    whole = Load((*before, *load.lessons), load.server_mib, load.cores, load.profile)
+    write_atomically(path, json.dumps(to_json(whole), indent=2) + "\n")
