@@ -7,9 +7,13 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 BIN := .venv/bin
 # One thread each, because two notebooks run at a time.
 TEST_ENV := OMP_NUM_THREADS=1 TINYML_RESULTS="$(CURDIR)/build/test-results"
+# Jupyter, matplotlib and caches need a home; where there is none, or it is gone, this is one.
+ifneq ($(shell test -d "$$HOME" && echo there),there)
+export HOME := $(CURDIR)/build/home
+endif
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup course test browser-test test-latest unit notebooks lab lint bench outputs clean
+.PHONY: help setup course test browser-test test-latest whole unit notebooks lab lint bench load fuzz audit book outputs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -28,10 +32,14 @@ unit: setup
 	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 tests
 
 notebooks: setup
-	@$(TEST_ENV) TQDM_DISABLE=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) notebooks
+	@$(TEST_ENV) TQDM_DISABLE=1 PYTHONPATH="$(CURDIR)/tests/guard" \
+		$(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) notebooks
 
 browser-test: setup  ## lessons, pages and book in a real Chromium, where there is one
 	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 -rs tests/browser
+
+whole: setup  ## every lesson offline, read-only, in reverse, twice, by two learners: an hour
+	@$(BIN)/python -m pytest -v tests/whole $(ARGS)
 
 lab: setup  ## open JupyterLab on lesson 00
 	@JUPYTER_PATH="$(CURDIR)/tinyml_helpers/course/jupyter" $(BIN)/jupyter lab notebooks/00_start_here.ipynb
@@ -45,6 +53,21 @@ bench: setup  ## our kernels against CMSIS-NN and plain loops, on three cores
 
 test-latest:  ## the same tests with the newest packages allowed; which lessons broke
 	@$(or $(PYTHON),python3) tests/whole/latest.py $(ARGS)
+
+load: setup  ## memory and time of every lesson, for who plans a class
+	@OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python benchmarks/lessons.py $(ARGS)
+
+book: setup  ## the lessons, glossary and reference as pages that open from build/book
+	@OMP_NUM_THREADS=1 $(BIN)/python -m book
+
+TARGET ?= all
+FUZZ_SECONDS ?= 10
+fuzz: setup  ## look for files that break the readers: TARGET=sound FUZZ_SECONDS=600
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/coverage.py --target $(TARGET) --seconds $(FUZZ_SECONDS)
+
+audit: setup  ## known weaknesses in the locked packages; asks a public service
+	@test -x build/audit/bin/pip-audit || { $(BIN)/python -m venv build/audit && build/audit/bin/pip install --quiet pip-audit==2.10.0; }
+	@build/audit/bin/python benchmarks/audit.py
 
 outputs: setup  ## run all lessons and store their outputs in notebooks/
 	@$(BIN)/tinyml outputs $(ARGS)

@@ -8,6 +8,7 @@
 from __future__ import annotations  # so that older Pythons get as far as the check
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 LOG = ROOT / "build" / "setup.log"
+LOCK = ROOT / "build" / ".setup.lock"
 NEEDED_BYTES = 7 * 10**9
 
 
@@ -30,14 +32,17 @@ def fingerprint() -> str:
     """Return what .venv depends on, as a digest: packages, Python, place."""
     digest = hashlib.sha256(f"{sys.version} {sys.platform} {ROOT}".encode())
     for name in ("requirements.lock", "pyproject.toml"):
-        digest.update((ROOT / name).read_bytes())
+        try:
+            digest.update((ROOT / name).read_bytes())
+        except OSError as error:
+            stop(f"{name} cannot be read ({error.strerror}): restore it with `git checkout -- {name}`.")
     return digest.hexdigest()
 
 
 def is_ready() -> bool:
     """Say whether .venv was completed for exactly this checkout and Python."""
     stamp = VENV / ".ready"
-    return PYTHON.exists() and stamp.exists() and stamp.read_text("utf-8") == fingerprint()
+    return PYTHON.exists() and stamp.is_file() and stamp.read_bytes() == fingerprint().encode()
 
 
 def check_machine() -> None:
@@ -57,7 +62,7 @@ def check_machine() -> None:
         stop(f"the packages need {NEEDED_BYTES / 1e9:.0f} GB of disk, and {free / 1e9:.1f} GB are free.")
 
 
-def pip(*arguments: str) -> None:
+def pip(*arguments: str, held: tuple[int, ...] = ()) -> None:
     """Run pip in .venv, with a bar that counts the packages it has come to."""
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
     total = sum("==" in line for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines())
@@ -70,6 +75,8 @@ def pip(*arguments: str) -> None:
             text=True,
             encoding="utf-8",
             errors="replace",
+            # It holds the lock too, and so keeps it if this script is killed alone.
+            pass_fds=held,
         )
         for line in process.stdout or ():
             log.write(line)
@@ -78,9 +85,10 @@ def pip(*arguments: str) -> None:
     print(file=sys.stderr)
     if process.wait():
         reason = next((line for line in reversed(lines) if "ERROR" in line), "see the log")
+        cure = "Make room" if "No space left" in reason else "Check the network"
         stop(
-            f"pip could not install the packages ({reason[:200]}). Check the network and run it "
-            f"again; all of pip's output is in {LOG.relative_to(ROOT)}."
+            f"pip could not install the packages ({reason[:200]}). {cure} and run it again: it goes "
+            f"on where it stopped. All of pip's output is in {LOG.relative_to(ROOT)}."
         )
 
 
@@ -96,21 +104,71 @@ def show_progress(lines: list[str], total: int) -> None:
     print(f"\r[{bar}] {text[:44]:<44}", end="", file=sys.stderr, flush=True)
 
 
-def set_up() -> None:
-    """Create .venv, or mend one that was left half-made."""
-    check_machine()
-    print("Setting up .venv: about 3 minutes and 5 GB, once.", file=sys.stderr)
-    LOG.parent.mkdir(exist_ok=True)
-    (VENV / ".ready").unlink(missing_ok=True)
-    works = (
-        PYTHON.exists()
-        and not subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode
+def take_lock() -> tuple[int, ...]:
+    """Wait until no other set-up works on this checkout; the system frees the lock however we end."""
+    LOCK.parent.mkdir(exist_ok=True)
+    if sys.platform == "win32":
+        return ()
+    import fcntl
+
+    handle = os.open(LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Another set-up is at work in this checkout: waiting for its end.", file=sys.stderr)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:
+        pass  # a file system that knows no locks
+    return (handle,)
+
+
+def half_packages() -> list[Path]:
+    """Return what an interrupted pip left in .venv, and would take for installed.
+
+    pip writes INSTALLER once all files of a package are there, and puts a `~` before the name of what
+    it is about to replace.
+    """
+    halves, replaced = (
+        [*VENV.glob(f"lib/python*/*/{pattern}"), *VENV.glob(f"Lib/*/{pattern}")]
+        for pattern in ("*.dist-info", "~*")
     )
-    venv.create(VENV, with_pip=True, clear=not works)
-    pip("-r", str(ROOT / "requirements.lock"))
-    pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
-    (VENV / ".ready").write_text(fingerprint(), "utf-8")
+    return [*(info for info in halves if not (info / "INSTALLER").exists()), *replaced]
+
+
+def has_pip() -> bool:
+    """Say whether there is a .venv with a whole pip, which can mend the rest."""
+    if not PYTHON.exists() or any(left.name.startswith("pip-") for left in half_packages()):
+        return False
+    try:
+        run = subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True)
+    except OSError:  # half a program
+        return False
+    return not run.returncode
+
+
+def set_up() -> None:
+    """Create .venv, or go on with one that was left half-made."""
+    check_machine()
+    held = take_lock()
+    if is_ready():  # meanwhile
+        return
+    print("Setting up .venv: about 3 minutes and 5 GB, once.", file=sys.stderr)
+    (VENV / ".ready").unlink(missing_ok=True)
+    whole = has_pip()
+    venv.create(VENV, with_pip=True, clear=not whole)
+    for left in half_packages():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    pip("-r", str(ROOT / "requirements.lock"), held=held)
+    pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT), held=held)
+    partial = VENV / ".ready.partial"
+    partial.write_text(fingerprint(), "utf-8")
+    partial.replace(VENV / ".ready")
 
 
 if __name__ == "__main__" and not is_ready():
-    set_up()
+    try:
+        set_up()
+    except KeyboardInterrupt:
+        stop("interrupted. Run it again: it goes on where it stopped.")
+    except (OSError, subprocess.CalledProcessError) as error:
+        stop(f"{error}. Make room, or make the folder writable, and run it again.")

@@ -25,7 +25,7 @@ from mcu_host import Reference
 from tflite_maker import Maker
 
 from tinyml_helpers import devices
-from tinyml_helpers.datasets import data_folder, read_verified
+from tinyml_helpers.datasets import data_folder, read_verified, write_manifest
 from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
 from tinyml_helpers.mcu.emulator import Machine
 from tinyml_helpers.tables import text_table
@@ -178,6 +178,7 @@ def store(measured: dict[str, object]) -> None:
     """Write data/reference/kernels.json; an engine that cannot do a network has `null` there."""
     text = json.dumps(measured, indent=1, default=asdict) + "\n"
     (data_folder() / "reference" / "kernels.json").write_text(text, "utf-8")
+    write_manifest()
 
 
 if __name__ == "__main__":

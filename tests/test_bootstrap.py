@@ -1,9 +1,12 @@
 """Set-up says in one sentence what is wrong, and does nothing where nothing changed."""
 
 import ast
+import os
 import runpy
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,3 +74,180 @@ def test_make_help_lists_the_commands():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
     for command in ("course", "test", "lab", "lint", "outputs"):
         assert f"make {command} " in text
+
+
+# ----- set-up that was interrupted
+
+STUB = """#!{python}
+# Stands for .venv's Python: `-m pip` installs the packages of the lock, one every tenth of a second.
+import pathlib, sys, time
+root = pathlib.Path({root!r})
+packages = root / ".venv" / "lib" / "python3" / "site-packages"
+if "--version" in sys.argv:
+    sys.exit(not packages.is_dir())
+with (root / "calls").open("a") as calls:
+    calls.write(" ".join(sys.argv[3:]) + "\\n")
+if "-r" in sys.argv:
+    for line in (root / "requirements.lock").read_text().split():
+        name, version = line.split("==")
+        info = packages / f"{{name}}-{{version}}.dist-info"
+        if (info / "METADATA").exists():
+            print("Requirement already satisfied:", name, flush=True)
+            continue
+        print("Collecting", name, flush=True)
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "METADATA").touch()
+        while (root / "stop").exists() and (root / "stop").read_text() == name:
+            (root / "stopped").touch()
+            time.sleep(0.01)
+        (packages / f"{{name}}.py").write_text("whole")
+        (info / "INSTALLER").touch()
+while "--editable" in sys.argv and (root / "stop").exists():
+    (root / "stopped").touch()
+    time.sleep(0.01)
+"""
+CREATE = """
+import pathlib, runpy, sys, time, venv
+root = pathlib.Path({root!r})
+def create(folder, with_pip, clear):
+    import shutil
+    if clear:
+        shutil.rmtree(folder, ignore_errors=True)
+    if (folder / "lib").exists():
+        return
+    (folder / "bin").mkdir(parents=True)
+    while (root / "stop").exists() and (root / "stop").read_text() == "venv":
+        (root / "stopped").touch()
+        time.sleep(0.01)
+    python = folder / "bin" / "python"
+    python.write_text((root / "stub").read_text())
+    python.chmod(0o755)
+    (folder / "lib" / "python3" / "site-packages").mkdir(parents=True)
+venv.create = create
+runpy.run_path(str(root / "bootstrap.py"), run_name="__main__")
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout whose Python and pip are stubs: a set-up of a second, and no network."""
+    if sys.platform == "win32":
+        pytest.skip("stubs are programs with a first line")
+    (tmp_path / "requirements.lock").write_text("a==1\nb==2\nc==3\n")
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "bootstrap.py").write_text((ROOT / "bootstrap.py").read_text("utf-8"))
+    (tmp_path / "stub").write_text(STUB.format(python=sys.executable, root=str(tmp_path)))
+    (tmp_path / "start.py").write_text(CREATE.format(root=str(tmp_path)))
+    return tmp_path
+
+
+def start(checkout):
+    return subprocess.Popen(
+        [sys.executable, str(checkout / "start.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def is_whole(checkout):
+    folder = checkout / ".venv" / "lib" / "python3" / "site-packages"
+    packages = {path.read_text() for path in folder.glob("*.py")}
+    infos = [(info / "INSTALLER").exists() for info in folder.glob("*.dist-info")]
+    return packages == {"whole"} and infos == [True] * 3 and (checkout / ".venv" / ".ready").exists()
+
+
+def wait_for(path):
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("moment", ["venv", "a", "c", "last"])
+def test_an_interrupted_set_up_goes_on_when_it_is_run_again(checkout, moment, how):
+    (checkout / "stop").write_text(moment)
+    first = start(checkout)
+    wait_for(checkout / "stopped")
+    os.killpg(first.pid, how)  # as Ctrl-C, a closed terminal and a flat battery do
+    said = first.communicate()[0]
+    assert not (checkout / ".venv" / ".ready").exists()
+    if how == signal.SIGINT:
+        assert "Set-up stopped: interrupted. Run it again: it goes on where it stopped." in said
+    (checkout / "stop").unlink()
+    second = start(checkout)
+    assert "Traceback" not in second.communicate()[0]
+    assert second.returncode == 0
+    assert is_whole(checkout)
+    # And the third does nothing.
+    calls = (checkout / "calls").read_text()
+    assert start(checkout).communicate()[0] == ""
+    assert (checkout / "calls").read_text() == calls
+
+
+def test_two_set_ups_at_the_same_time_take_turns(checkout):
+    (checkout / "stop").write_text("b")
+    first = start(checkout)
+    wait_for(checkout / "stopped")
+    second = start(checkout)
+    assert "Another set-up is at work" in second.stdout.readline()
+    (checkout / "stop").unlink()
+    for one in (first, second):
+        one.communicate()
+        assert one.returncode == 0
+    assert is_whole(checkout)
+    assert (checkout / "calls").read_text().count("--editable") == 1
+
+
+def test_a_pip_that_outlives_its_set_up_is_waited_for(checkout):
+    (checkout / "stop").write_text("b")
+    first = start(checkout)
+    wait_for(checkout / "stopped")
+    first.kill()  # alone: its pip goes on
+    first.wait()
+    second = start(checkout)
+    assert "Another set-up is at work" in second.stdout.readline()
+    (checkout / "stop").unlink()
+    second.communicate()
+    assert is_whole(checkout)
+
+
+def test_half_packages_are_found(bootstrap):
+    packages = bootstrap.VENV / "lib" / "python3" / "site-packages"
+    for name, whole in (("a-1.dist-info", True), ("b-2.dist-info", False), ("~c", False)):
+        (packages / name).mkdir(parents=True)
+        if whole:
+            (packages / name / "INSTALLER").touch()
+    assert {path.name for path in bootstrap.half_packages()} == {"b-2.dist-info", "~c"}
+
+
+def test_half_a_python_is_made_anew(bootstrap):
+    bootstrap.PYTHON.parent.mkdir(parents=True)
+    bootstrap.PYTHON.write_bytes(b"\x7fELF")
+    bootstrap.PYTHON.chmod(0o755)
+    assert not bootstrap.has_pip()
+
+
+@pytest.mark.parametrize("stamp", [b"", b"\xff\xfe", b"half"])
+def test_a_damaged_stamp_means_not_ready(bootstrap, stamp):
+    bootstrap.PYTHON.parent.mkdir(parents=True)
+    bootstrap.PYTHON.touch()
+    (bootstrap.VENV / ".ready").write_bytes(stamp)
+    assert not bootstrap.is_ready()
+
+
+def test_a_missing_lock_names_the_cure(bootstrap):
+    (bootstrap.folder / "requirements.lock").unlink()
+    with pytest.raises(SystemExit, match=r"requirements\.lock cannot be read.*git checkout --"):
+        bootstrap.fingerprint()
+
+
+def test_a_disk_that_fills_up_during_the_installation_is_told(bootstrap):
+    bootstrap.LOG.parent.mkdir()
+    bootstrap.PYTHON.parent.mkdir(parents=True)
+    bootstrap.PYTHON.write_text("#!/bin/sh\necho 'ERROR: [Errno 28] No space left on device'; exit 1\n")
+    bootstrap.PYTHON.chmod(0o755)
+    with pytest.raises(SystemExit, match=r"No space left on device\)\. Make room and run it again"):
+        bootstrap.pip("-r", "requirements.lock")

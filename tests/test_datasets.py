@@ -88,19 +88,21 @@ def test_the_manifest_lists_every_shipped_file_with_its_true_size():
     for name, entry in datasets.manifest().items():
         content = (folder / name).read_bytes()
         assert entry == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    shipped = {
+    files = {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.suffix in {".npz", ".safetensors", ".tflite"}
+        if path.is_file() and path.name[0] != "."
     }
-    assert shipped == set(datasets.manifest())
+    scripts = {name for name in files if name.startswith("build/")}
+    assert files - scripts - {"README.md", "manifest.json"} == set(datasets.manifest())
     assert not [path for path in folder.rglob("*") if path.suffix in {".pt", ".pth", ".pkl", ".pickle"}]
 
 
 def test_every_data_file_has_a_card():
     cards = (datasets.data_folder() / "README.md").read_text("utf-8")
     for name in datasets.manifest():
-        assert f"`{name}`" in cards
+        if name.endswith((".npz", ".safetensors", ".tflite")):
+            assert f"`{name}`" in cards
 
 
 @given(st.binary(max_size=200))

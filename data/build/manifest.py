@@ -1,29 +1,16 @@
-"""Rewrite data/manifest.json: size and SHA-256 of every data file and model.
+"""Rewrite data/manifest.json: size and SHA-256 of every file below data/ that is read.
 
 python data/build/manifest.py
 """
 
-import hashlib
-import json
-from pathlib import Path
-
-SUFFIXES = {".npz", ".safetensors", ".tflite", ".onnx"}
+from tinyml_helpers.datasets import manifest, write_manifest
 
 
 def main() -> None:
-    """List every file below data/ whose name ends like data."""
-    folder = Path(__file__).parents[1]
-    files: dict[str, dict[str, str | int]] = {
-        path.relative_to(folder).as_posix(): {
-            "bytes": path.stat().st_size,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        }
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in SUFFIXES
-    }
-    text = json.dumps({"files": files}, indent=2) + "\n"
-    (folder / "manifest.json").write_text(text, "utf-8")
-    print(f"manifest.json: {len(files)} files, {sum(int(f['bytes']) for f in files.values()):,} bytes")
+    """List them, and say how many there are."""
+    write_manifest()
+    sizes = [int(entry["bytes"]) for entry in manifest().values()]
+    print(f"manifest.json: {len(sizes)} files, {sum(sizes):,} bytes")
 
 
 if __name__ == "__main__":

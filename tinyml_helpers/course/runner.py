@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 from tinyml_helpers.course import scoreboard
 from tinyml_helpers.course.syllabus import TITLES, Lesson, read_notebook
+from tinyml_helpers.places import build_folder as build_folder
+from tinyml_helpers.places import sweep
 
 CELL_SECONDS = 3600
 """Longest time for one cell, also in the full profile: a kernel that hangs must not hold the course."""
@@ -27,11 +31,6 @@ class Built:
     lesson: Lesson
     notebook: Path
     page: Path
-
-
-def build_folder() -> Path:
-    """Return the folder for executed lessons: `build/` of the checkout."""
-    return Path(__file__).parents[2] / "build"
 
 
 def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress: bool = True) -> Built:
@@ -52,10 +51,14 @@ def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress
     check_parameters(lesson, parameters)
     folder.mkdir(parents=True, exist_ok=True)
     built = _built(lesson, folder)
+    sweep(folder, ".running-*")
+    # Where nobody else writes: another learner may run the same lesson in the same checkout.
+    work = Path(tempfile.mkdtemp(prefix=".running-", dir=folder))
+    executed = work / lesson.path.name
     try:
         papermill.execute_notebook(
             lesson.path,
-            built.notebook,
+            executed,
             dict(parameters),
             cwd=lesson.path.parent,
             kernel_name="python3",
@@ -72,8 +75,10 @@ def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress
             f"lesson {lesson.number:02d} ({lesson.path.name}): a cell ran longer than {CELL_SECONDS} s"
         ) from error
     finally:
-        if built.notebook.exists():
-            write_page(built.notebook, built.page)
+        if executed.exists():
+            write_page(executed, built.page)
+            executed.replace(built.notebook)
+        shutil.rmtree(work, ignore_errors=True)
     return built
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tinyml_helpers.places import alone, build_folder, given, write_atomically
 from tinyml_helpers.tables import html_table, text_table
+
+__all__ = ["Record", "Scoreboard", "collect", "record", "results_folder", "write_atomically"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _HEADER = ("lesson", "measured", "value", "unit")
@@ -68,9 +70,11 @@ class Scoreboard:
 
 
 def results_folder() -> Path:
-    """Return the folder of the records: `TINYML_RESULTS`, or `build/results` of the checkout."""
-    default = Path(__file__).parents[2] / "build" / "results"
-    return Path(os.environ.get("TINYML_RESULTS", default))
+    """Return the folder of the records: `TINYML_RESULTS`, or `build/results` of the checkout.
+
+    In a checkout that cannot be written to, it is in the user's cache.
+    """
+    return given("TINYML_RESULTS") or build_folder() / "results"
 
 
 def record(name: str, value: float, unit: str, lesson: int) -> Record:
@@ -84,6 +88,7 @@ def record(name: str, value: float, unit: str, lesson: int) -> Record:
 
     Raises:
         ValueError: the name is not dotted, or the value is not finite.
+        OSError: the folder of the records cannot be written to; the old records are as they were.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"record name {name!r} is not dotted lower case, such as 'ptq.int8.size_ratio'")
@@ -91,17 +96,26 @@ def record(name: str, value: float, unit: str, lesson: int) -> Record:
         raise ValueError(f"{name} is {value}: only finite numbers are recorded")
     made = Record(name, float(value), unit, lesson)
     path = results_folder() / f"{lesson:02d}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = [r for r in _read(path) if r.name != name] if path.exists() else []
-    write_atomically(path, json.dumps([asdict(r) for r in (*kept, made)], indent=2) + "\n")
+    with alone(path.parent):  # another kernel may run the same lesson
+        kept = [r for r in _read(path) if r.name != name] if path.exists() else []
+        write_atomically(path, json.dumps([asdict(r) for r in (*kept, made)], indent=2) + "\n")
     return made
 
 
 def _read(path: Path) -> list[Record]:
     try:
-        return [Record(**entry) for entry in json.loads(path.read_text("utf-8"))]
-    except (ValueError, TypeError) as error:
+        records = [Record(**entry) for entry in json.loads(path.read_text("utf-8"))]
+        if not all(_is_sound(record) for record in records):
+            raise TypeError("a record is not one")
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: delete it and run its lesson again") from error
+    return records
+
+
+def _is_sound(record: Record) -> bool:
+    texts = isinstance(record.name, str) and isinstance(record.unit, str)
+    numbers = type(record.value) is float and type(record.lesson) is int
+    return texts and numbers and math.isfinite(record.value)
 
 
 def collect() -> Scoreboard:
@@ -112,10 +126,3 @@ def collect() -> Scoreboard:
     """
     files = sorted(results_folder().glob("[0-9][0-9].json"))
     return Scoreboard(tuple(record for path in files for record in _read(path)))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` so that a reader sees the old file or the new one, never half of it."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, "utf-8")
-    partial.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ TITLES = (
     "Keyword spotting", "Gesture recognition", "Anomaly detection", "Object detection",
     "Face recognition", "Privacy on the device", "Capstone",
 )  # fmt: skip
+
+_MOST_BYTES = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -67,21 +70,29 @@ def read_notebook(path: Path) -> Any:
     """Return a notebook as nbformat reads it.
 
     Raises:
-        ValueError: it is not a notebook.
+        ValueError: it is not a notebook, or one of more than 100 MB.
     """
     import nbformat
 
+    wrong: dict[str, Exception] = {}
     try:
-        return nbformat.read(path, as_version=4)
-    except Exception as error:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"larger than {_MOST_BYTES:,} bytes")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of cells without a name, as older notebooks have them
+            notebook = nbformat.read(path, as_version=4, capture_validation_error=wrong)
+        for error in wrong.values():
+            raise error
+    except Exception as error:  # nbformat raises whatever the damaged file leads it to
         raise ValueError(
             f"{path.name} is not a notebook: restore it with `git checkout -- notebooks/{path.name}`"
         ) from error
+    return notebook
 
 
 def _read(path: Path) -> Lesson:
-    opening = read_notebook(path).cells[0].source
-    head = re.match(r"# (\d+) · (.+)\n\n(.+)\n", opening)
+    opening = next((cell.source for cell in read_notebook(path).cells), "")
+    head = re.match(r"# (\d{1,2}) · (.+)\n\n(.+)\n", opening)
     time = re.search(r"\*\*Time\*\*: *(.+)", opening)
     if not head or not time:
         raise ValueError(f"{path.name} does not open with `# N · Title`, a promise and **Time**")

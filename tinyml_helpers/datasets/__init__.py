@@ -16,7 +16,10 @@ from tinyml_helpers.datasets.shipped import (
     cache_folder,
     data_folder,
     manifest,
+    read_file,
+    read_json,
     read_verified,
+    write_manifest,
 )
 from tinyml_helpers.datasets.shuttle import Shuttle, load_shuttle
 from tinyml_helpers.datasets.sound import Sound, read_sound
@@ -46,6 +49,9 @@ __all__ = [
     "load_skab",
     "load_vibration",
     "manifest",
+    "read_file",
+    "read_json",
     "read_sound",
     "read_verified",
+    "write_manifest",
 ]

@@ -1,16 +1,32 @@
 """Files that ship with the course, verified each time they are read.
 
-Every file under `data/` is listed in `data/manifest.json` with its size and SHA-256. A file that does
-not match is never used: the error names the file and says how to restore it.
+Every file under `data/` is listed in `data/manifest.json` with its size and SHA-256, and the list is
+sealed by a SHA-256 of its own. A file that does not match is never used: the error names the file
+and says how to restore it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from tinyml_helpers.places import CHECKOUT, cache_folder, given, write_atomically
+
+__all__ = [
+    "DataError",
+    "cache_folder",
+    "data_folder",
+    "manifest",
+    "read_file",
+    "read_json",
+    "read_verified",
+    "write_manifest",
+]
+MANIFEST = "manifest.json"
+_UNLISTED = {"README.md", MANIFEST}  # and the scripts in build/
 
 
 class DataError(RuntimeError):
@@ -23,22 +39,33 @@ def data_folder() -> Path:
     Raises:
         DataError: there is no manifest in it.
     """
-    folder = Path(os.environ.get("TINYML_DATA", Path(__file__).parents[2] / "data"))
-    if not (folder / "manifest.json").is_file():
+    folder = _folder()
+    if not (folder / MANIFEST).is_file():
         raise DataError(
-            f"no course data in {folder}: work in a checkout of the course, "
+            f"no {MANIFEST} in {folder}: {_cure(MANIFEST)} in a checkout of the course, "
             "or set TINYML_DATA to its data folder"
         )
     return folder
 
 
+def _folder() -> Path:
+    return given("TINYML_DATA") or CHECKOUT / "data"
+
+
 @cache
 def _manifest(path: Path, modified_ns: int) -> dict[str, dict[str, str | int]]:
     try:
-        files: dict[str, dict[str, str | int]] = json.loads(path.read_text("utf-8"))["files"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged: {_cure('manifest.json')}") from error
+        stored = json.loads(path.read_text("utf-8"))
+        files: dict[str, dict[str, str | int]] = stored["files"]
+        if stored["sha256"] != _seal(files):
+            raise ValueError("its seal is broken")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"data/{MANIFEST} is damaged: {_cure(MANIFEST)}") from error
     return files
+
+
+def _seal(files: dict[str, dict[str, str | int]]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def manifest() -> dict[str, dict[str, str | int]]:
@@ -47,8 +74,26 @@ def manifest() -> dict[str, dict[str, str | int]]:
     Raises:
         DataError: the manifest is missing or damaged.
     """
-    path = data_folder() / "manifest.json"
+    path = data_folder() / MANIFEST
     return _manifest(path, path.stat().st_mtime_ns)
+
+
+def write_manifest() -> Path:
+    """List and seal every file under `data/` anew, and return the path of the list."""
+    folder = _folder()
+    names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    files: dict[str, dict[str, str | int]] = {
+        name.as_posix(): _entry((folder / name).read_bytes())
+        for name in names
+        if name.name[0] != "." and name.parts[0] not in {*_UNLISTED, "build"}
+    }
+    text = json.dumps({"files": files, "sha256": _seal(files)}, indent=2) + "\n"
+    write_atomically(folder / MANIFEST, text)
+    return folder / MANIFEST
+
+
+def _entry(content: bytes) -> dict[str, str | int]:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def read_verified(name: str) -> bytes:
@@ -67,7 +112,7 @@ def read_verified(name: str) -> bytes:
     except OSError as error:
         raise DataError(f"data/{name} cannot be read ({error.strerror}): {_cure(name)}") from error
     expected = manifest()[name]
-    if hashlib.sha256(content).hexdigest() != expected["sha256"]:
+    if _entry(content) != expected:
         raise DataError(
             f"data/{name} is damaged ({len(content):,} bytes whose SHA-256 is not the one of the "
             f"{expected['bytes']:,} bytes in data/manifest.json): {_cure(name)}"
@@ -75,12 +120,26 @@ def read_verified(name: str) -> bytes:
     return content
 
 
+def read_json(name: str) -> Any:
+    """Return what a shipped .json file holds, verified as in `read_verified`."""
+    return json.loads(read_verified(name))
+
+
+def read_file(path: str | Path) -> bytes:
+    """Return the bytes of any file; one that ships with the course is verified first.
+
+    Raises:
+        DataError: it ships with the course, and is missing, unreadable or damaged.
+        OSError: another file cannot be read.
+    """
+    path = Path(path)
+    folder, home = _folder().resolve(), path.parent.resolve()
+    if home.is_relative_to(folder):
+        name = (home / path.name).relative_to(folder).as_posix()
+        if name in manifest():
+            return read_verified(name)
+    return path.read_bytes()
+
+
 def _cure(name: str) -> str:
     return f"restore it with `git checkout -- data/{name}`"
-
-
-def cache_folder() -> Path:
-    """Return the folder for downloads and built files: `TINYML_CACHE`, or the user's cache."""
-    import platformdirs
-
-    return Path(os.environ.get("TINYML_CACHE") or platformdirs.user_cache_path("tinyml-helpers"))

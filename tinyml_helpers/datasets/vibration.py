@@ -15,6 +15,7 @@ from tinyml_helpers.datasets.machines import FAULTS, SAMPLES
 from tinyml_helpers.datasets.shipped import DataError, cache_folder
 from tinyml_helpers.datasets.sound import SUFFIXES
 from tinyml_helpers.datasets.vibration_files import read_recording
+from tinyml_helpers.places import whole
 
 SIZES_MM = (0.18, 0.36, 0.53)
 """Widths of a pit: the 7, 14 and 21 thousandths of an inch of the Case Western Reserve test rig."""
@@ -154,18 +155,23 @@ def write_example(folder: str | Path | None = None, number: int = 40, seed: int 
     """Write recordings of a simulated machine as WAV files, in the layout that `load_vibration` reads.
 
     Args:
-        folder: where to; made if it is not there. None takes one in the cache.
+        folder: where to; made if it is not there. None takes one in the cache, written anew.
         number: of the machine.
         seed: of the recordings.
 
     Returns:
         The folder, with half a minute of the healthy machine and five seconds with a pit of 0.5 mm.
+
+    Raises:
+        FileExistsError: there are recordings in the folder that was given.
     """
     import soundfile
 
+    if folder and list(Path(folder).glob("*/1.wav")):
+        raise FileExistsError(f"{folder} holds recordings: give an empty folder")
     folder = Path(folder or cache_folder() / "example vibration")
     for fault, size, count in (("healthy", 0.0, 60), ("outer race", 0.5, 10)):
         samples = _simulate(number, fault, size, count, seed).samples
-        (folder / fault).mkdir(parents=True, exist_ok=True)
-        soundfile.write(folder / fault / "1.wav", samples.ravel(), RATE_HZ, subtype="PCM_16")
+        with whole(folder / fault / "1.wav") as partial:  # another kernel may read it
+            soundfile.write(partial, samples.ravel(), RATE_HZ, subtype="PCM_16", format="WAV")
     return folder

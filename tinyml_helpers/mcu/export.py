@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,7 @@ def export(firmware: Firmware, folder: Path, run: Run | None = None) -> Path:
 
     Args:
         firmware: the network.
-        folder: created if missing; files of the same names are replaced.
+        folder: created if missing; what an earlier export of the same network wrote is replaced.
         run: a run whose figures and output go into the README and the self-test; left out, the
             network is run once on an input of a fixed pattern.
 
@@ -38,7 +40,8 @@ def export(firmware: Firmware, folder: Path, run: Run | None = None) -> Path:
         The folder.
 
     Raises:
-        FileExistsError: there is a file of that name.
+        FileExistsError: the folder holds other files of these names, or is a file itself.
+        OSError: it cannot be written, and is as it was.
         ValueError: the network takes or gives something else than int8.
     """
     program, name = firmware.program, firmware.program.name
@@ -54,20 +57,33 @@ def export(firmware: Firmware, folder: Path, run: Run | None = None) -> Path:
         **around.files(program, firmware.chain),
         f"{name}_test.h": _vectors(firmware, given, answer),
     }
-    source, sketch = folder / "src", folder / "arduino" / name
-    for place in (source, sketch):
-        place.mkdir(parents=True, exist_ok=True)
-        for file, text in files.items():
-            (place / file).write_text(text, "utf-8")
+    sketch = f"arduino/{name}"
+    project = {f"{place}/{file}": text for place in ("src", sketch) for file, text in files.items()}
     for template, target in (
-        ("main.c", source / "main.c"),
-        ("sketch.ino", sketch / f"{name}.ino"),
-        ("CMakeLists.txt", folder / "CMakeLists.txt"),
-        ("README.md", folder / "README.md"),
+        ("main.c", "src/main.c"),
+        ("sketch.ino", f"{sketch}/{name}.ino"),
+        ("CMakeLists.txt", "CMakeLists.txt"),
+        ("README.md", "README.md"),
     ):
         text = (_TEMPLATES / template).read_text("utf-8")
-        target.write_text(string.Template(text).substitute(words), "utf-8")
+        project[target] = string.Template(text).substitute(words)
+    _write(project, folder, f"src/{name}_test.h")
     return folder
+
+
+def _write(project: Mapping[str, str], folder: Path, sign: str) -> None:
+    """Put files into a folder, all or none; `sign` is a file that only an export of it leaves there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    theirs = [] if (folder / sign).exists() else [file for file in project if (folder / file).exists()]
+    if theirs:
+        raise FileExistsError(f"{folder} holds {theirs[0]} already: give an empty folder")
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as work:
+        for file, text in project.items():
+            (Path(work) / file).parent.mkdir(parents=True, exist_ok=True)
+            (Path(work) / file).write_text(text, "utf-8")
+        for file in project:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (Path(work) / file).replace(folder / file)
 
 
 def _pattern(firmware: Firmware) -> list[npt.NDArray[Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import shutil
 import string
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from tinyml_helpers.datasets import cache_folder
 from tinyml_helpers.mcu.image import Image
+from tinyml_helpers.places import sweep, write_atomically
 
 LEAST_STACK_BYTES = 512
 _OPTIMIZE = ("-O0", "-O1", "-O2", "-O3", "-Os", "-Oz")
@@ -132,7 +134,7 @@ def cache_dir() -> Path:
     Raises:
         ToolchainError: it cannot be created.
     """
-    path = cache_folder().expanduser().absolute() / "mcu"
+    path = cache_folder() / "mcu"
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -160,27 +162,61 @@ def _build(files: Mapping[str, str], flags: Sequence[str], suffix: str) -> Path:
     """Run the compiler, unless the same files and flags were built before."""
     recipe = repr((importlib.metadata.version("ziglang"), flags, sorted(files.items())))
     built = cache_dir() / (hashlib.sha256(recipe.encode()).hexdigest()[:32] + suffix)
-    if not built.exists():
-        with tempfile.TemporaryDirectory(dir=cache_dir()) as work:
-            for name, text in files.items():
-                Path(work, name).write_text(text, encoding="utf-8")
-            sources = [name for name in files if name.endswith(".c")]
-            _zig([*flags, *sources, "-o", f"built{suffix}"], work)
-            Path(work, f"built{suffix}").replace(built)  # whole or not at all
+    seal = built.with_name(f"{built.name}.sha256")
+    if not _is_sound(built, seal):
+        try:
+            content = _compiled(files, flags, f"built{suffix}")
+            write_atomically(built, content)
+            write_atomically(seal, hashlib.sha256(content).hexdigest())
+        except OSError as error:
+            raise ToolchainError(
+                f"the C program was not built: {error}; make room in {cache_dir()}, "
+                "or set TINYML_CACHE to a directory that has it"
+            ) from error
     return built
 
 
+def _is_sound(built: Path, seal: Path) -> bool:
+    """Say whether a program in the cache is the one that was put there."""
+    try:
+        return hashlib.sha256(built.read_bytes()).hexdigest() == seal.read_text("ascii")
+    except (OSError, ValueError):  # not there, or not readable
+        return False
+
+
+def _compiled(files: Mapping[str, str], flags: Sequence[str], name: str) -> bytes:
+    sweep(cache_dir(), "work-*")  # of compilers that were killed
+    with tempfile.TemporaryDirectory(prefix="work-", dir=cache_dir()) as work:
+        for file, text in files.items():
+            Path(work, file).write_text(text, encoding="utf-8")
+        sources = [file for file in files if file.endswith(".c")]
+        _zig([*flags, *sources, "-o", name], work)
+        return Path(work, name).read_bytes()
+
+
 def _zig(arguments: Sequence[str], work: str) -> None:
+    done, own = _run(arguments, work), cache_dir() / "zig"
+    # Without a word, over a file in its own cache, or for want of its own routines: that cache is
+    # damaged, so once more without.
+    broken = "error:" not in done.stderr or str(own) in done.stderr
+    if done.returncode and (broken or "undefined symbol: __" in done.stderr):
+        shutil.rmtree(own, ignore_errors=True)
+        done = _run(arguments, work)
+    if done.returncode:
+        lines = done.stderr.splitlines() or [f"the compiler ended with code {done.returncode}"]
+        errors = [line for line in lines if "error:" in line] or lines
+        raise ToolchainError("\n".join(["the C program was not built:", *errors[:5]]))
+
+
+def _run(arguments: Sequence[str], work: str) -> subprocess.CompletedProcess[str]:
     zig_cache = str(cache_dir() / "zig")
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "ziglang", "cc", *arguments],
         cwd=work,
         env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": zig_cache, "ZIG_LOCAL_CACHE_DIR": zig_cache},
         capture_output=True,
         text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
-    if done.returncode != 0:
-        lines = done.stderr.splitlines()
-        errors = [line for line in lines if "error:" in line] or lines
-        raise ToolchainError("\n".join(["the C program was not built:", *errors[:5]]))

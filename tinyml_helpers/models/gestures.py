@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from tinyml_helpers.datasets import data_folder, read_verified
+from tinyml_helpers.datasets import read_json, read_verified
 
 if TYPE_CHECKING:
     import keras
@@ -99,10 +99,7 @@ def load_trained(person: str | None = None) -> nn.Sequential:
 
 def results() -> dict[str, Any]:
     """Return what data/build/train_gestures.py measured: data/models/gestures.json."""
-    import json
-
-    text = (data_folder() / "models" / "gestures.json").read_text("utf-8")
-    stored: dict[str, Any] = json.loads(text)
+    stored: dict[str, Any] = read_json("models/gestures.json")
     return stored
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tinyml_helpers.course import publish
+from tinyml_helpers.course import publish, wording
 from tinyml_helpers.course.kit import pages
 from tinyml_helpers.course.kit.pages import Picture
 from tinyml_helpers.course.scoreboard import Record
@@ -49,7 +49,7 @@ class Handout:
 
 def page(lesson: Lesson, notebook: Any) -> str:
     """Return the handout of a lesson as HTML for one A4 page."""
-    return pages.render("handout.html.j2", handout=collect(lesson, notebook), names=publish.FRONT)
+    return pages.render("handout.html.j2", handout=collect(lesson, notebook), names=wording.WORDS)
 
 
 def collect(lesson: Lesson, notebook: Any) -> Handout:
@@ -151,6 +151,6 @@ def _pictures(notebook: Any, lines: list[str]) -> tuple[Picture, ...]:
 
 def _records(number: int) -> tuple[Record, ...]:
     """Return what the lesson measured: what the README names first, then the rest."""
-    order = {name: place for place, name in enumerate(publish.FRONT)}
+    order = {name: place for place, name in enumerate(wording.WORDS)}
     records = publish.reference().of_lesson(number).records
     return tuple(sorted(records, key=lambda r: order.get(r.name, len(order)))[:_MOST_RECORDS])

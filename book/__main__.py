@@ -1,0 +1,45 @@
+"""Build the book into build/book: assemble its sources, run Sphinx, follow every link."""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from book import assemble, links, texts
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    """Build; return 0 if there is no warning and no broken link."""
+    parser = argparse.ArgumentParser(prog="python -m book", description=__doc__)
+    parser.add_argument("--lesson", type=int, action="append", help="only this lesson (may be repeated)")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "book", help="folder of the pages")
+    parser.add_argument("--jobs", default="2", help="processes that write pages")
+    chosen = parser.parse_args()
+    start = time.perf_counter()
+    sources = chosen.out.with_name(f"{chosen.out.name}-source")
+    pages = assemble.assemble(ROOT, sources, chosen.lesson)
+    print(f"{pages} sources assembled in {time.perf_counter() - start:.0f} s", flush=True)
+    if failed := run_sphinx(sources, chosen.out, chosen.jobs):
+        return failed
+    texts.write(chosen.out)
+    report = links.check(chosen.out)
+    print(report)
+    if report.broken:
+        return 1
+    print(f"{chosen.out / 'index.html'}, {time.perf_counter() - start:.0f} s")
+    return 0
+
+
+def run_sphinx(sources: Path, out: Path, jobs: str) -> int:
+    """Run Sphinx with warnings as errors; return its exit status."""
+    doctrees = out.with_name(f"{out.name}-doctrees")
+    options = ["-b", "html", "-W", "--keep-going", "-j", jobs, "-d", doctrees, "-c", ROOT / "book"]
+    command = [sys.executable, "-m", "sphinx", *options, sources, out]
+    return subprocess.run([str(part) for part in command], cwd=ROOT).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Count what holds the course together: tests, checked outputs, records, verified files."""
+
+from __future__ import annotations
+
+import ast
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from book import notebooks
+
+
+@cache
+def count(root: Path) -> dict[str, str]:
+    """Counts for the page on tests, as text, by the name that the page uses.
+
+    Raises:
+        FileNotFoundError: a part of the checkout is missing.
+    """
+    figures = lesson_counts(root) | test_counts(root) | data_counts(root) | package_counts(root)
+    return {name: f"{figure:,}" for name, figure in figures.items()}
+
+
+def lesson_counts(root: Path) -> dict[str, int]:
+    """Lessons, and what is in them."""
+    cells = [cell for path in lesson_files(root) for cell in _cells(path)]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    marked = [cell for cell in code if notebooks.source(cell).startswith(notebooks.CHECKED)]
+    figures = [o for cell in code for o in cell["outputs"] if "image/png" in o.get("data", {})]
+    return {
+        "lessons": len(lesson_files(root)),
+        "code_cells": len(code),
+        "checked_outputs": len(marked),
+        "exercises": sum("exercise" in notebooks.tags(cell) for cell in code),
+        "widgets": sum("widget" in notebooks.tags(cell) for cell in code),
+        "figures": len(figures),
+    }
+
+
+def lesson_files(root: Path) -> list[Path]:
+    """The notebooks of the lessons, in order."""
+    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def _cells(path: Path) -> list[dict[str, Any]]:
+    return list(json.loads(path.read_text("utf-8"))["cells"])
+
+
+def test_counts(root: Path) -> dict[str, int]:
+    """Test functions, files of tests, and functions that are fed invented input by hypothesis."""
+    files = sorted((root / "tests").rglob("test_*.py"))
+    functions = [
+        node
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    marks = [
+        {ast.unparse(mark).split("(")[0] for mark in function.decorator_list} for function in functions
+    ]
+    return {
+        "test_files": len(files),
+        "tests": len(functions),
+        "parametrized": sum("pytest.mark.parametrize" in mark for mark in marks),
+        "invented": sum("given" in mark for mark in marks),
+    }
+
+
+def data_counts(root: Path) -> dict[str, int]:
+    """Files that are verified by their SHA-256, and what the lessons recorded."""
+    manifest = json.loads((root / "data" / "manifest.json").read_text("utf-8"))
+    records = json.loads((root / "data" / "reference" / "scoreboard.json").read_text("utf-8"))
+    lock = (root / "requirements.lock").read_text("utf-8")
+    return {"data_files": len(manifest["files"]), "records": len(records), "packages": lock.count("==")}
+
+
+def package_counts(root: Path) -> dict[str, int]:
+    """Modules and public functions and classes of the package."""
+    from book import api
+
+    found = api.modules(root / "tinyml_helpers")
+    public = [
+        node
+        for module in found
+        for node in ast.parse(module.path.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    return {"modules": len(found), "public_names": len(public)}

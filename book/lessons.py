@@ -1,0 +1,39 @@
+"""Sphinx: what a lesson's pages need beyond their notebook: texts for those who cannot see a figure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+
+
+class DescribePictures(SphinxTransform):
+    """Give each picture of a lesson the text that `alt.json` beside the sources has for it."""
+
+    default_priority = 400  # before Sphinx collects images and renames them
+
+    def apply(self, **_: Any) -> None:
+        """Change the document in place."""
+        texts: dict[str, str] = self.config.picture_texts
+        for picture in self.document.findall(nodes.image):
+            if text := texts.get(Path(picture.get("uri", "")).stem):
+                picture["alt"] = text
+
+
+def _read_texts(app: Sphinx, config: Any) -> None:
+    path = Path(app.srcdir) / "alt.json"
+    config.picture_texts = json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the step and where it reads."""
+    app.add_config_value("picture_texts", {}, "")
+    # Not used, but a change of it makes Sphinx read all sources anew.
+    app.add_config_value("book_code", "", "env")
+    app.connect("config-inited", _read_texts)
+    app.add_transform(DescribePictures)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

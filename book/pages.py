@@ -1,0 +1,196 @@
+"""Pages that are made from what the project knows: start, lessons, glossary, devices, results, tests."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from book import counts, notebooks, terms
+
+HERE = Path(__file__).parent
+PARTS = {
+    "Begin": range(0, 2),
+    "Compress": range(2, 6),
+    "Deploy": range(6, 9),
+    "Listen, move, look": range(9, 14),
+    "Keep it private, put it together": range(14, 16),
+}
+
+
+def generated(
+    root: Path, lessons: Sequence[Any], guides: Sequence[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each page, for lessons as `syllabus.lessons` reads them.
+
+    `guides` are the pages for those who teach, if there are any; the first opens them.
+    """
+    start = (HERE / "index.md").read_text("utf-8").replace("<!-- picture -->", front(root))
+    start = start.replace("<!-- teach -->", "\n".join(guides[:1]))
+    yield "index.md", start.replace("<!-- lessons -->", cards(lessons))
+    yield "notebooks/index.md", lesson_list(lessons)
+    yield "glossary.md", glossary_page(terms.read(), lessons)
+    yield "devices.md", (HERE / "devices.md").read_text("utf-8") + device_tables()
+    yield "scoreboard.md", (HERE / "scoreboard.md").read_text("utf-8") + results(root)
+    facts = Template((HERE / "how_tested.md").read_text("utf-8"))
+    yield "how_tested.md", facts.substitute(counts.count(root))
+
+
+def front(root: Path) -> str:
+    """The picture at the head of the README, with its text and its caption.
+
+    Raises:
+        ValueError: the README has none.
+    """
+    readme = (root / "README.md").read_text("utf-8")
+    found = re.search(r"!\[([^]]+)\]\(([^)]+)\)\n\n\*(.+)\*\n", readme)
+    if not found:
+        raise ValueError("README.md has no picture with a caption below it")
+    return (
+        f"```{{image}} {found[2]}\n:alt: {found[1]}\n:class: front\n```\n\n"
+        f'<p class="caption">{found[3]}</p>'
+    )
+
+
+def cards(lessons: Sequence[Any]) -> str:
+    """A grid of the lessons by part: title, promise and time, each a link."""
+    texts = []
+    for part, numbers in PARTS.items():
+        chosen = [lesson for lesson in lessons if lesson.number in numbers]
+        if chosen:
+            grid = "\n".join(_card(lesson) for lesson in chosen)
+            texts.append(f"### {part}\n\n:::::{{grid}} 1 2 2 3\n:gutter: 3\n{grid}\n:::::\n")
+    return "\n".join(texts)
+
+
+def _card(lesson: Any) -> str:
+    return (
+        f"::::{{grid-item-card}} {lesson.number:02d} · {lesson.title}\n"
+        f":link: notebooks/{lesson.name}\n:link-type: doc\n\n{lesson.promise}\n\n"
+        f":::{{card-footer}}\n{short_time(lesson.time)}\n:::\n::::"
+    )
+
+
+def short_time(time: str) -> str:
+    """The time of a lesson for a card: what comes before the time it takes to run."""
+    return time.split(" to read")[0].split(",")[0].rstrip(".")
+
+
+def lesson_list(lessons: Sequence[Any]) -> str:
+    """The page above the lessons: what each promises, and its time; and their order."""
+    rows = "\n".join(
+        f"| {it.number:02d} | [{it.title}]({it.path.name}) | {it.promise} | {short_time(it.time)} |"
+        for it in lessons
+    )
+    return (
+        "# Lessons\n\nEach lesson stands alone, with the outputs that it printed when it was run. "
+        "To run and change it, open it in JupyterLab (`make lab`).\n\n"
+        f"| | lesson | what it promises | time to read |\n|---|---|---|---|\n{rows}\n"
+        + menu([it.path.name for it in lessons])
+    )
+
+
+def menu(names: Sequence[str]) -> str:
+    """A part of the menu: the pages below one, in order; "" if there are none."""
+    return "\n```{toctree}\n:hidden:\n\n" + "\n".join(names) + "\n```\n" if names else ""
+
+
+def glossary_page(glossary: terms.Glossary, lessons: Sequence[Any]) -> str:
+    """The glossary by letter, with the lesson in which each term first stands."""
+    first: dict[str, Any] = {}
+    for lesson in lessons:
+        cells = json.loads(lesson.path.read_text("utf-8"))["cells"]
+        text = "\n\n".join(notebooks.source(cell) for cell in cells if cell["cell_type"] == "markdown")
+        for name in terms.used_in(glossary, text, lesson.number):
+            first.setdefault(name, lesson)
+    text, letter = (HERE / "glossary.md").read_text("utf-8").split("**", 1)[0], ""
+    for entry in glossary.entries:
+        if initial(entry.name) != letter:
+            letter = initial(entry.name)
+            text += f"\n## {letter}\n"
+        text += (
+            f"\n```{{glossary}}\n{entry.name}\n    {entry.meaning}{_where(first.get(entry.name))}\n```\n"
+        )
+    return text
+
+
+def initial(name: str) -> str:
+    """The heading under which a term stands."""
+    first = name.lstrip(".")[0]
+    return "0-9" if first.isdigit() else {"ε": "E"}.get(first, first.upper())
+
+
+def _where(lesson: Any) -> str:
+    return f" *First in [lesson {lesson.number:02d}](notebooks/{lesson.path.name}).*" if lesson else ""
+
+
+def device_tables() -> str:
+    """Each device with its figures, their sources and where those can be read."""
+    from tinyml_helpers import devices
+
+    catalogue = devices.catalogue()
+    rows = [tuple(cell.replace("not stated", "–") for cell in device.row()) for device in catalogue]
+    text = _table(catalogue.HEADER, rows)
+    for device in catalogue:
+        rows = [
+            (FIGURES[name], _figure(device, name), sourced(device.sources[name]))
+            for name in FIGURES
+            if name in device.sources
+        ]
+        text += f"\n## {device.name}\n\n`{device.key}`: {device.chip}, {device.core}, {device.kind}. "
+        text += f"Checked on {device.checked}.\n\n{_table(('figure', 'value', 'source'), rows)}"
+    return text
+
+
+FIGURES = {
+    "clock_hz": "clock", "flash_bytes": "flash", "ram_bytes": "RAM", "active_mw": "power at work",
+    "sleep_uw": "power asleep", "coremark_per_mhz": "CoreMark per MHz",
+}  # fmt: skip
+_UNITS = {"active_mw": " mW", "sleep_uw": " µW"}
+
+
+def _figure(device: Any, name: str) -> str:
+    from tinyml_helpers import devices
+
+    value = getattr(device, name)
+    if name.endswith("_bytes"):
+        return devices.size(value)
+    return f"{value / 1e6:,.0f} MHz" if name == "clock_hz" else f"{value:,g}{_UNITS.get(name, '')}"
+
+
+def datasheets() -> dict[str, str]:
+    """Where each document can be read, by how its name begins."""
+    return tomllib.loads((HERE / "datasheets.toml").read_text("utf-8"))
+
+
+def sourced(source: str) -> str:
+    """The text of a source, the document's name linked if its place is known."""
+    for name, address in sorted(datasheets().items(), key=lambda pair: -len(pair[0])):
+        if source.startswith(name):
+            return f"[{name}]({address}){source.removeprefix(name)}"
+    return source
+
+
+def results(root: Path) -> str:
+    """What the lessons measured: the README's tables, then every record by lesson."""
+    from tinyml_helpers.course import publish
+
+    readme = (root / "README.md").read_text("utf-8")
+    found = re.search(r"<!-- scoreboard.*?-->\n(.*)<!-- end of scoreboard -->", readme, re.S)
+    if not found:
+        raise ValueError("README.md has lost its table of results: run `make outputs`")
+    text = f"\n## In short\n{found[1]}"
+    board = publish.reference()
+    for number in sorted({record.lesson for record in board.records}):
+        rows = [(f"`{r.name}`", r.figure, r.unit) for r in board.of_lesson(number).records]
+        text += f"\n## Lesson {number:02d}\n\n{_table(('record', 'value', 'unit'), rows)}"
+    return text
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
