@@ -15,7 +15,7 @@ WORDS = {
     "constraints.gpt2_mb": "GPT-2 small, counted from its architecture",
     "constraints.mlperf_worst_error_percent": "latency model: worst of the eight cells it was fitted to",
     "constraints.left_out_worst_percent": "the same: worst when a network is left out",
-    "constraints.cloud_energy_ratio": "times more energy to send a picture to a cloud than to look at it here",
+    "constraints.cloud_energy_ratio": "times more energy to send a picture than to look at it here",
     "ptq.float.accuracy_percent": "`small` (46,042 parameters) on 10,000 Fashion-MNIST test images",
     "ptq.int8.accuracy_drop_points": "the same in int8: accuracy lost",
     "ptq.int8.size_ratio": "the same in int8: how many times smaller the file is",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.gestures import AXES, RATE_HZ, UNITS, Gestures, Recording
 from tinyml_helpers.datasets.shipped import DataError
+from tinyml_helpers.datasets.strange import MOST_VALUE, check_size, short
 
 SHORTEST_S = 5
 RATES_HZ = (25, 1000)
@@ -78,18 +79,21 @@ def _parts(path: Path) -> tuple[str, str, str]:
 def _table(path: Path) -> NDArray[np.float64]:
     """The columns in our order, [N, 7]."""
     try:
+        check_size(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file)
             places = _places(path.name, [name.strip().lower() for name in next(lines, [])])
             return np.array(list(_rows(path.name, lines, places))).reshape(-1, len(_COLUMNS))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path.name} cannot be read ({error}): save it as CSV in UTF-8") from error
+        raise DataError(
+            f"{path.name} cannot be read ({short(error)}): save it as CSV in UTF-8"
+        ) from error
 
 
 def _places(name: str, header: list[str]) -> list[int]:
     for column in _COLUMNS:
         if header.count(column) != 1:
-            found = ", ".join(header) or "nothing"
+            found = short(", ".join(header)) or "nothing"
             raise DataError(
                 f"{name} has {header.count(column)} columns {column!r}: its first line must name "
                 f"{', '.join(_COLUMNS)} once each; found: {found}"
@@ -105,11 +109,14 @@ def _rows(name: str, lines: Any, places: list[int]) -> Iterator[list[float]]:
             numbers = [float(row[place]) for place in places]
         except (ValueError, IndexError) as error:
             raise DataError(
-                f"{name}, line {lines.line_num}: {', '.join(row)!r} does not hold "
+                f"{name}, line {lines.line_num}: {short(', '.join(row))!r} does not hold "
                 f"{len(places)} numbers: mend or delete the line"
             ) from error
-        if not np.isfinite(numbers).all():
-            raise DataError(f"{name}, line {lines.line_num}: not a finite number: delete the line")
+        if not all(abs(number) <= MOST_VALUE for number in numbers):
+            raise DataError(
+                f"{name}, line {lines.line_num}: not a finite number, or beyond {MOST_VALUE:.0e}: "
+                "delete the line"
+            )
         yield numbers
 
 

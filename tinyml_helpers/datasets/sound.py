@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.shipped import DataError
+from tinyml_helpers.datasets.strange import short
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 """Names that a sound file may end in, in lower case."""
+RATES_HZ = (1_000, 384_000)
+"""Least and greatest rate of a file: below is no sound, beyond no recorder."""
+MOST_SAMPLES = 64_000_000
+"""Of all channels together, a quarter of a gigabyte: an hour at 16 kHz."""
+_LOUDEST = 1000.0  # times full scale; float files may go a little beyond 1
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -53,8 +59,8 @@ def read_sound(path: str | Path, rate_hz: int = 16_000) -> Sound:
         rate_hz: samples in a second that you want.
 
     Raises:
-        DataError: no such file, not a sound file, damaged, without a single sample, or with values
-            that are no numbers.
+        DataError: no such file, not a sound file, damaged, without a single sample, with values that
+            are no numbers, too long, or of a rate outside of `RATES_HZ`.
         ValueError: a rate that is not above zero.
     """
     if rate_hz <= 0:
@@ -75,18 +81,35 @@ def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
     try:
         with soundfile.SoundFile(path) as file:
             promised, rate = len(file), int(file.samplerate)
+            _check_size(path.name, promised, rate, file.channels)
             channels: NDArray[np.float32] = file.read(dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError, ValueError) as error:
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
         raise DataError(
-            f"{path.name} cannot be read as sound ({error}): save it again as WAV, FLAC or Ogg"
+            f"{path.name} cannot be read as sound ({short(error)}): save it again as WAV, FLAC or Ogg"
         ) from error
     if not len(channels):
         raise DataError(f"{path.name} holds no samples: record it again")
     if len(channels) < promised or _cut_short(path):
         raise DataError(f"{path.name} breaks off after {len(channels):,} samples: copy it again")
-    if not np.isfinite(channels).all():
-        raise DataError(f"{path.name} holds values that are no numbers: save it again as 16-bit WAV")
+    if not (np.abs(channels) <= _LOUDEST).all():
+        raise DataError(
+            f"{path.name} holds values that are no numbers, or far from -1 to 1: save it again as "
+            "16-bit WAV"
+        )
     return channels, rate
+
+
+def _check_size(name: str, frames: int, rate_hz: int, channels: int) -> None:
+    """Refuse what the file's header promises, before memory is claimed for it."""
+    if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
+        raise DataError(
+            f"{name} has {rate_hz:,} samples a second: give one of {RATES_HZ[0]:,} to {RATES_HZ[1]:,}"
+        )
+    if frames * channels > MOST_SAMPLES:
+        raise DataError(
+            f"{name} has {frames * channels:,} samples in {channels} channels, or says so: cut it into "
+            f"files of {MOST_SAMPLES:,} at the most"
+        )
 
 
 def _cut_short(path: Path) -> bool:

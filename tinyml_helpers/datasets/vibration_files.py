@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from array import array
 from math import gcd
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from tinyml_helpers.datasets.excitation import RATE_HZ
 from tinyml_helpers.datasets.machines import COUNTS_PER_G, FULL_SCALE_G, SAMPLES
 from tinyml_helpers.datasets.shipped import DataError
-from tinyml_helpers.datasets.sound import read_sound
+from tinyml_helpers.datasets.sound import RATES_HZ, read_sound
+from tinyml_helpers.datasets.strange import MOST_VALUE, check_size, short
 
 _SLOWEST_HZ = 4000  # a slower recording has nothing left of what a housing rings at
 _G = 9.80665  # m/s2
@@ -45,8 +47,8 @@ def segments(acceleration_g: NDArray[np.floating], rate_hz: float, name: str) ->
     from scipy.signal import resample_poly
 
     _check_rate(rate_hz, name)
-    if not np.isfinite(acceleration_g).all():
-        raise DataError(f"{name} has values that are no numbers: take them out")
+    if not (np.abs(acceleration_g) <= MOST_VALUE).all():
+        raise DataError(f"{name} has values that are no numbers, or huge ones: take them out")
     rate = round(rate_hz)
     if rate != RATE_HZ:
         divisor = gcd(rate, RATE_HZ)
@@ -60,30 +62,45 @@ def segments(acceleration_g: NDArray[np.floating], rate_hz: float, name: str) ->
 
 
 def _check_rate(rate_hz: float, name: str) -> None:
-    if rate_hz < _SLOWEST_HZ:
+    if not _SLOWEST_HZ <= rate_hz <= RATES_HZ[1]:
         raise DataError(
-            f"{name} has {rate_hz:,.0f} samples a second: record at {_SLOWEST_HZ:,} or more, "
-            "because damaged bearings are heard at some thousand hertz"
+            f"{name} has {rate_hz:,.6g} samples a second: record at {_SLOWEST_HZ:,} or more, "
+            f"because damaged bearings are heard at some thousand hertz, and at {RATES_HZ[1]:,} at most"
         )
 
 
 def _read_csv(path: Path) -> tuple[NDArray[np.float64], float]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = csv.reader(file)
-            header = [name.strip() for name in next(lines, [])]
-            rows = np.array([line for line in lines if line], float)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path.name} is not a table of numbers under one header: {error}") from error
+    header, rows = _table(path)
     unit = next((name for name in _UNITS if name in header), None)
     if "time_s" not in header or unit is None or len(rows) < 2:
         raise DataError(
-            f"{path.name} has the columns {', '.join(header) or 'none'} and {len(rows)} rows: "
+            f"{path.name} has the columns {short(', '.join(header)) or 'none'} and {len(rows)} rows: "
             f"give time_s and {' or '.join(_UNITS)}"
         )
-    steps = np.diff(rows[:, header.index("time_s")])
+    time = rows[:, header.index("time_s")]
+    # A time that is no number leaves no even step either.
+    steps = np.diff(np.where(np.abs(time) <= MOST_VALUE, time, np.nan))
     step = float(np.median(steps))
-    if step <= 0 or np.abs(steps - step).max() > 0.5 * step:
+    if not (step > 0 and np.abs(steps - step).max() <= 0.5 * step):
         raise DataError(f"{path.name}: time_s does not rise in even steps; export it without gaps")
     rate_hz = (len(rows) - 1) / float(steps.sum())
     return rows[:, header.index(unit)] / _UNITS[unit], rate_hz
+
+
+def _table(path: Path) -> tuple[list[str], NDArray[np.float64]]:
+    """The names of the columns, and the numbers under them, [rows, columns]."""
+    numbers = array("d")
+    try:
+        check_size(path)
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.reader(file)
+            header = [name.strip() for name in next(lines, [])]
+            for line in filter(None, lines):
+                if len(line) != len(header):
+                    raise ValueError(f"line {lines.line_num} has {len(line)} of {len(header)} columns")
+                numbers.extend(map(float, line))
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(
+            f"{path.name} is not a table of numbers under one header: {short(error)}"
+        ) from error
+    return header, np.array(numbers).reshape(-1, max(len(header), 1))

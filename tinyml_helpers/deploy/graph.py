@@ -53,6 +53,31 @@ class Tensor:
         return math.ceil(math.prod(self.shape) * BITS.get(self.dtype.upper(), 8) / 8)
 
     @property
+    def is_quantized(self) -> bool:
+        """Whether its values are small integers that stand for real numbers."""
+        return bool(self.scales) and self.dtype in ("int8", "uint8", "int16")
+
+    def quantized(self, reals: NDArray[np.float32]) -> NDArray[Any]:
+        """Return values of its dtype for real numbers: round(reals / scale) + zero point, clipped."""
+        if not self.is_quantized:
+            return reals.astype(self.dtype)
+        limits = np.iinfo(self.dtype)
+        with np.errstate(over="ignore"):  # a tiny scale: clipped
+            steps = np.round(reals / np.float32(self.scales[0])) + np.float32(self.zero_point)
+        return steps.clip(limits.min, limits.max).astype(self.dtype)
+
+    def real(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the real numbers that its values stand for."""
+        if not self.is_quantized:
+            return raw.astype(np.float32)
+        return np.float32(self.scales[0]) * (raw.astype(np.float32) - np.float32(self.zero_point))
+
+    @property
+    def zero_point(self) -> int:
+        """The zero point of a tensor that has one for all its values, 0 if it has none."""
+        return self.zero_points[0] if self.zero_points else 0
+
+    @property
     def info(self) -> TensorInfo:
         """The tensor as a report lists it."""
         return TensorInfo(

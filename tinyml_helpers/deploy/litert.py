@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tinyml_helpers import compat
 from tinyml_helpers.deploy import accounts, native, probe, tflite, tflm
 from tinyml_helpers.deploy.comparison import Comparison
+from tinyml_helpers.deploy.naming import names_the_file
 from tinyml_helpers.deploy.report import ModelError, ModelReport, read_model
 from tinyml_helpers.deploy.runner import Model
 
@@ -24,6 +25,7 @@ Mode = Literal["float32", "dynamic", "float16", "int8"]
 MODES: tuple[Mode, ...] = ("float32", "dynamic", "float16", "int8")
 
 
+@names_the_file
 def load(model: str | Path | bytes, kernels: probe.Kernels = "default") -> Model:
     """Load a .tflite file into an interpreter, after all that can be checked was checked.
 
@@ -54,6 +56,7 @@ def kernels() -> tuple[probe.Kernels, ...]:
     return tuple(name for name in probe.KERNELS if name != "tflm" or tflm.available())
 
 
+@names_the_file
 def inspect(model: str | Path | bytes) -> ModelReport:
     """Look into a .tflite file without loading it: operators, tensors, bytes, MACs, and its arena.
 
@@ -159,6 +162,7 @@ def from_torch(
     return bytes(converted.model_content())
 
 
+@names_the_file
 def compare(model: str | Path | bytes, raw: NDArray[Any]) -> Comparison:
     """Run the same inputs on all kernels of this machine, and see how far their outputs lie apart.
 

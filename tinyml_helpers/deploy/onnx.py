@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyml_helpers.deploy import onnx_accounts, onnx_graph, onnx_runner
+from tinyml_helpers.datasets.strange import short
+from tinyml_helpers.deploy import onnx_accounts, onnx_graph, onnx_probe, onnx_runner
+from tinyml_helpers.deploy.naming import names_the_file
 from tinyml_helpers.deploy.onnx_runner import LEVELS as LEVELS
 from tinyml_helpers.deploy.onnx_runner import Level, Model
 from tinyml_helpers.deploy.report import ModelError, ModelReport, read_model
 
 
+@names_the_file
 def inspect(source: str | Path | bytes) -> ModelReport:
     """Look into an ONNX file without running it: operators, tensors, bytes by part, MACs.
 
@@ -46,6 +49,7 @@ def inspect(source: str | Path | bytes) -> ModelReport:
     )
 
 
+@names_the_file
 def operators(source: str | Path | bytes) -> list[str]:
     """Return the type of each operator of an ONNX file, in the order in which they run.
 
@@ -55,6 +59,7 @@ def operators(source: str | Path | bytes) -> list[str]:
     return [node.op_type for node in onnx_graph.parse(read_model(source)).graph.node]
 
 
+@names_the_file
 def optimized(source: str | Path | bytes, level: Level = "all") -> bytes:
     """Return the ONNX file that ONNX Runtime makes of another one before it runs it.
 
@@ -72,8 +77,12 @@ def optimized(source: str | Path | bytes, level: Level = "all") -> bytes:
         return path.read_bytes()
 
 
+@names_the_file
 def load(source: str | Path | bytes, level: Level = "all", keep: Path | None = None) -> Model:
     """Load an ONNX (or .ort) file into ONNX Runtime, on one thread, after it was checked.
+
+    It is loaded and run once in a process of its own first: a file that crashes ONNX Runtime, or takes
+    all memory, does not harm yours.
 
     Args:
         source: path or bytes.
@@ -100,14 +109,15 @@ def load(source: str | Path | bytes, level: Level = "all", keep: Path | None = N
                 "some constants lie in files beside the model: give its path, not its bytes"
             )
         model = str(source)
+    onnx_probe.probe(model)
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a dozen, none of them documented
-        reason = str(error).strip().splitlines()[0][:300]
-        raise ModelError(f"ONNX Runtime refuses the model: {reason}") from error
+        raise ModelError(f"ONNX Runtime refuses the model: {short(error, 300)}") from error
     return Model(session, len(content), level)
 
 
+@names_the_file
 def without_notes(source: str | Path | bytes) -> bytes:
     """Return an ONNX file without the notes of its exporter: comments, and where nodes came from.
 

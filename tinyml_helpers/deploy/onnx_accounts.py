@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tinyml_helpers.deploy.onnx_graph import Shapes
 from tinyml_helpers.deploy.report import TensorInfo
@@ -50,7 +53,7 @@ def roles(model: ModelProto) -> dict[str, str]:
         for position, name in enumerate(node.input):
             if role := _ROLES.get(node.op_type, {}).get(position):
                 found[name] = role
-        if node.op_type == "DequantizeLinear" and node.output[0] in found:
+        if node.op_type == "DequantizeLinear" and node.input and (*node.output, "")[0] in found:
             found[node.input[0]] = found[node.output[0]]
     return found
 
@@ -120,11 +123,12 @@ def tensors(model: ModelProto, known: Shapes) -> Iterator[TensorInfo]:
         v.name: v.type.tensor_type.elem_type for v in (*graph.input, *graph.value_info, *graph.output)
     }
     types |= {name: constant.data_type for name, constant in stored.items()}
+    kinds = {number: kind.lower() for kind, number in TensorProto.DataType.items()}
     computed = (name for node in graph.node for name in node.output)
     for name in dict.fromkeys((*(value.name for value in graph.input), *stored, *computed)):
         if not name or part.get(name) in ("scales", "zero points"):
             continue
-        dtype = TensorProto.DataType.Name(types.get(name, 0)).lower()
+        dtype = kinds.get(types.get(name, 0), "unknown")
         size = _data_bytes(stored[name]) if name in stored else 0
         yield TensorInfo(
             name, known.get(name, ()), {"float": "float32", "double": "float64"}.get(dtype, dtype),
@@ -135,15 +139,18 @@ def tensors(model: ModelProto, known: Shapes) -> Iterator[TensorInfo]:
 def _quantization(model: ModelProto) -> dict[str, tuple[tuple[float, ...], tuple[int, ...]]]:
     from onnx import numpy_helper
 
-    values = {}
+    values: dict[str, list[Any]] = {}
     for name, constant in _constants(model):
-        try:
-            values[name] = numpy_helper.to_array(constant).ravel().tolist()
-        except Exception:  # strings, data in other files, or a type that NumPy lacks
-            values[name] = []
+        values[name] = []
+        if constant.external_data:
+            continue  # it would be looked for in the current folder
+        with contextlib.suppress(Exception):  # damaged, or a type that NumPy lacks
+            found_values = numpy_helper.to_array(constant)
+            if found_values.dtype.kind in "iuf" and np.isfinite(found_values).all():
+                values[name] = found_values.ravel().tolist()
     found = {}
     for node in model.graph.node:
-        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input and node.output:
             quantized = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
             scale, zero_point = (values.get(name, []) for name in (*node.input, "", "")[1:3])
             found[quantized] = tuple(map(float, scale)), tuple(map(int, zero_point))

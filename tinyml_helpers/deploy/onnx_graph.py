@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from tinyml_helpers.datasets.strange import short
 from tinyml_helpers.deploy.report import ModelError
 
 if TYPE_CHECKING:
@@ -47,20 +48,46 @@ def parse(content: bytes) -> ModelProto:
         ) from error
     if not model.graph.node:
         raise ModelError("the file holds no operators: it is cut short, or no ONNX model")
+    if not all(map(_is_text, _messages(model))):
+        raise ModelError("the file is damaged: a name in it is no text; copy or export it again")
     if external_files(model):
         return model  # the checker would look for them in the current folder
     try:
         onnx.checker.check_model(model)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = short(error, 200)
         raise ModelError(f"the ONNX checker refuses the model: {reason}; export it again") from error
     return model
 
 
 def external_files(model: ModelProto) -> list[str]:
     """Return the names of files beside the model that hold some of its constants."""
-    places = (entry for constant in model.graph.initializer for entry in constant.external_data)
+    places = (
+        entry
+        for message in _messages(model)
+        if message.DESCRIPTOR.name == "TensorProto"
+        for entry in message.external_data
+    )
     return sorted({entry.value for entry in places if entry.key == "location"})
+
+
+def _messages(message: Any) -> Iterator[Any]:
+    """Yield a message and all messages inside of it."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in value if hasattr(value, "add") else [value]:
+                yield from _messages(part)
+
+
+def _is_text(message: Any) -> bool:
+    """Whether all strings of a message are text; where they are not, the parser gives bytes."""
+    return not any(
+        isinstance(part, bytes)
+        for field, value in message.ListFields()
+        if field.type == field.TYPE_STRING
+        for part in ([value] if isinstance(value, str | bytes) else value)
+    )
 
 
 def shapes(model: ModelProto) -> Shapes:
@@ -86,7 +113,7 @@ def shapes(model: ModelProto) -> Shapes:
     graph, found = single.graph, {}
     for value in (*graph.input, *graph.output, *graph.value_info):
         sizes = value.type.tensor_type.shape.dim
-        found[value.name] = tuple(size.dim_value or size.dim_param or "?" for size in sizes)
+        found[value.name] = tuple(max(size.dim_value, 0) or size.dim_param or "?" for size in sizes)
     return found | {constant.name: tuple(constant.dims) for constant in graph.initializer}
 
 
@@ -102,8 +129,10 @@ def macs(model: ModelProto, known: Shapes) -> tuple[int | None, list[str]]:
 
 
 def _macs(node: NodeProto, known: Shapes) -> int | None:
-    data, weight = (known.get(node.input[i], ()) for i in _FACTORS[node.op_type])
-    output = known.get(node.output[0], ())
+    # An operator of another domain may have any number of inputs, under a name of ONNX.
+    names = (*node.input, "", "", "", "")
+    data, weight = (known.get(names[i], ()) for i in _FACTORS[node.op_type])
+    output = known.get((*node.output, "")[0], ())
     if node.op_type == "ConvTranspose":
         factors = (*data, *weight[1:])
     elif "Conv" in node.op_type:

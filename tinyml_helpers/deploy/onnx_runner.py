@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
+from tinyml_helpers.datasets.strange import short
 from tinyml_helpers.deploy import measure
 from tinyml_helpers.deploy.report import ModelError
 
 Level = Literal["none", "basic", "extended", "all"]
 LEVELS: tuple[str, ...] = get_args(Level)
-_DTYPES = {
+DTYPES = {
     "tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16",
     "tensor(int8)": "int8", "tensor(uint8)": "uint8", "tensor(int32)": "int32", "tensor(int64)": "int64",
 }  # fmt: skip
@@ -82,9 +83,14 @@ class Model:
         self.input_name, self.output_name = str(inputs[0].name), str(outputs[0].name)
         # Sizes that are not fixed are names or None.
         self.input_shape: tuple[int | str | None, ...] = tuple(inputs[0].shape)
-        if inputs[0].type not in _DTYPES:
-            raise ModelError(f"the model takes {inputs[0].type}: only tensors of numbers are run here")
-        self.dtype = np.dtype(_DTYPES[inputs[0].type])
+        if not {inputs[0].type, outputs[0].type} <= set(DTYPES):
+            raise ModelError(
+                f"the model takes {inputs[0].type} and gives {outputs[0].type}: only tensors of numbers "
+                "are run here"
+            )
+        if not self.input_shape or 0 in self.input_shape:
+            raise ModelError(f"the model takes {list(self.input_shape)}: it has no batch, or no values")
+        self.dtype = np.dtype(DTYPES[inputs[0].type])
 
     def __repr__(self) -> str:
         shape = "x".join(str(size) for size in self.input_shape)
@@ -104,7 +110,10 @@ class Model:
         size = self.input_shape[0] if isinstance(self.input_shape[0], int) else batch_size
         if len(array) % size and size == self.input_shape[0]:
             raise ModelError(f"the model takes {size} at a time, and {len(array)} do not divide by it")
-        return np.concatenate(list(self._batches(array, size)))
+        parts = list(self._batches(array, size))
+        if not all(part.ndim for part in parts):
+            raise ModelError("the model gives single numbers: one for each input is wanted")
+        return np.concatenate(parts)
 
     def latency_ms(self, seconds: float = 0.5) -> float:
         """Return the median time of one inference on this machine, on one thread, in milliseconds."""
@@ -118,8 +127,7 @@ class Model:
             try:
                 yield self.session.run([self.output_name], feed)[0]
             except Exception as error:
-                reason = str(error).strip().splitlines()[0][:300]
-                raise ModelError(f"ONNX Runtime fails on this input: {reason}") from error
+                raise ModelError(f"ONNX Runtime fails on this input: {short(error, 300)}") from error
 
     def _check(self, array: NDArray[Any]) -> None:
         wanted = [size if isinstance(size, int) else "any" for size in self.input_shape]

@@ -2,28 +2,30 @@
 
 The interpreters check little of what a file says: a damaged number can make them divide by zero, read
 anywhere or claim all memory. `python -m tinyml_helpers.deploy.probe KERNELS` reads a model from its
-standard input, runs it once on zeros, and reports as JSON.
+standard input, runs it once on zeros, and reports as JSON. With `run` for KERNELS it reads a model and
+inputs, and writes what TFLM makes of them.
 """
 
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
-import signal
-import subprocess
 import sys
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tinyml_helpers.datasets import guarded
+from tinyml_helpers.datasets.strange import short
 from tinyml_helpers.deploy import native
 from tinyml_helpers.deploy.report import ModelError
 
 Kernels = Literal["default", "reference", "tflm"]
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 SECONDS = 60
-MEMORY_BYTES = 8 * 2**30
 
 
 @functools.lru_cache(maxsize=64)
@@ -37,20 +39,36 @@ def probe(content: bytes, kernels: str) -> str:
     Raises:
         ModelError: the interpreter refuses the model, crashes on it, or takes longer than a minute.
     """
-    command = [sys.executable, "-m", "tinyml_helpers.deploy.probe", kernels]
     try:
-        child = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired as error:
+        said = guarded.run("tinyml_helpers.deploy.probe", kernels, content=content, seconds=SECONDS)
+    except guarded.TimeUpError as error:
         raise ModelError(f"the model did not finish one inference within {SECONDS} s") from error
-    if child.returncode:
+    except guarded.GuardedError as error:
         raise ModelError(
-            f"the model crashes the {kernels} interpreter ({_cause(child.returncode)}): it is damaged, "
+            f"the model crashes the {kernels} interpreter ({error}): it is damaged, "
             "or uses what this interpreter cannot do; copy or convert it again"
-        )
-    outcome = json.loads(child.stdout)
+        ) from error
+    outcome = json.loads(said)
     if outcome["error"]:
-        raise ModelError(f"the {kernels} interpreter refuses the model: {outcome['error']}")
+        raise ModelError(f"the {kernels} interpreter refuses the model: {short(outcome['error'], 500)}")
     return str(outcome["log"])
+
+
+def run_tflm(content: bytes, raw: NDArray[Any]) -> NDArray[Any]:
+    """Run inputs [N, ...] through TFLM in a process of its own, and return its outputs [N, ...].
+
+    Raises:
+        ModelError: TFLM crashes on the inputs, or is not done with them after ten minutes.
+    """
+    packed = io.BytesIO()
+    np.savez(packed, model=np.frombuffer(content, np.uint8), raw=raw)
+    try:
+        said = guarded.run(
+            "tinyml_helpers.deploy.probe", "run", content=packed.getvalue(), seconds=10 * SECONDS
+        )
+    except guarded.GuardedError as error:
+        raise ModelError(f"the tflm interpreter fails on this input ({error})") from error
+    return np.asarray(np.load(io.BytesIO(said), allow_pickle=False))
 
 
 def interpreter(content: bytes, kernels: str, arena_bytes: int = 0, *, keep_all: bool = False) -> Any:
@@ -96,13 +114,6 @@ def arena_limit_bytes(content: bytes) -> int:
     return limit
 
 
-def _cause(code: int) -> str:
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"exit code {code}"
-
-
 def _run_once(content: bytes, kernels: str) -> None:
     if kernels == "tflm":
         made = interpreter(content, kernels, arena_limit_bytes(content))
@@ -121,6 +132,20 @@ def _run_once(content: bytes, kernels: str) -> None:
         made.get_tensor(details["index"])
 
 
+def _run_all(packed: bytes) -> NDArray[Any]:
+    with np.load(io.BytesIO(packed), allow_pickle=False) as given:
+        content, raw = given["model"].tobytes(), given["raw"]
+    made = interpreter(content, "tflm", arena_limit_bytes(content))
+    size, parts = made.get_input_details(0)["shape"][0], []
+    for start in range(0, len(raw), size):
+        batch = np.zeros((size, *raw.shape[1:]), raw.dtype)
+        batch[: len(raw) - start] = raw[start : start + size]
+        made.set_input(batch, 0)
+        made.invoke()
+        parts.append(np.array(made.get_output(0)))
+    return np.concatenate(parts)[: len(raw)]
+
+
 def _inputs(content: bytes) -> int:
     from tinyml_helpers.deploy import tflite
 
@@ -128,11 +153,14 @@ def _inputs(content: bytes) -> int:
 
 
 def _main() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    guarded.limit_memory()
     content, error = sys.stdin.buffer.read(), ""
+    if sys.argv[1] == "run":
+        with native.captured():
+            outputs = _run_all(content)
+        np.save(sys.stdout.buffer, outputs)
+        sys.stdout.flush()
+        os._exit(0)
     with native.captured() as printed:
         try:
             _run_once(content, sys.argv[1])

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TypeVar
 
+from tinyml_helpers.datasets import DataError, read_file
 from tinyml_helpers.tables import html_table, text_table
 
 ROWS_SHOWN = 60
@@ -22,13 +23,17 @@ class ModelError(ValueError):
 def read_model(source: str | Path | bytes) -> bytes:
     """Return the bytes of a model, given them or the path of a file.
 
+    A file that ships with the course is verified.
+
     Raises:
-        ModelError: the file is missing, unreadable or empty.
+        ModelError: the file is missing, unreadable, empty, or a damaged file of the course.
     """
     if isinstance(source, bytes):
         return source
     try:
-        content = Path(source).read_bytes()
+        content = read_file(source)
+    except DataError as error:
+        raise ModelError(str(error)) from error
     except OSError as error:
         raise ModelError(f"cannot read {source}: {error.strerror}; check the path") from error
     if not content:

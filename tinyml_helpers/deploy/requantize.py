@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.deploy import native, tflite
 from tinyml_helpers.deploy.graph import Graph
+from tinyml_helpers.deploy.naming import names_the_file
 from tinyml_helpers.deploy.report import ModelError, read_model
 
 Mode = Literal["weights", "int8"]
 _KEY = "serving_default"
 
 
+@names_the_file
 def quantize(
     model: str | Path | bytes,
     mode: Mode,
@@ -92,6 +94,7 @@ def _quietly() -> Iterator[None]:
         yield
 
 
+@names_the_file
 def in_float32(model: str | Path | bytes) -> bytes:
     """Return a .tflite file whose float16 weights have become float32, with named ends.
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
+from tinyml_helpers.datasets.strange import short
 from tinyml_helpers.deploy import measure, native, probe
-from tinyml_helpers.deploy.graph import Graph, Tensor
+from tinyml_helpers.deploy.graph import BITS, Graph, Tensor
 from tinyml_helpers.deploy.report import ModelError
 
 _LABELS = {
@@ -17,6 +18,7 @@ _LABELS = {
     "reference": "LiteRT, reference kernels",
     "tflm": "TFLM",
 }
+_NO_NUMBERS = ("int4", "bfloat16", "complex64", "complex128")  # or none that are exchanged here
 
 
 class Model:
@@ -29,10 +31,16 @@ class Model:
                 f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs: "
                 "only one of each is run here"
             )
+        check_ends(graph)
         self.content, self.kernels, self.graph = content, kernels, graph
         self.input: Tensor = graph.tensors[graph.inputs[0]]
         self.output: Tensor = graph.tensors[graph.outputs[0]]
-        self._build(1)
+        self._own_batch = self._batch = self.input.shape[0]
+        if kernels != "tflm":  # which believes shapes that it does not check: it runs in its own process
+            try:
+                self._build(self._own_batch)
+            except (RuntimeError, ValueError) as error:
+                raise ModelError(f"the interpreter refuses the model: {short(error)}") from error
 
     def __repr__(self) -> str:
         title = f"{len(self.content):,} bytes of .tflite on {_LABELS[self.kernels]}"
@@ -49,18 +57,11 @@ class Model:
         reals = np.asarray(values, np.float32)
         if not np.isfinite(reals).all():
             raise ModelError("the input has values that are not finite: find out where they come from")
-        if not self.input.scales:
-            return reals.astype(self.input.dtype)
-        limits = np.iinfo(self.input.dtype)
-        steps = np.round(reals / np.float32(self.input.scales[0])) + self.input.zero_points[0]
-        return steps.clip(limits.min, limits.max).astype(self.input.dtype)
+        return self.input.quantized(reals)
 
     def dequantize(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Return the float32 values that the output's integers stand for."""
-        if not self.output.scales:
-            return raw.astype(np.float32)
-        scale, zero_point = np.float32(self.output.scales[0]), self.output.zero_points[0]
-        return scale * (raw.astype(np.float32) - zero_point)
+        return self.output.real(raw)
 
     def predict(self, values: ArrayLike, batch_size: int = 100) -> NDArray[np.float32]:
         """Run real inputs [N, ...] through the model, and return real outputs float32 [N, ...].
@@ -80,13 +81,18 @@ class Model:
             batch_size: how many go through at once, where the model lets its batch be resized.
 
         Raises:
-            ModelError: another dtype or shape than the model takes.
+            ModelError: another dtype or shape than the model takes, or the interpreter fails on it.
         """
         raw = np.asarray(raw)
         self._check(raw)
-        size = min(batch_size, len(raw)) if self._resizes(min(batch_size, len(raw))) else 1
-        starts = tqdm(range(0, len(raw), size), unit="batch", leave=False, delay=2)
-        return np.concatenate([self._run_batch(raw[start : start + size]) for start in starts])
+        if self.kernels == "tflm":
+            return probe.run_tflm(self.content, raw)
+        try:
+            self._resize(min(batch_size, len(raw)))
+            starts = tqdm(range(0, len(raw), self._batch), unit="batch", leave=False, delay=2)
+            return np.concatenate([self._run_batch(raw[i : i + self._batch]) for i in starts])
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"the interpreter fails on this input: {short(error)}") from error
 
     def look_inside(self, raw: NDArray[Any]) -> dict[int, NDArray[Any]]:
         """Return what LiteRT's reference kernels compute at every step, by number of the tensor.
@@ -109,7 +115,13 @@ class Model:
         return {index: np.concatenate(values) for index, values in seen.items()}
 
     def latency_ms(self, seconds: float = 0.5) -> float:
-        """Return the median time of one inference on this machine, on one thread, in milliseconds."""
+        """Return the median time of one inference on this machine, on one thread, in milliseconds.
+
+        Raises:
+            ModelError: on TFLM, whose plain C says nothing about this machine.
+        """
+        if self.kernels == "tflm":
+            raise ModelError("TFLM is no runtime of this machine: measure it on a microcontroller")
         self.run(np.zeros(self.input.shape, self.input.dtype)[:1])
         return measure.median_ms(self._interpreter.invoke, seconds)
 
@@ -124,33 +136,31 @@ class Model:
                 "keeps channels first, TFLite last"
             )
 
-    def _resizes(self, count: int) -> bool:
-        """Try to make room for a batch; a model that fixes its batch stays at one."""
-        if self.kernels == "tflm" or self._batch == count:
-            return self._batch == count
+    def _resize(self, count: int) -> None:
+        """Try to make room for a batch; a model that fixes its batch keeps it."""
+        if self._batch == count:
+            return
         try:
             self._build(count)
         except (RuntimeError, ValueError):
-            self._build(1)
-        return self._batch == count
+            self._build(self._own_batch)
 
     def _build(self, batch: int) -> None:
         self._batch = batch
-        limit = probe.arena_limit_bytes(self.content) if self.kernels == "tflm" else 0
         with native.captured():
-            self._interpreter = probe.interpreter(self.content, self.kernels, limit)
-            if batch > 1:
+            self._interpreter = probe.interpreter(self.content, self.kernels)
+            if batch != self._own_batch:
                 index = self._interpreter.get_input_details()[0]["index"]
                 self._interpreter.resize_tensor_input(index, [batch, *self.input.shape[1:]])
                 self._interpreter.allocate_tensors()
-        if batch > 1 and self._interpreter.get_output_details()[0]["shape"][0] != batch:
+        if batch != self._own_batch and self._output_batch() != batch:
             raise ValueError(f"the output does not grow with a batch of {batch}")
 
+    def _output_batch(self) -> int:
+        shape = self._interpreter.get_output_details()[0]["shape"]
+        return int(shape[0]) if len(shape) else 1
+
     def _run_batch(self, raw: NDArray[Any]) -> NDArray[Any]:
-        if self.kernels == "tflm":
-            self._interpreter.set_input(raw, 0)
-            self._interpreter.invoke()
-            return np.array(self._interpreter.get_output(0))
         if len(raw) < self._batch:
             # The last batch is filled up, and what was filled in is dropped.
             filled = np.concatenate([raw, np.zeros((self._batch - len(raw), *raw.shape[1:]), raw.dtype)])
@@ -161,6 +171,22 @@ class Model:
         return np.array(self._interpreter.get_tensor(output))
 
 
+def check_ends(graph: Graph) -> None:
+    """Refuse a graph whose inputs or outputs cannot be filled or read as arrays of numbers.
+
+    Raises:
+        ModelError: one is empty, has no batch, a scale of 0, or values that NumPy does not know.
+    """
+    for index in (*graph.inputs, *graph.outputs):
+        tensor = graph.tensors[index]
+        if tensor.dtype.upper() not in BITS or tensor.dtype in _NO_NUMBERS:
+            raise ModelError(f"input or output {short(tensor)}: such values cannot be exchanged here")
+        if index in graph.inputs and not (tensor.shape and all(tensor.shape)):
+            raise ModelError(f"input {short(tensor)}: it has no batch, or no values")
+        if tensor.is_quantized and not tensor.scales[0] > 0:
+            raise ModelError(f"input or output {short(tensor)}: its scale is 0")
+
+
 def _describe(port: Tensor) -> str:
-    scale = f", scale {port.scales[0]:.6g}, zero point {port.zero_points[0]}" if port.scales else ""
+    scale = f", scale {port.scales[0]:.6g}, zero point {port.zero_point}" if port.scales else ""
     return f"{port.dtype} {list(port.shape)}{scale}"

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyml_helpers.deploy import measure, native, probe, tflite
+from tinyml_helpers.deploy import measure, native, probe, runner, tflite
 from tinyml_helpers.deploy.graph import Tensor
+from tinyml_helpers.deploy.naming import names_the_file
 from tinyml_helpers.deploy.report import ModelError, read_model
 
 
@@ -20,6 +21,7 @@ class Network:
         graph = tflite.read(content).graphs[0]
         if len(graph.inputs) != 1:
             raise ModelError(f"the model has {len(graph.inputs)} inputs: only one is fed here")
+        runner.check_ends(graph)
         self.content = content
         self.input: Tensor = graph.tensors[graph.inputs[0]]
         self.outputs: tuple[Tensor, ...] = tuple(graph.tensors[i] for i in graph.outputs)
@@ -48,10 +50,10 @@ class Network:
         if not np.isfinite(reals).all():
             raise ModelError("the input has values that are not finite: find out where they come from")
         ports = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        self._interpreter.set_tensor(ports[0][0]["index"], _quantized(reals, self.input))
+        self._interpreter.set_tensor(ports[0][0]["index"], self.input.quantized(reals))
         self._interpreter.invoke()
         raw = (self._interpreter.get_tensor(port["index"]) for port in ports[1])
-        return tuple(_real(array, tensor) for array, tensor in zip(raw, self.outputs, strict=True))
+        return tuple(tensor.real(array) for array, tensor in zip(raw, self.outputs, strict=True))
 
     def latency_ms(self, seconds: float = 0.5) -> float:
         """Return the median time of one inference on this machine, on one thread, in milliseconds."""
@@ -59,6 +61,7 @@ class Network:
         return measure.median_ms(self._interpreter.invoke, seconds)
 
 
+@names_the_file
 def load(model: str | Path | bytes) -> Network:
     """Load a .tflite file after all that can be checked was checked, as `litert.load` does.
 
@@ -72,17 +75,3 @@ def load(model: str | Path | bytes) -> Network:
     tflite.read(content)
     probe.probe(content, "default")
     return Network(content)
-
-
-def _quantized(reals: NDArray[np.float32], tensor: Tensor) -> NDArray[np.generic]:
-    if not tensor.scales:
-        return reals.astype(tensor.dtype)
-    limits = np.iinfo(tensor.dtype)
-    steps = np.round(reals / np.float32(tensor.scales[0])) + tensor.zero_points[0]
-    return steps.clip(limits.min, limits.max).astype(tensor.dtype)
-
-
-def _real(raw: NDArray[np.generic], tensor: Tensor) -> NDArray[np.float32]:
-    if not tensor.scales:
-        return raw.astype(np.float32)
-    return np.float32(tensor.scales[0]) * (raw.astype(np.float32) - np.float32(tensor.zero_points[0]))

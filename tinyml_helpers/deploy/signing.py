@@ -11,7 +11,8 @@ import hmac
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyml_helpers.deploy.report import ModelError
+from tinyml_helpers.deploy.naming import names_the_file
+from tinyml_helpers.deploy.report import ModelError, read_model
 
 if TYPE_CHECKING:
     from tinyml_helpers.deploy.runner import Model
@@ -48,6 +49,7 @@ def sign(model: str | Path, key: bytes) -> Path:
     return place
 
 
+@names_the_file
 def load_signed(model: str | Path, key: bytes) -> Model:
     """Verify a model file by its seal, and only then load it.
 
@@ -59,7 +61,7 @@ def load_signed(model: str | Path, key: bytes) -> Model:
 
     path = Path(model)
     # Read once: a file that changes between the check and the use would slip through.
-    content = path.read_bytes()
+    content = read_model(path)
     place = path.with_name(path.name + ".seal")
     if not place.exists():
         raise ModelError(f"{path.name} has no seal: sign it with `signing.sign` where it is built")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyml_helpers.datasets.strange import short
 from tinyml_helpers.deploy.flatbuffer import Region, Table, root
 from tinyml_helpers.deploy.graph import BITS, File, Graph, Operator, Tensor
 from tinyml_helpers.deploy.report import ModelError
@@ -83,13 +84,14 @@ def _tensor(table: Table, buffers: list[Region]) -> Tensor:
     name, shape = table.text(3), tuple(map(int, table.numbers(0, "<i4")))
     where = _at(buffers, table.number(2, "I"), "buffer")
     dtype = _dtypes().get(table.number(1, "b"))
+    label = repr(short(name, 60))
     if dtype is None or any(size < 0 for size in shape):
-        raise _damaged(f"tensor {name!r} has dtype {table.number(1, 'b')} and shape {list(shape)}")
+        raise _damaged(f"tensor {label} has dtype {table.number(1, 'b')} and shape {list(shape)}")
     # A sparse tensor stores fewer values than its shape has.
     data = table.content[where.start : where.end]
     tensor = Tensor(name, shape, dtype.lower(), *_quantization(table.table(4), name, shape), data, where)
     if data and dtype in BITS and not table.table(6) and len(data) != tensor.size_bytes:
-        raise _damaged(f"tensor {name!r} needs {tensor.size_bytes:,} bytes and has {len(data):,}")
+        raise _damaged(f"tensor {label} needs {tensor.size_bytes:,} bytes and has {len(data):,}")
     return tensor
 
 
@@ -103,7 +105,8 @@ def _quantization(
     fits = len(scales) <= 1 or (0 <= axis < len(shape) and shape[axis] == len(scales))
     sound = len(zero_points) in (0, 1, len(scales)) and bool((np.isfinite(scales) & (scales >= 0)).all())
     if not (fits and sound):
-        raise _damaged(f"tensor {name!r} has {len(scales)} scales for the shape {list(shape)}")
+        label = repr(short(name, 60))
+        raise _damaged(f"tensor {label} has {len(scales)} scales for the shape {list(shape)}")
     return tuple(map(float, scales)), tuple(map(int, zero_points)), axis
 
 
@@ -153,7 +156,7 @@ def _at(items: list[Any], index: int, what: str) -> Any:
 
 
 def _damaged(sentence: str) -> ModelError:
-    return ModelError(f"the file is damaged: {sentence}; copy or convert it again")
+    return ModelError(f"the file is damaged: {short(sentence, 300)}; copy or convert it again")
 
 
 @cache

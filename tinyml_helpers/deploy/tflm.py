@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyml_helpers.deploy import tflite
+from tinyml_helpers.deploy.naming import names_the_file
 from tinyml_helpers.deploy.probe import probe
 from tinyml_helpers.deploy.report import ModelError, read_model
 from tinyml_helpers.tables import html_table, text_table
@@ -59,6 +60,7 @@ def available() -> bool:
     return importlib.util.find_spec("tflite_micro") is not None
 
 
+@names_the_file
 def arena(model: str | Path | bytes) -> Arena:
     """Run a model once in TFLM and return what its allocator gave to whom.
 

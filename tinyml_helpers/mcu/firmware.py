@@ -1,7 +1,11 @@
 """Build an int8 network for a microcontroller and run it there, without a board.
 
-firmware = build("model.tflite", device="nano33ble")
-run = firmware.run(x)
+::
+
+    firmware = build("model.tflite", device="nano33ble")
+    run = firmware.run(x)
+
+Both print as a table: what was built, and what was run.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers import devices
+from tinyml_helpers.deploy.naming import names_the_file
 from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
 from tinyml_helpers.mcu.chain import SENSOR, Chain
@@ -186,6 +191,7 @@ class Firmware:
             yield LayerProfile(self.chain.after, "answer", at[end + 1] - at[end], 0)
 
 
+@names_the_file
 def build(
     tflite: str | Path | bytes,
     device: Device | str = "nano33ble",

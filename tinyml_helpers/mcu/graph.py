@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.deploy import graph as tflite_graph
+from tinyml_helpers.deploy.naming import names_the_file
 from tinyml_helpers.deploy.report import ModelError, read_model
 from tinyml_helpers.deploy.tflite import read as parse
 from tinyml_helpers.mcu.variables import resolve
@@ -122,6 +123,7 @@ class Graph:
         return ", ".join(f"{self.tensors[i].dims} {self.tensors[i].dtype}" for i in numbers if i >= 0)
 
 
+@names_the_file
 def read(tflite: str | Path | bytes) -> Graph:
     """Read a .tflite.
 

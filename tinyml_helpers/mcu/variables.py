@@ -64,7 +64,7 @@ def _walk(graph: Graph, names: Mapping[int, str], home: Mapping[str, int]) -> li
             if name in home:
                 found.append((i, replace(op, inputs=op.inputs[1:], outputs=(home[name],))))
         elif op.type not in ("VAR_HANDLE", "CALL_ONCE"):
-            if op.type in _VIEWS and op.inputs[0] in value:
+            if op.type in _VIEWS and op.inputs and op.inputs[0] in value:
                 value |= dict.fromkeys(op.outputs, value[op.inputs[0]])
             found.append((i, op))
     if stale := old & set(graph.outputs):
