@@ -160,6 +160,9 @@ def set_up() -> None:
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     pip("-r", str(ROOT / "requirements.lock"), held=held)
     pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT), held=held)
+    # Not by pip: an editable installation leaves out what lies outside of the package.
+    extension = ROOT / "tinyml_helpers" / "course" / "jupyter"
+    shutil.copytree(extension, VENV / "share" / "jupyter", dirs_exist_ok=True)
     partial = VENV / ".ready.partial"
     partial.write_text(fingerprint(), "utf-8")
     partial.replace(VENV / ".ready")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import inspect
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -9,12 +11,22 @@ from typing import Any
 
 import ipywidgets
 
+from tinyml_helpers.course.alt_text import describe
+
+# White around the picture for dark themes. With its size told, the page does not jump while the next
+# picture is decoded.
+_FRAME = (
+    '<div style="padding: 6px; background: white; width: fit-content; max-width: 100%; '
+    'box-sizing: border-box"><img alt="{said}" width="{width}" height="{height}" '
+    'style="display: block; max-width: 100%; height: auto" src="data:image/png;base64,{data}"></div>'
+)
+
 
 def explore(draw: Callable[..., Any], **controls: tuple[float, ...] | Sequence[Any]) -> None:
     """Show controls that redraw a figure.
 
     The figure is shown as a picture, not by capturing a cell's output: that way it looks the same in
-    JupyterLab, in editors and in an executed page.
+    JupyterLab, in editors and in an executed page. It carries a text that says what it shows.
 
     Args:
         draw: draws one matplotlib figure, without showing it, from its keyword arguments, whose
@@ -32,7 +44,8 @@ def explore(draw: Callable[..., Any], **controls: tuple[float, ...] | Sequence[A
     made = {name: _control(name, c, parameters[name].default) for name, c in controls.items()}
     # A box stretches what it holds, and a stretched picture is blurred.
     layout = ipywidgets.Layout(align_self="flex-start", max_width="100%")
-    picture = ipywidgets.Image(format="png", layout=layout)
+    # Not widgets.Image: it has no alternative text.
+    picture = ipywidgets.HTML(layout=layout)
 
     def redraw(_change: object = None) -> None:
         picture.value = _render(draw, {name: control.value for name, control in made.items()})
@@ -40,23 +53,31 @@ def explore(draw: Callable[..., Any], **controls: tuple[float, ...] | Sequence[A
     for control in made.values():
         control.observe(redraw, "value")
     redraw()
-    _display(ipywidgets.VBox([ipywidgets.HBox(list(made.values())), picture]))
+    row = ipywidgets.HBox(list(made.values()), layout=ipywidgets.Layout(flex_flow="row wrap"))
+    _display(ipywidgets.VBox([row, picture]))
 
 
-def _render(draw: Callable[..., Any], values: Mapping[str, Any]) -> bytes:
+def _render(draw: Callable[..., Any], values: Mapping[str, Any]) -> str:
     import matplotlib.pyplot as plt
 
     draw(**values)
     figure, png = plt.gcf(), io.BytesIO()
     figure.savefig(png, format="png")
+    said = html.escape(describe(figure))
     # Left open, it would be shown a second time at the end of the cell.
     plt.close(figure)
-    return png.getvalue()
+    return _FRAME.format(
+        said=said,
+        width=int.from_bytes(png.getvalue()[16:20], "big"),
+        height=int.from_bytes(png.getvalue()[20:24], "big"),
+        data=base64.b64encode(png.getvalue()).decode(),
+    )
 
 
 def _control(name: str, control: Any, start: Any) -> ipywidgets.Widget:
     label = name.replace("_", " ")
-    style = {"description_width": "initial"}
+    # Without a tooltip, the label's is "null".
+    named = {"description": label, "tooltip": label, "style": {"description_width": "initial"}}
     if isinstance(control, tuple):
         low, high, *step = control
         whole = all(isinstance(number, int) for number in (*control, start))
@@ -64,10 +85,10 @@ def _control(name: str, control: Any, start: Any) -> ipywidgets.Widget:
         return slider(
             value=start, min=low, max=high,
             step=step[0] if step else (1 if whole else (high - low) / 50),
-            description=label, style=style, continuous_update=False,
+            continuous_update=False, **named,
         )  # fmt: skip
     options = list(control.items()) if isinstance(control, Mapping) else list(control)
-    return ipywidgets.Dropdown(options=options, value=start, description=label, style=style)
+    return ipywidgets.Dropdown(options=options, value=start, **named)
 
 
 def _display(widget: ipywidgets.Widget) -> None:

@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "multiplies by weights": ("#0072B2", ("Conv", "Gemm", "MatMul")),
     "element by element": (
-        "#E69F00",
+        "#C98200",
         ("Relu", "Add", "Sub", "Mul", "Div", "Clip", "BatchNorm", "Sigmoid"),
     ),
     "average": ("#009E73", ("ReduceMean", "Pool")),
@@ -69,7 +69,7 @@ def _box(axes: Axes, place: int, label: str, colour: str) -> None:
 
     row, column = divmod(place, COLUMNS)
     axes.add_patch(Rectangle((column - 0.47, row - 0.4), 0.94, 0.8, color=colour))
-    ink = "black" if colour in ("#B8C4CE", "#E69F00", "#CC79A7") else "white"
+    ink = "black" if colour in ("#B8C4CE", "#C98200", "#CC79A7") else "white"
     axes.text(column, row, label, ha="center", va="center", fontsize=8, color=ink)
 
 

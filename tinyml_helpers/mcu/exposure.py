@@ -50,7 +50,7 @@ def picture(firmware: Firmware) -> list[Axes]:
     raw = np.frombuffer(content, np.uint8)
     axes[0].imshow(_rows(raw), aspect="auto")
     axes[0].set_title("What a thief reads")
-    axes[1].imshow(_rows(kinds), cmap=ListedColormap(["#0072B2", "#E69F00", "#CFD8DC"]), aspect="auto")
+    axes[1].imshow(_rows(kinds), cmap=ListedColormap(["#0072B2", "#C98200", "#CFD8DC"]), aspect="auto")
     shares = [f"{name} {np.mean(kinds == number):.0%}" for number, name in enumerate(_KINDS)]
     axes[1].set_title(f"Blue: {shares[0]}; orange: {shares[1]}; grey: {shares[2]}", fontsize=11)
     for one in axes:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Okabe and Ito's colours: they stay apart for people with any common colour blindness.
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#E69F00", "#009E73", "#D9D9D9"
+_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#C98200", "#009E73", "#D9D9D9"
 _KINDS = {
     "CONV_2D": _BLUE, "DEPTHWISE_CONV_2D": _ORANGE, "FULLY_CONNECTED": _GREEN, "PAD": "#CC79A7",
-    "MEAN": "#56B4E9", "ADD": "#D55E00",
+    "MEAN": "#3A9BD4", "ADD": "#D55E00",
 }  # fmt: skip
 
 
@@ -73,11 +73,12 @@ def smlad(x: tuple[int, int], w: tuple[int, int], total: int, axes: Axes) -> Axe
         total: the sum before.
         axes: where to draw; its frame and ticks are taken away.
     """
-    for row, (halves, colour, name) in enumerate(((x, _BLUE, "inputs"), (w, _ORANGE, "weights"))):
+    rows = ((x, _BLUE, "white", "inputs"), (w, _ORANGE, "black", "weights"))
+    for row, (halves, colour, ink, name) in enumerate(rows):
         for i, half in enumerate(halves):
             _box(axes, 1.5 + 2 * i, 2.9 - 0.9 * row, 2, 0.6, colour)
             place = (2.5 + 2 * i, 3.2 - 0.9 * row)
-            axes.text(*place, f"{half}", ha="center", va="center", color="white", weight="bold")
+            axes.text(*place, f"{half}", ha="center", va="center", color=ink, weight="bold")
         axes.text(1.3, 3.2 - 0.9 * row, name, ha="right", va="center")
     for i in range(2):
         product = x[i] * w[i]
@@ -183,7 +184,7 @@ def bands(
     """
     for row, (low, high) in enumerate(measured.values()):
         label = "emulator: band" if row == 0 else None
-        axes.plot((low, high), (row, row), lw=9, color="#56B4E9", solid_capstyle="butt", label=label)
+        axes.plot((low, high), (row, row), lw=9, color="#3A9BD4", solid_capstyle="butt", label=label)
     for (label, places), marker, colour in zip(marks.items(), "Do", (_ORANGE, "#000000"), strict=False):
         rows = [row for row, name in enumerate(measured) if name in places]
         axes.plot([places[list(measured)[row]] for row in rows], rows, marker, color=colour, label=label)

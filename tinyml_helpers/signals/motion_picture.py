@@ -204,7 +204,7 @@ def decisions(flow: Stream, spoken: NDArray[Any], second: int, votes: int) -> li
     panels[1].scatter(time[shown], flow.truth[shown], color=_GREY, s=40, marker="s", label="truth")
     near = (ends >= shown.start) & (ends < shown.stop)
     panels[1].plot(ends[near] / RATE_HZ, answers[near], "o", ms=5, label="decision")
-    panels[1].axvline(second, color="#E69F00", lw=1)
+    panels[1].axvline(second, color="#C98200", lw=1)
     panels[1].set_yticks(range(NONE, len(flow.classes)), ["none", *flow.classes], fontsize=9)
     judged = motion_stream.judge(flow, spoken, votes)
     title = f"{judged.correct_percent:.0f} % right, {judged.changes_a_minute:.1f} changes a minute"

@@ -129,5 +129,5 @@ def draw_boxes(
             ground = {"facecolor": colour, "edgecolor": "none", "pad": 1.5}
             axes.text(x1, y1, labels[i], va="bottom", fontsize=10, bbox=ground)
     for x, y in np.reshape(np.asarray(points, float), (-1, 2)):
-        axes.plot(x, y, "o", color="#56B4E9", markersize=3)
+        axes.plot(x, y, "o", color="#3A9BD4", markersize=3)
     return axes

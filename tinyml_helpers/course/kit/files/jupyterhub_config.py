@@ -19,6 +19,7 @@ from pathlib import Path
 
 from jupyterhub.spawner import Spawner
 
+import tinyml_helpers
 from tinyml_helpers.course.kit import hub
 
 root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -77,6 +78,8 @@ c.Spawner.environment = {
     "TINYML_RESULTS": lambda spawner: f"{home(spawner)}/results",
     # What one learner has compiled, the others find there.
     "TINYML_CACHE": str(folder / "cache"),
+    # Controls that obey the keyboard, figures that say what they show.
+    "JUPYTER_PATH": str(Path(tinyml_helpers.__file__).parent / "course" / "jupyter"),
     # Many learners share the cores: one thread each is faster for all.
     "OMP_NUM_THREADS": "1",
 }

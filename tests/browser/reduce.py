@@ -1,0 +1,61 @@
+"""The cells of a lesson that its widget needs, so that a browser test need not run all of it."""
+
+import ast
+import builtins
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def tree_of(cell):
+    return ast.parse(TransformerManager().transform_cell(cell.source))
+
+
+def fixed(tree):
+    """Names that imports, functions and classes bind: using them changes nothing."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+    return names
+
+
+def mentioned(tree):
+    """All names that a cell reads, writes or might change in place."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(dir(builtins))
+
+
+def needed_cells(cells):
+    """The code cells that the widgets depend on, the widgets, and the plain figure after each.
+
+    Conservative: a cell that so much as mentions a needed variable might change it, and counts.
+    """
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    code = [cell for cell in code if not tags(cell) & {"exercise", "solution"}]
+    trees = [tree_of(cell) for cell in code]
+    constant = set().union(*map(fixed, trees))
+    wanted, chosen = set(), set()
+    for i in reversed(range(len(code))):
+        binds = fixed(trees[i]) & wanted
+        touches = (mentioned(trees[i]) & wanted) - constant
+        if "widget" in tags(code[i]):
+            chosen |= {i, i + 1}
+        elif not (chosen and (binds or touches or "parameters" in tags(code[i]))):
+            continue
+        chosen.add(i)
+        wanted |= mentioned(trees[i])
+    return [code[i] for i in sorted(chosen)]
+
+
+def reduced(notebook):
+    """A notebook of the needed cells, without outputs, with the lesson's metadata."""
+    small = type(notebook)(notebook)
+    small.cells = [type(cell)(cell) for cell in needed_cells(notebook.cells)]
+    for cell in small.cells:
+        cell.update(outputs=[], execution_count=None)
+    return small

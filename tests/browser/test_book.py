@@ -1,0 +1,101 @@
+"""The book of `make book`, opened from the file system: every promise of its pages is tried."""
+
+import pytest
+from accessible import overflows, violations
+from lab import ROOT
+
+BOOK = ROOT / "build" / "book"
+LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+PAGES = ("index", f"notebooks/{LESSONS[0]}", f"notebooks/{LESSONS[2]}", "glossary")
+PHONE = {"width": 390, "height": 844}
+
+pytestmark = pytest.mark.skipif(
+    not (BOOK / "index.html").exists(), reason="no book in build/book: run `make book` first"
+)
+
+
+def address(name):
+    return (BOOK / f"{name}.html").as_uri()
+
+
+def theme(page):
+    return page.evaluate("document.documentElement.dataset.theme")
+
+
+@pytest.mark.parametrize("name", PAGES, ids=lambda name: name.rsplit("/")[-1])
+def test_a_page_is_read_by_everybody(name, page, shot, watch):
+    page.goto(address(name))
+    kept = name.rsplit("/", maxsplit=1)[-1]
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+        assert not violations(page)
+        shot(page, f"book/{kept}_{scheme}")
+    assert not overflows(page)
+    page.set_viewport_size(PHONE)
+    assert not overflows(page)
+    shot(page, f"book/{kept}_phone")
+    assert not watch.errors
+
+
+@pytest.mark.parametrize("name", PAGES[1:3], ids=lambda name: name.rsplit("/")[-1])
+def test_every_picture_of_a_lesson_has_a_text(name, page):
+    page.goto(address(name))
+    pictures = page.locator("article img")
+    assert pictures.count() >= 3
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        assert len(picture.get_attribute("alt")) >= 12
+    page.wait_for_function("[...document.querySelectorAll('article img')].every(p => p.naturalWidth)")
+
+
+def test_the_start_page_leads_through_the_lessons_and_back(page, watch):
+    page.goto(address("index"))
+    card = page.locator(".sd-card", has=page.locator(f'a[href$="{LESSONS[0]}.html"]'))
+    card.first.click()
+    page.wait_for_url(f"**/{LESSONS[0]}.html")
+    page.locator("a.right-next").click()
+    page.wait_for_url(f"**/{LESSONS[1]}.html")
+    page.locator("a.left-prev").click()
+    page.wait_for_url(f"**/{LESSONS[0]}.html")
+    assert not watch.errors
+
+
+def test_the_search_finds_zero_point(page, shot, watch):
+    page.goto(address("index"))
+    page.keyboard.press("Control+k")
+    page.keyboard.type("zero point")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?*")
+    found = page.locator("#search-results a")
+    found.first.wait_for()
+    assert any("02_post_training" in one.get_attribute("href") for one in found.all())
+    shot(page, "book/search")
+    found.first.click()
+    page.locator("article").wait_for()
+    assert "zero point" in page.locator("article").inner_text().lower()
+    assert not watch.errors
+
+
+def test_dark_and_light_are_chosen_and_remembered(page):
+    page.goto(address("index"))
+    for mode in ("Light", "Dark"):
+        page.locator(".theme-switch-button:visible").click()
+        page.locator(".theme-switch-container").get_by_text(mode, exact=True).locator(
+            "visible=true"
+        ).click()
+        assert theme(page) == mode.lower()
+    page.goto(address("glossary"))
+    assert theme(page) == "dark"
+
+
+def test_a_folded_solution_opens_by_keyboard(page):
+    page.goto(address(PAGES[1]))
+    solution = page.locator("details", has_text="Show the solution").first
+    code = solution.locator("pre").first
+    assert not code.is_visible()
+    solution.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert code.is_visible()
+    page.keyboard.press("Enter")
+    assert not code.is_visible()
