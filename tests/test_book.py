@@ -99,7 +99,7 @@ PLAIN = {
     "first road", "second road", "voices", "engine", "people", "averages", "forward elevation",
     "abduction", "leads", "level", "swing", "not", "adapt", "holds the swings", "your own machine",
     "V1", "V2", "V3", "Depth", "Infrared", "Movement", "beats", "Zeros", "Once-for-all", "MCUNet",
-    "MicroNets", "MicroNAS",
+    "MicroNets", "MicroNAS", "μNAS",
 }  # fmt: skip
 
 

@@ -47,6 +47,8 @@ FRONT = {
     "face.template_bytes": "a face is stored in",
     "privacy.membership_auc_overfit": "who was in the training set? Attack on an overfitted `tiny`: AUC",
     "privacy.membership_auc_defended": "the same, trained with clipping and noise",
+    "capstone.trials": "gestures on a watch: trials behind the choice",
+    "capstone.budget_met": "the same: all five budgets met, on people never seen (1 is yes)",
 }
 # What `make load` measures of all lessons together; kept under the number after the last lesson.
 COURSE = {

@@ -82,4 +82,6 @@ WORDS = {
     "privacy.membership_auc_overfit": "who was in the training set? Attack on an overfitted `tiny`: AUC",
     "privacy.membership_auc_defended": "the same, trained with clipping and noise",
     "privacy.personal_gain_points": "a watch that learns its owner: gain, mean of ten people",
+    "capstone.trials": "gestures on a watch: trials behind the choice",
+    "capstone.budget_met": "the same: all five budgets met, on people never seen (1 is yes)",
 }

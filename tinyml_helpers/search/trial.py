@@ -1,0 +1,187 @@
+"""One trial: make a network, score it on validation data, measure it on every core."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyml_helpers.search.settings import Settings
+from tinyml_helpers.search.tasks import Array, Part, Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from tinyml_helpers.mcu import Firmware
+    from tinyml_helpers.mcu.report import Run
+    from tinyml_helpers.search.making import Made
+
+VERSION = 1
+"""Of what a trial does. Raise it when the same settings would come out otherwise."""
+
+CORES = {
+    "Cortex-M0+": "pico",
+    "Cortex-M3": "nucleo_l152re",
+    "Cortex-M4F": "nucleo_l4r5zi",
+    "Cortex-M33": "pico2",
+    "Cortex-M7": "nucleo_h743zi",
+}
+"""Each core of the catalogue, and a roomy device that has it: counts depend on the core alone."""
+
+
+@dataclass(frozen=True)
+class OnCore:
+    """What a network takes on a core, the C around it included.
+
+    Args:
+        instructions: of one run, from raw samples to an answer.
+        around: how many of them the C before and after the network takes.
+        flash_bytes: code and constants.
+        ram_bytes: arena, variables and stack.
+        cycles: of one run, from low to high.
+    """
+
+    instructions: int
+    around: int
+    flash_bytes: int
+    ram_bytes: int
+    cycles: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one trial found.
+
+    Args:
+        key: what identifies it: settings, data and version.
+        task: its name.
+        settings: what was tried.
+        score: of the int8 file on validation data, 0 to 100.
+        tflite_bytes: of the int8 file.
+        gzip_bytes: of the same, packed: what an update over the air would send.
+        weights: of convolutions and linear layers.
+        zeros: how many of them are zero.
+        cores: name of a core -> what it takes there.
+        seconds: the trial took.
+    """
+
+    key: str
+    task: str
+    settings: Settings
+    score: float
+    tflite_bytes: int
+    gzip_bytes: int
+    weights: int
+    zeros: int
+    cores: Mapping[str, OnCore]
+    seconds: float
+
+    def line(self) -> str:
+        """The trial as one line of JSON."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+
+def parsed(line: str) -> Trial:
+    """Read what `Trial.line` wrote.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        entry: dict[str, Any] = json.loads(line)
+        cores = {
+            name: OnCore(**{**core, "cycles": tuple(core["cycles"])})
+            for name, core in entry.pop("cores").items()
+        }
+        return Trial(**{**entry, "settings": Settings(**entry["settings"]), "cores": cores})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a trial: {line[:60]!r}") from error
+
+
+def key_of(task: Task, settings: Settings) -> str:
+    """Return what identifies a trial: 16 hex digits of its settings, its data and `VERSION`."""
+    told = [VERSION, task.fingerprint, sorted(asdict(settings).items())]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def run(task: Task, settings: Settings, cores: Sequence[str] = tuple(CORES)) -> Trial:
+    """Make a network and measure it on some cores.
+
+    Raises:
+        ValueError: settings that the task does not know.
+    """
+    from tinyml_helpers.search import making
+
+    started = time.perf_counter()
+    made = making.make(task, settings)
+    measured = measure(task, made, cores)
+    correct = score(task, made.content, "validation")
+    return told(task, settings, made, correct, measured, round(time.perf_counter() - started, 1))
+
+
+def told(
+    task: Task,
+    settings: Settings,
+    made: Made,
+    correct: float,
+    cores: Mapping[str, OnCore],
+    seconds: float,
+) -> Trial:
+    """Put together what is known of a network."""
+    from tinyml_helpers.compress import prune
+
+    counted, packed = prune.sparsity(made.network), gzip.compress(made.content, mtime=0)
+    return Trial(
+        key_of(task, settings), task.name, settings, round(correct, 3), len(made.content), len(packed),
+        counted.weights, counted.zeros, cores, seconds,
+    )  # fmt: skip
+
+
+def score(task: Task, content: bytes, part: Part) -> float:
+    """Score an int8 .tflite file on one part of a task's data."""
+    from tinyml_helpers.deploy import litert
+
+    model = litert.load(content)
+    return task.judge(_predicting(task, model.predict), task.load, part)
+
+
+def _predicting(task: Task, predict: Callable[[Array], Array]) -> Callable[[torch.Tensor], Array]:
+    return lambda inputs: predict(task.feed(inputs))
+
+
+def measure(task: Task, made: Made, cores: Sequence[str]) -> dict[str, OnCore]:
+    """Run a network once on each of some cores, behind the task's own C, on noise from a fixed seed."""
+    return {core: on_core(run_once(firmware_of(task, made.content, CORES[core]))) for core in cores}
+
+
+def firmware_of(task: Task, content: bytes, device: str) -> Firmware:
+    """Build an int8 .tflite and the task's own C around it for a device."""
+    from tinyml_helpers import mcu
+    from tinyml_helpers.deploy import litert
+
+    chain = task.chain(litert.load(content)) if task.chain else None
+    return mcu.build(content, device, chain=chain)
+
+
+def run_once(firmware: Firmware) -> tuple[Firmware, Run]:
+    """Run a firmware on noise from a fixed seed; what it takes hardly depends on the values."""
+    draw, graph = np.random.default_rng(0), firmware.program.graph
+    if firmware.chain:
+        return firmware, firmware.run(draw.integers(-3000, 3000, firmware.chain.count))
+    shape = graph.tensors[graph.inputs[0]].shape
+    return firmware, firmware.run(draw.integers(-128, 128, shape).astype(np.int8))
+
+
+def on_core(ran: tuple[Firmware, Run]) -> OnCore:
+    """Read the counters of a firmware and its run."""
+    firmware, run = ran
+    parts = [layer.instructions for layer in run.profile]
+    around = parts[0] + parts[-1] if firmware.chain else 0
+    cycles = run.cycles.low, run.cycles.high
+    return OnCore(run.instructions, around, firmware.flash_bytes, run.ram_bytes, cycles)
