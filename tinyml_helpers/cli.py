@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -124,16 +124,15 @@ def show_scoreboard() -> None:
 @app.command()
 def outputs(lesson: Lessons = None) -> None:
     """Run lessons; store their outputs in the notebooks and the results in the README."""
-    # One set of records, whatever was measured with other parameters before.
-    folder = runner.build_folder() / "outputs"
-    shutil.rmtree(folder, ignore_errors=True)
-    os.environ["TINYML_RESULTS"] = str(folder)
-    for one in _select(lesson):
-        try:
-            runner.refresh_outputs(one)
-        except (runner.LessonError, OSError) as error:
-            _stop(f"Stopped at {error}. {one.path.name} is as it was.")
-    publish.publish(scoreboard.collect())
+    # Records of its own: nothing that was measured with other parameters, or by another run beside it.
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TINYML_RESULTS"] = folder
+        for one in _select(lesson):
+            try:
+                runner.refresh_outputs(one)
+            except (runner.LessonError, OSError) as error:
+                _stop(f"Stopped at {error}. {one.path.name} is as it was.")
+        publish.publish(scoreboard.collect())
 
 
 def _reader(content: bytes) -> Callable[[bytes], ModelReport]:

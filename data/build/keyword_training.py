@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
-from torch.optim import swa_utils
 
 from tinyml_helpers import datasets
 from tinyml_helpers.compress import distill
@@ -125,28 +124,6 @@ def fit(
         optimizer.step()
         schedule.step()
     return model.eval()
-
-
-def mean_of(ways: list[nn.Module], data: Pool, weights: torch.Tensor) -> nn.Module:
-    """Return the mean of networks that set out from one point (a model soup, arXiv 2203.05482).
-
-    Batch norms count anew what flows through the mean.
-    """
-    if len(ways) == 1:
-        return ways[0]
-    mean = swa_utils.AveragedModel(ways[0])
-    for way in ways:
-        mean.update_parameters(way)
-    rng = torch.Generator().manual_seed(len(ways))
-    swa_utils.update_bn((drawn(data, weights, rng) for _ in range(100)), mean.module)
-    return mean.module.eval()
-
-
-def drawn(data: Pool, weights: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Return one batch of altered clips as a network's input."""
-    places = torch.multinomial(weights, BATCH, replacement=True, generator=rng)
-    versions = torch.randint(len(data.raw), (BATCH,), generator=rng)
-    return augment.network_input(augment.alter(data.raw[versions, places].float(), data.noises, rng))
 
 
 def logits(model: nn.Module, inputs: torch.Tensor, *, bfloat16: bool = True) -> torch.Tensor:

@@ -39,9 +39,6 @@ FILES = {
 }
 # Cycles of steps and highest learning rate, each with its quantizers at the end.
 CYCLES = {"start": ((3500, 4e-3), (1200, 2e-3)), "synthetic": ((3000, 2e-3),)}
-# The last cycle of `start` is run so many times, each with its own draws, and the weights are averaged.
-# Chosen on "train" alone: with one engine of it left out, the mean does better on that engine.
-SOUP = {"start": 3, "synthetic": 1}
 CUT, CUT_STEPS, CUT_RATE = 4, 700, 1.5e-3
 FINISH_STEPS, FINISH_RATE = 1000, 1e-3
 QAT_STEPS, QAT_RATE = 100, 1e-4
@@ -61,13 +58,10 @@ def from_labels(data: Any, name: str) -> nn.Sequential:
     model = keywords.ds_cnn() if anew else keywords.from_state(load_file(begun))
     weights = data.weights(("train",) if anew else ("train", "engine"))
     loss = training.labelled(data, augment.Strength())
-    *first, (steps, rate) = CYCLES[name]
-    for steps_before, rate_before in first:
-        training.fit(model, data, weights, loss, steps_before, rate_before, SEED)
+    for steps, rate in CYCLES[name]:
+        training.fit(model, data, weights, loss, steps, rate, SEED)
         model = with_quantizers(model, data, weights, loss)
-    seeds = range(SEED, SEED + SOUP[name])
-    ways = [training.fit(copy.deepcopy(model), data, weights, loss, steps, rate, seed) for seed in seeds]
-    return with_quantizers(training.mean_of(ways, data, weights), data, weights, loss)
+    return model
 
 
 def with_quantizers(model: nn.Sequential, data: Any, weights: torch.Tensor, loss: Any) -> nn.Sequential:
@@ -128,17 +122,7 @@ def recipe(name: str) -> dict[str, Any]:
         }
     parts = ["train"] if name == "start" else ["train", "engine"]
     begun = {} if name == "start" else {"begins_as": "kws-start"}
-    return (
-        common
-        | begun
-        | {
-            "channels": 64,
-            "mixup": 0.3,
-            "cycles": CYCLES[name],
-            "averaged": SOUP[name],
-            "trained_on": parts,
-        }
-    )
+    return common | begun | {"channels": 64, "mixup": 0.3, "cycles": CYCLES[name], "trained_on": parts}
 
 
 def store(name: str, model: nn.Sequential, data: Any, seconds: float) -> None:
