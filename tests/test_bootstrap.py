@@ -79,7 +79,9 @@ def test_make_help_lists_the_commands():
 
 # ----- set-up that was interrupted
 
-STUB = """#!{python}
+STUB = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 # Stands for .venv's Python: `-m pip` installs the packages of the lock, one every tenth of a second.
 import pathlib, sys, time
 root = pathlib.Path({root!r})
