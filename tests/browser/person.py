@@ -26,7 +26,9 @@ def run_all(page):
     menu(page, "Run", "Run All Cells")
     page.wait_for_function(
         """() => {
-            const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")];
+            const prompts = [...document.querySelectorAll(
+                ".jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)"  // a folded cell has an empty one
+            )];
             return prompts.length && prompts.every((one) => /\\d/.test(one.textContent));
         }""",
         timeout=PATIENCE_MS,

@@ -110,7 +110,9 @@ def write_page(notebook: Path, page: Path) -> None:
         template_name="lesson", extra_template_basedirs=[str(_PAGES)], embed_images=True
     )
     body, _ = exporter.from_notebook_node(without_widgets(read_notebook(notebook)))
-    scoreboard.write_atomically(page, body.replace('.ipynb"', '.html"'))
+    # What scrolls must be reached by keyboard; rich's tables scroll.
+    body = body.replace('.ipynb"', '.html"').replace('<pre style="', '<pre tabindex="0" style="')
+    scoreboard.write_atomically(page, body)
 
 
 def without_widgets(notebook: Any) -> Any:
