@@ -27,7 +27,8 @@ def run_all(page):
     page.wait_for_function(
         """() => {
             const prompts = [...document.querySelectorAll(
-                ".jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)"  // a folded cell has an empty one
+                // A folded cell has an empty prompt in its place.
+                ".jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)"
             )];
             return prompts.length && prompts.every((one) => /\\d/.test(one.textContent));
         }""",
