@@ -195,21 +195,24 @@ def _compiled(files: Mapping[str, str], flags: Sequence[str], name: str) -> byte
 
 
 def _zig(arguments: Sequence[str], work: str) -> None:
-    done, own = _run(arguments, work), cache_dir() / "zig"
+    own = cache_dir() / "zig"
+    done = _run(arguments, work, own)
     # Without a word, over a file in its own cache, or for want of its own routines: that cache is
-    # damaged, so once more without.
+    # damaged, or another process has just thrown it away. So once more with one that nobody shares.
     broken = "error:" not in done.stderr or str(own) in done.stderr
     if done.returncode and (broken or "undefined symbol: __" in done.stderr):
-        shutil.rmtree(own, ignore_errors=True)
-        done = _run(arguments, work)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as fresh:
+            done = _run(arguments, work, Path(fresh))
+        if not done.returncode:
+            shutil.rmtree(own, ignore_errors=True)
     if done.returncode:
         lines = done.stderr.splitlines() or [f"the compiler ended with code {done.returncode}"]
         errors = [line for line in lines if "error:" in line] or lines
         raise ToolchainError("\n".join(["the C program was not built:", *errors[:5]]))
 
 
-def _run(arguments: Sequence[str], work: str) -> subprocess.CompletedProcess[str]:
-    zig_cache = str(cache_dir() / "zig")
+def _run(arguments: Sequence[str], work: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    zig_cache = str(cache)
     return subprocess.run(
         [sys.executable, "-m", "ziglang", "cc", *arguments],
         cwd=work,
