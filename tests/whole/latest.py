@@ -108,6 +108,7 @@ def run(name: str) -> list[Part]:
         "OMP_NUM_THREADS": "1",
         "TQDM_DISABLE": "1",
         "TINYML_RESULTS": str(FOLDER / "results"),
+        "PYTHONPATH": str(ROOT / "tests" / "guard"),
         "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}",
     }
     command = [str(PYTHON), "-m", "pytest", f"--junitxml={report}", *RUNS[name]]
