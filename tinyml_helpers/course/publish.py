@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinyml_helpers.course import front, scoreboard, wording
 from tinyml_helpers.datasets import read_file, write_manifest
+from tinyml_helpers.places import write_atomically
 
 _ROOT = Path(__file__).parents[2]
 _BEGIN = "<!-- scoreboard: written by `make outputs` -->\n"
@@ -95,11 +96,11 @@ def publish(fresh: scoreboard.Scoreboard) -> None:
     records = sorted([*kept, *fresh.records], key=lambda record: record.lesson)
     reference_path().parent.mkdir(exist_ok=True)
     text = json.dumps([asdict(record) for record in records], indent=2) + "\n"
-    scoreboard.write_atomically(reference_path(), text)
-    scoreboard.write_atomically(reference_path().parent / "front.png", front.picture())
+    write_atomically(reference_path(), text)
+    write_atomically(reference_path().parent / "front.png", front.picture())
     write_manifest()
     readme = _ROOT / "README.md"
-    scoreboard.write_atomically(readme, with_table(readme.read_text("utf-8"), reference()))
+    write_atomically(readme, with_table(readme.read_text("utf-8"), reference()))
 
 
 def with_table(readme: str, board: scoreboard.Scoreboard) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from tinyml_helpers.course import scoreboard
 from tinyml_helpers.course.syllabus import TITLES, Lesson, read_notebook
 from tinyml_helpers.places import build_folder as build_folder
-from tinyml_helpers.places import sweep
+from tinyml_helpers.places import sweep, write_atomically
 
 CELL_SECONDS = 3600
 """Longest time for one cell, also in the full profile: a kernel that hangs must not hold the course."""
@@ -112,7 +112,7 @@ def write_page(notebook: Path, page: Path) -> None:
     body, _ = exporter.from_notebook_node(without_widgets(read_notebook(notebook)))
     # What scrolls must be reached by keyboard; rich's tables scroll.
     body = body.replace('.ipynb"', '.html"').replace('<pre style="', '<pre tabindex="0" style="')
-    scoreboard.write_atomically(page, body)
+    write_atomically(page, body)
 
 
 def without_widgets(notebook: Any) -> Any:
@@ -141,9 +141,9 @@ def write_index(lessons: list[Lesson], board: scoreboard.Scoreboard, folder: Pat
     page = environment.get_template("index.html.j2").render(
         titles=TITLES, built=built, board=board.records
     )
-    scoreboard.write_atomically(folder / "index.html", page)
+    write_atomically(folder / "index.html", page)
     records = json.dumps([asdict(record) for record in board.records], indent=2)
-    scoreboard.write_atomically(folder / "scoreboard.json", records + "\n")
+    write_atomically(folder / "scoreboard.json", records + "\n")
     return folder / "index.html"
 
 
@@ -175,4 +175,4 @@ def refresh_outputs(lesson: Lesson) -> None:
     for cell in without_widgets(notebook).cells:
         cell.metadata.pop("execution", None)
     notebook.metadata["language_info"] = {"name": "python"}
-    scoreboard.write_atomically(lesson.path, nbformat.writes(notebook) + "\n")
+    write_atomically(lesson.path, nbformat.writes(notebook) + "\n")

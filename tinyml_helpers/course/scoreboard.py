@@ -11,8 +11,6 @@ from pathlib import Path
 from tinyml_helpers.places import alone, build_folder, given, write_atomically
 from tinyml_helpers.tables import html_table, text_table
 
-__all__ = ["Record", "Scoreboard", "collect", "record", "results_folder", "write_atomically"]
-
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _HEADER = ("lesson", "measured", "value", "unit")
 _NAMES = (0, 1, 3)  # columns set to the left

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from tinyml_helpers.course import syllabus
+from tinyml_helpers.places import write_atomically
 
 
 def lessons_folder() -> Path:
@@ -40,8 +40,6 @@ def hand_out(source: Path, home: Path) -> list[Path]:
     for path in sorted(source.iterdir()):
         copy = target / path.name
         if path.is_file() and not copy.exists():
-            partial = copy.with_name(f".{copy.name}.{os.getpid()}.partial")
-            shutil.copyfile(path, partial)
-            partial.replace(copy)
+            write_atomically(copy, path.read_bytes())
             new.append(copy)
     return new
