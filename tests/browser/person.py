@@ -22,7 +22,10 @@ def menu(page, *names):
 
 def run_all(page):
     """Run all cells by the menu and wait until the kernel has nothing left to do."""
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=PATIENCE_MS)
+    # The notebook's own indicator says idle before there is a kernel, and whoever runs a cell then is
+    # asked for one; the line at the foot of the window does not.
+    ready = page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle")
+    ready.wait_for(timeout=PATIENCE_MS)
     menu(page, "Run", "Run All Cells")
     page.wait_for_function(
         """() => {
