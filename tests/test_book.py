@@ -96,10 +96,10 @@ PLAIN = {
     "Shift + Enter", "Exercises", "reliability", "cost", "scale", "Time and energy", "Memory",
     "Device or cloud", "prepare", "permanent", "Random", "At once", "Gradually", "adds", "in pairs",
     "Many", "won", "lost", "hurt", "reference", "your", "basic", "extended", "all", "Your own program",
-    "first road", "second road", "voices", "engine", "people", "averages", "forward elevation",
-    "abduction", "leads", "level", "swing", "not", "adapt", "holds the swings", "your own machine",
-    "V1", "V2", "V3", "Depth", "Infrared", "Movement", "beats", "Zeros", "Once-for-all", "MCUNet",
-    "MicroNets", "MicroNAS", "μNAS",
+    "first road", "second road", "voices", "engine", "new engine", "people", "averages",
+    "forward elevation", "abduction", "leads", "level", "swing", "not", "adapt", "holds the swings",
+    "your own machine", "V1", "V2", "V3", "Depth", "Infrared", "Movement", "beats", "Zeros",
+    "Once-for-all", "MCUNet", "MicroNets", "MicroNAS", "μNAS",
 }  # fmt: skip
 
 

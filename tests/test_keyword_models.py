@@ -87,6 +87,7 @@ def test_the_recipes_and_figures_are_stored_beside_the_networks():
         for part in ("voices", "engine"):
             # A thousand clips: one in either direction is a tenth of a point, or more in a small class.
             assert abs(entry[part]["float_percent"] - entry[part]["int8_percent"]) <= 1.0
+        assert not entry["new engine"]["met_in_training"]
         people = entry["people"]
         confusion = np.array(people["confusion"])
         assert confusion.sum() == people["clips"]

@@ -37,16 +37,17 @@ def test_the_corpus_has_every_class_in_every_part(corpus):
     assert corpus.classes == KEYWORD_CLASSES
     assert corpus.clips.dtype == np.int16
     assert corpus.clips.shape == (len(corpus), RATE)
-    for part in ("train", "voices", "engine"):
+    for part in ("train", "voices", "engine", "new engine"):
         assert set(corpus.part(part).labels.tolist()) == set(range(12))
 
 
 def test_no_voice_and_no_engine_is_on_both_sides_of_the_split(corpus):
     spoken = corpus.take(corpus.engines != "formulas")
-    train, voices, engine = (spoken.part(name) for name in ("train", "voices", "engine"))
+    train, voices, engine, new = map(spoken.part, ("train", "voices", "engine", "new engine"))
     assert not set(train.voices) & set(voices.voices)
     assert set(voices.engines) <= set(train.engines)
     assert not set(engine.engines) & set(train.engines)
+    assert not set(new.engines) & {*train.engines, *engine.engines}
     # A blend of Kokoro is two styles: neither may be known from the other side.
     kokoro = [
         {s for v in p.voices[p.engines == "kokoro"] for s in v.split("*")} for p in (train, voices)

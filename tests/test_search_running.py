@@ -109,7 +109,7 @@ def test_one_worker_and_two_find_the_same(task, tmp_path):
     assert [one.settings for one in found[0]] == SETTINGS  # in the order asked for
 
 
-def test_what_is_done_is_not_done_again(task, tmp_path):
+def test_what_is_done_is_not_done_again(task, tmp_path, capfd):
     store = tmp_path / "new" / "trials.jsonl"
     first = search.run(task, SETTINGS[:2], store, workers=1, cores=CORE, each=quick())
 
@@ -117,6 +117,7 @@ def test_what_is_done_is_not_done_again(task, tmp_path):
         raise RuntimeError(str(settings))
 
     assert search.run(task, SETTINGS[:2] * 2, store, workers=1, cores=CORE, each=broken) == first
+    assert capfd.readouterr().err.count("2/2") == 1  # no bar for nothing
     with pytest.raises(RuntimeError, match=r"width 0\.75"):
         search.run(task, SETTINGS, store, workers=1, cores=CORE, each=broken)
 

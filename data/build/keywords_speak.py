@@ -1,6 +1,6 @@
 """First step of the keyword corpus: let the text-to-speech engines speak.
 
-    python data/build/keywords_speak.py --engines FOLDER --work FOLDER [espeak kokoro joe flite festival]
+    python data/build/keywords_speak.py --engines FOLDER --work FOLDER [espeak kokoro joe ...]
 
 `--engines` holds the unpacked packages that keyword_voices.py names. Into `--work` goes a file per
 engine: <engine>.npz, all clips one after the other. One core needs 10 minutes, nearly all of it for

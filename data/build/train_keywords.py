@@ -4,6 +4,7 @@
 
 Without real speech: `start` is trained on the part "train" alone, so that its figures on "voices" and
 "engine" are those of a network that has met neither; `synthetic` goes on from it, on "engine" too.
+"new engine" is kept from all of them: it is measured when a network is finished, and chooses nothing.
 From a network that has heard people: `product` and `small` begin as kws-teacher.safetensors, lose four
 channels at a time of every layer, learn after each cut what the teacher says of altered synthetic clips,
 then in noise, then with fake quantizers. The unknown class's logit is set on "voices".
@@ -27,6 +28,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from tinyml_helpers import datasets
 from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.models import keywords
 from tinyml_helpers.signals import augment
@@ -96,6 +98,13 @@ def from_teacher(data: Any, name: str, cut: dict[int, nn.Sequential]) -> nn.Sequ
     return with_quantizers(model, data, weights, noisy)
 
 
+def new_engine() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return network inputs and labels of the engine that no network learns from."""
+    clips = datasets.load_keywords(seed=1).part("new engine")
+    raw = augment.raw_features(clips.clips)
+    return augment.network_input(raw), torch.from_numpy(clips.labels)
+
+
 def recipe(name: str) -> dict[str, Any]:
     """Return what the network was trained with, for the record."""
     common = {
@@ -147,8 +156,8 @@ def store(name: str, model: nn.Sequential, data: Any, seconds: float) -> None:
         "recipe": recipe(name),
         "training_cpu_seconds": round(seconds),
     }
-    for part in ("voices", "engine"):
-        inputs, labels = data.inputs(part)
+    parts = {part: data.inputs(part) for part in ("voices", "engine")}
+    for part, (inputs, labels) in (parts | {"new engine": new_engine()}).items():
         entry[part] = {
             "float_percent": training.percent(model, inputs, labels),
             "int8_percent": training.balanced(export.answers(content, inputs), labels.numpy()),

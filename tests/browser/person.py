@@ -21,7 +21,7 @@ def menu(page, *names):
 
 
 def run_all(page):
-    """Run all cells by the menu and wait until the kernel has nothing left to do."""
+    """Run all cells by the menu and wait until the kernel has nothing left to do, or a cell fails."""
     # The notebook's own indicator says idle before there is a kernel, and whoever runs a cell then is
     # asked for one; the line at the foot of the window does not.
     ready = page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle")
@@ -33,7 +33,8 @@ def run_all(page):
                 // A folded cell has an empty prompt in its place.
                 ".jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)"
             )];
-            return prompts.length && prompts.every((one) => /\\d/.test(one.textContent));
+            const failed = document.querySelector('[data-mime-type="application/vnd.jupyter.error"]');
+            return failed || (prompts.length && prompts.every((one) => /\\d/.test(one.textContent)));
         }""",
         timeout=PATIENCE_MS,
     )

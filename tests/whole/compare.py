@@ -74,11 +74,12 @@ def _checked(notebook: Any) -> list[list[str]]:
 
 
 def _texts(cell: Any) -> list[str]:
-    """Return what a cell printed and showed as text; its standard error apart."""
+    """Return what a cell printed and showed as text; its standard error and progress bars apart."""
     shown = []
     for output in cell["outputs"]:
-        if output.get("name") != "stderr":
-            text = output.get("text") or output.get("data", {}).get("text/plain", "")
+        data = output.get("data", {})
+        if output.get("name") != "stderr" and "application/vnd.jupyter.widget-view+json" not in data:
+            text = output.get("text") or data.get("text/plain", "")
             shown.append(_sanitized("".join(text)))
     # A stream may arrive in one piece or in several.
     return ["".join(shown)]

@@ -48,6 +48,7 @@ WORDS = {
     "mcu.unstructured_pruning.speedup": "`small`, three weights in four zero: the same",
     "kws.accuracy_voices_percent": "12 classes of keywords, synthetic voices held out",
     "kws.accuracy_engine_percent": "the same, an engine never heard",
+    "kws.accuracy_new_engine_percent": "the same, another engine never heard",
     "kws.synthetic_only.accuracy_people_percent": "real people, by a network that met none",
     "kws.accuracy_people_percent": "real people, by a descendant of a network that may have met them",
     "kws.model_bytes": "the same as an int8 .tflite file",

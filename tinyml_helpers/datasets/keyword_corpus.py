@@ -1,4 +1,4 @@
-"""The keyword corpus that ships: words that five text-to-speech engines speak, as Ogg Opus."""
+"""The keyword corpus that ships: words that six text-to-speech engines speak, as Ogg Opus."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILE = "keywords.npz"
 # Silence between two clips of a file, as data/build/keywords_pack.py left it.
 GAP = RATE_HZ // 50
 # Backgrounds in each part of the split, beside so many clips of a command.
-SILENCES = {"train": 400, "voices": 60, "engine": 60}
+SILENCES = {"train": 400, "voices": 60, "engine": 60, "new engine": 60}
 
 
 def load(vocabulary: str, per_class: int | None, seed: int) -> Keywords:

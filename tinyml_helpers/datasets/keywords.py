@@ -122,7 +122,8 @@ def load_keywords(
 
     Args:
         source: "bundled" for the synthetic corpus that ships, split into "train", "voices" (voices
-            not in "train") and "engine" (an engine not in "train"); "speech_commands" for 105,829
+            not in "train"), "engine" (an engine not in "train") and "new engine" (one on which no
+            network of the course was trained, and nothing chosen); "speech_commands" for 105,829
             words of real people (2.3 GB, fetched once, verified, resumed where it broke off), split
             as its authors do; or a folder with a folder of WAV, FLAC or Ogg files for each word.
         vocabulary: of "bundled": "commands"; "digits"; "wake words"; or "other words", on which none of

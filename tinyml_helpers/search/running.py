@@ -51,9 +51,11 @@ def run(
     wanted = {trial.key_of(task, one): one for one in settings}
     known = {one.key: one for one in records.read(store).trials if set(cores) <= set(one.cores)}
     missing = [one for key, one in wanted.items() if key not in known]
+    if not missing:
+        return [known[key] for key in wanted]
     # Without this a worker would be handed several trials at a time, to be lost or waited for together.
     parallel = Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
-    done = parallel(delayed(each)(task, one, cores) for one in missing) if missing else ()
+    done = parallel(delayed(each)(task, one, cores) for one in missing)
     with tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="trial") as bar:
         for finished in done:
             records.append(store, finished)
