@@ -36,6 +36,7 @@ _NAMES = (
     "mcu.speedup_over_cmsis_nn",
     "mcu.unstructured_pruning.speedup",
     "kws.accuracy_voices_percent",
+    "kws.accuracy_engine_percent",
     "kws.synthetic_only.accuracy_people_percent",
     "kws.accuracy_people_percent",
     "kws.model_bytes",
