@@ -90,9 +90,15 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register both steps."""
     app.add_config_value("glossary_terms", None, "")
     app.connect("config-inited", _read_glossary)
+    app.connect("env-updated", _write_again)
     app.add_transform(LinkTerms)
     app.add_post_transform(ExplainTerms)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _write_again(_app: Sphinx, env: Any) -> list[str]:
+    # Sphinx forgets the index entries of pages that it does not write: the search would miss all terms.
+    return [name for name in ("glossary",) if name in env.found_docs]
 
 
 def _read_glossary(_: Sphinx, config: Any) -> None:

@@ -9,6 +9,10 @@ def violations(page, part=None, ignore=()):
     Returns:
         "rule: count x what is wrong: the first element's HTML", one for each rule.
     """
+    # A colour half-way between two themes is nobody's to read.
+    page.wait_for_function(
+        "!document.getAnimations().some((a) => a instanceof CSSTransition && a.playState === 'running')"
+    )
     found = (
         Axe().run(page, context=part, options={"resultTypes": ["violations"], "preload": False}).response
     )
