@@ -110,7 +110,9 @@ while "--editable" in sys.argv and (root / "stop").exists():
     time.sleep(0.01)
 """
 CREATE = """
-import pathlib, runpy, sys, time, venv
+import pathlib, runpy, signal, sys, time, venv
+# Whoever runs the tests in the background of a script has SIGINT ignored, and so would we.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 root = pathlib.Path({root!r})
 def create(folder, with_pip, clear):
     import shutil
