@@ -182,6 +182,21 @@ def test_only_what_is_needed_runs():
     assert run_of(before, "check.zero_point(d)") == ["from a import c as d"]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "f([x + a for x in b])",
+        "f({x + a for x in b})",
+        "f({x: a for x in b})",
+        "f(lambda n: [x for y in n for x in y if a in b])",
+        "def g():\n    return {x: [a for y in x] for x in b}\nf(g)",
+    ],
+)
+def test_names_of_a_comprehension_are_its_own(answer):
+    before = ["x = y = 1", "a = 2", "b = [3]"]
+    assert run_of(before, answer) == ["a = 2", "b = [3]"]
+
+
 def test_changes_in_place_and_the_latest_definition_count():
     before = [
         "a = 1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import symtable
 from collections.abc import Iterator, Sequence
 
@@ -65,7 +66,8 @@ def _statements(cells: Sequence[str]) -> Iterator[ast.stmt]:
 
 def _reads(statement: ast.stmt) -> set[str]:
     """Names of the module that a statement looks up, at once or in the functions that it makes."""
-    whole = symtable.symtable(ast.unparse(statement), "", "exec")
+    alike = _Generators().visit(copy.deepcopy(statement))
+    whole = symtable.symtable(ast.unparse(alike), "", "exec")
     names, tables = set(), [whole]
     while tables:
         table = tables.pop()
@@ -78,6 +80,20 @@ def _reads(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
         names.add(statement.target.id)
     return names
+
+
+class _Generators(ast.NodeTransformer):
+    """Makes comprehensions generators: since Python 3.12 only those have a table of their own names."""
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        pair = ast.Tuple([node.key, node.value], ast.Load())
+        return self.generic_visit(ast.GeneratorExp(pair, node.generators))
 
 
 def _makes(statement: ast.stmt) -> set[str]:
