@@ -1,3 +1,4 @@
+import sys
 import warnings
 
 import pytest
@@ -23,6 +24,31 @@ def test_another_failure_of_torchvision_is_told(monkeypatch):
     monkeypatch.setattr(compat.importlib, "import_module", fail)
     with pytest.raises(ImportError, match="something else"):
         compat.import_torchvision()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_triton_is_never_loaded_after_tensorflow(monkeypatch, tmp_path, before):
+    (tmp_path / "triton.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    loaded = []
+
+    def quietly(name):
+        loaded.append(sys.modules.get("triton"))
+        raise ImportError(name)
+
+    monkeypatch.setattr(compat, "_import_quietly", quietly)
+    if not before:
+        monkeypatch.setitem(sys.modules, "tensorflow", object())
+    with pytest.raises(ImportError, match="tensorflow"):
+        compat.import_tensorflow()
+    assert (loaded[0] is not None) == before
+    if not before:
+        with pytest.raises(ImportError):
+            import triton  # noqa: F401
+    sys.modules.pop("triton", None)
 
 
 def test_only_the_named_warnings_are_hidden():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
@@ -75,6 +76,7 @@ def import_tensorflow() -> ModuleType:
     """
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "tensorflow"
+    _settle_triton()
     tensorflow = _import_quietly("tensorflow")
     keras = importlib.import_module("keras")
     if keras.config.backend() != "tensorflow":
@@ -88,6 +90,20 @@ def import_tensorflow() -> ModuleType:
     # Asks for what a representative dataset gives since TensorFlow 2.
     warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
     return tensorflow
+
+
+def _settle_triton() -> None:
+    """Keep Triton from crashing Python, which it does when it is loaded after TensorFlow.
+
+    It comes with PyTorch's builds for GPUs, and an export loads it. Before TensorFlow it does no harm.
+    """
+    if "triton" in sys.modules:
+        return
+    if "tensorflow" in sys.modules:
+        sys.modules["triton"] = None  # type: ignore[assignment]  # PyTorch does without it
+        return
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton")
 
 
 def import_litert_torch() -> ModuleType:
