@@ -86,25 +86,19 @@ def part(name: str, cases: list[ElementTree.Element]) -> Part:
     return Part(name, len(cases) - len(failures), line.strip()[:160], len(failures))
 
 
-def resolve(pip: list[str]) -> Path:
-    """Write the newest set of packages that fit together; pip itself may search for it for hours."""
-    file = FOLDER / "newest.txt"
-    subprocess.run([*pip, "install", "--quiet", "uv"], check=True)
-    extras = [word for name in EXTRAS.split(",") for word in ("--extra", name)]
-    command = [str(PYTHON), "-m", "uv", "pip", "compile", "--quiet", "pyproject.toml", *extras]
-    if subprocess.run([*command, "--output-file", str(file), "--no-header"], cwd=ROOT).returncode:
-        sys.exit("No set of packages fits the ranges of pyproject.toml: read uv's words above.")
-    return file
-
-
 def install(exact: bool) -> dict[str, str]:
     """Make the environment anew; return name -> version of what it holds."""
     venv.create(FOLDER / "venv", with_pip=True, clear=True)
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
-    chosen = ROOT / "requirements.lock" if exact else resolve(pip)
+    command = [*pip, "install", "--quiet", "-r", "requirements.lock"]
+    if not exact:
+        # pip itself may search for hours for the newest set that fits together.
+        subprocess.run([*pip, "install", "--quiet", "uv"], check=True)
+        uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON)]
+        command = [*uv, "--upgrade", f".[{EXTRAS}]"]
     print("Installing: a few minutes.", flush=True)
-    if subprocess.run([*pip, "install", "--quiet", "-r", str(chosen)], cwd=ROOT).returncode:
-        sys.exit("The packages could not be installed: check the network, or read pip's words above.")
+    if subprocess.run(command, cwd=ROOT).returncode:
+        sys.exit("The packages could not be installed: check the network, or read the words above.")
     subprocess.run([*pip, "uninstall", "--quiet", "--yes", "tinyml-helpers"], cwd=ROOT, check=True)
     subprocess.run([*pip, "install", "--quiet", "--no-deps", "--editable", "."], cwd=ROOT, check=True)
     listed = subprocess.run([*pip, "list", "--format=json"], capture_output=True, text=True, check=True)
