@@ -29,6 +29,9 @@ RUNS = {
     "notebooks": ("-n", "2", "--dist", "loadfile", *NBVAL, "notebooks"),
 }
 
+# It wants the packages of the lock, and says so.
+DOCTOR = "tests/test_runner.py::test_the_doctor_finds_this_machine_ready"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -105,7 +108,7 @@ def install(exact: bool) -> dict[str, str]:
     return {canonical(one["name"]): one["version"] for one in json.loads(listed.stdout)}
 
 
-def run(name: str) -> list[Part]:
+def run(name: str, exact: bool) -> list[Part]:
     """Run one set of tests; return its parts."""
     report = FOLDER / f"{name}.xml"
     report.unlink(missing_ok=True)
@@ -117,6 +120,7 @@ def run(name: str) -> list[Part]:
         "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}",
     }
     command = [str(PYTHON), "-m", "pytest", f"--junitxml={report}", *RUNS[name]]
+    command += [] if exact else ["--deselect", DOCTOR]
     subprocess.run(command, cwd=ROOT, env=environment)
     if not report.exists():
         return [Part(name, 0, "pytest itself did not run to its end", 1)]
@@ -148,7 +152,7 @@ def main() -> None:
         now = {canonical(one["name"]): one["version"] for one in json.loads(listed)}
     else:
         now = install(chosen.locked)
-    found = [one for name in RUNS if chosen.only in (None, name) for one in run(name)]
+    found = [one for name in RUNS if chosen.only in (None, name) for one in run(name, chosen.locked)]
     text = write(moved(locked(), now), found)
     (FOLDER / "report.md").write_text(text, "utf-8")
     print(text)
