@@ -85,14 +85,16 @@ def _reads(statement: ast.stmt) -> set[str]:
 class _Generators(ast.NodeTransformer):
     """Makes comprehensions generators: since Python 3.12 only those have a table of their own names."""
 
-    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.AST:
-        """Keep what it makes and from what."""
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        """Keep what it makes, and from what."""
         return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
 
-    visit_SetComp = visit_ListComp
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        """As with a list."""
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
 
     def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
-        """Keep keys and values as pairs."""
+        """As with a list, of pairs."""
         pair = ast.Tuple([node.key, node.value], ast.Load())
         return self.generic_visit(ast.GeneratorExp(pair, node.generators))
 
