@@ -110,12 +110,13 @@ while "--editable" in sys.argv and (root / "stop").exists():
     time.sleep(0.01)
 """
 CREATE = """
-import pathlib, runpy, signal, sys, time, venv
+import pathlib, runpy, shutil, signal, sys, time, types, venv
 # Whoever runs the tests in the background of a script has SIGINT ignored, and so would we.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 root = pathlib.Path({root!r})
+# What these stubs need is there, however full the disk is.
+shutil.disk_usage = lambda path: types.SimpleNamespace(free=10**12)
 def create(folder, with_pip, clear):
-    import shutil
     if clear:
         shutil.rmtree(folder, ignore_errors=True)
     if (folder / "lib").exists():
