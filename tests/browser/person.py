@@ -1,9 +1,10 @@
 """JupyterLab as a person uses it: menus, keys, waiting until it is done."""
 
 import json
+import re
 import urllib.request
 
-PATIENCE_MS = 600_000  # for a slow machine that does something else beside
+PATIENCE_MS = 300_000  # for a slow machine that does something else beside
 
 
 def open_lab(page, lab, path=""):
@@ -27,6 +28,12 @@ def run_all(page):
     ready = page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle")
     ready.wait_for(timeout=PATIENCE_MS)
     menu(page, "Run", "Run All Cells")
+    # Where the kernel was not attached yet all the same, JupyterLab asks which: take its proposal.
+    started = page.locator(".jp-CodeCell .jp-InputPrompt", has_text=re.compile(r"[*\d]")).first
+    asked = page.locator(".jp-Dialog .jp-mod-accept")
+    started.or_(asked).first.wait_for(state="attached", timeout=PATIENCE_MS)
+    if asked.is_visible():
+        asked.click()
     page.wait_for_function(
         """() => {
             const prompts = [...document.querySelectorAll(
