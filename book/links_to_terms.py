@@ -98,7 +98,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 def _write_again(_app: Sphinx, env: Any) -> list[str]:
     # Sphinx forgets the index entries of pages that it does not write: the search would miss all terms.
-    return [name for name in ("glossary",) if name in env.found_docs]
+    return sorted({"glossary"} & env.found_docs)
 
 
 def _read_glossary(_: Sphinx, config: Any) -> None:

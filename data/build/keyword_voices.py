@@ -11,7 +11,7 @@ import ctypes
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,24 +179,46 @@ def joe(folder: Path, counts: dict[str, int], rng: Rng) -> Iterator[Clip]:
             yield Clip("joe", "joe", word, at_rate(model.run(None, feed)[0].reshape(-1), 22_050))
 
 
+# Stands in a command for the file to write.
+OUT = "OUT"
 FLITE_PITCH_HZ = {"kal16": 105, "kal": 105, "awb": 120, "rms": 100, "slt": 180}
 
 
-def flite(_folder: Path, counts: dict[str, int], rng: Rng) -> Iterator[Clip]:
-    """Speak by the five voices in flite in turn."""
+def _by_program(
+    engine: str, voices: Sequence[str], counts: dict[str, int], command: Callable[[str, str], list[str]]
+) -> Iterator[Clip]:
+    """Let a program write each clip to a file, its voices in turn; `command` takes voice and word."""
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "word.wav"
         for word, count in counts.items():
             for turn in range(count):
-                voice = list(FLITE_PITCH_HZ)[turn % 5]
-                pitch = FLITE_PITCH_HZ[voice] * rng.uniform(0.8, 1.25)
-                settings = (
-                    f"duration_stretch={rng.uniform(0.75, 1.35):.3f}",
-                    f"int_f0_target_mean={pitch:.1f}",
-                )
-                command = ["flite", "-voice", voice, *(a for s in settings for a in ("--setf", s))]
-                subprocess.run([*command, "-t", word, "-o", file], check=True)
-                yield Clip("flite", voice, word, at_rate(*soundfile.read(file, dtype="float32")))
+                voice = voices[turn % len(voices)]
+                words = [str(file) if part == OUT else part for part in command(voice, word)]
+                subprocess.run(words, check=True)
+                yield Clip(engine, voice, word, at_rate(*soundfile.read(file, dtype="float32")))
+
+
+def flite(_folder: Path, counts: dict[str, int], rng: Rng) -> Iterator[Clip]:
+    """Speak by the five voices in flite in turn."""
+
+    def command(voice: str, word: str) -> list[str]:
+        pitch = FLITE_PITCH_HZ[voice] * rng.uniform(0.8, 1.25)
+        stretch = f"duration_stretch={rng.uniform(0.75, 1.35):.3f}"
+        settings = ["--setf", stretch, "--setf", f"int_f0_target_mean={pitch:.1f}"]
+        return ["flite", "-voice", voice, *settings, "-t", word, "-o", OUT]
+
+    return _by_program("flite", list(FLITE_PITCH_HZ), counts, command)
+
+
+def pico(_folder: Path, counts: dict[str, int], rng: Rng) -> Iterator[Clip]:
+    """Speak by SVOX Pico's American and British voice in turn, at different pitches and speeds."""
+
+    def command(voice: str, word: str) -> list[str]:
+        pitch, speed = rng.integers(75, 135), rng.integers(70, 135)
+        text = f"<pitch level='{pitch}'><speed level='{speed}'>{word}</speed></pitch>"
+        return ["pico2wave", "-l", voice, "-w", OUT, text]
+
+    return _by_program("pico", ("en-US", "en-GB"), counts, command)
 
 
 FESTIVAL = {
@@ -225,19 +247,6 @@ def festival(_folder: Path, counts: dict[str, int], rng: Rng) -> Iterator[Clip]:
             subprocess.run(["festival", "-b", script], check=True, capture_output=True)
             for word, file in plan:
                 yield Clip("festival", voice, word, at_rate(*soundfile.read(file, dtype="float32")))
-
-
-def pico(_folder: Path, counts: dict[str, int], rng: Rng) -> Iterator[Clip]:
-    """Speak by SVOX Pico's American and British voice in turn, at different pitches and speeds."""
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / "word.wav"
-        for word, count in counts.items():
-            for turn in range(count):
-                voice = ("en-US", "en-GB")[turn % 2]
-                pitch, speed = rng.integers(75, 135), rng.integers(70, 135)
-                text = f"<pitch level='{pitch}'><speed level='{speed}'>{word}</speed></pitch>"
-                subprocess.run(["pico2wave", "-l", voice, "-w", file, text], check=True)
-                yield Clip("pico", voice, word, at_rate(*soundfile.read(file, dtype="float32")))
 
 
 ENGINES: dict[str, Callable[[Path, dict[str, int], Rng], Iterator[Clip]]] = {
