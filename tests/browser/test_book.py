@@ -8,6 +8,7 @@ BOOK = ROOT / "build" / "book"
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PAGES = ("index", f"notebooks/{LESSONS[0]}", f"notebooks/{LESSONS[2]}", "glossary")
 PHONE = {"width": 390, "height": 844}
+SMALL_LAPTOP = {"width": 1280, "height": 800}
 
 pytestmark = pytest.mark.skipif(
     not (BOOK / "index.html").exists(), reason="no book in build/book: run `make book` first"
@@ -47,6 +48,16 @@ def test_every_picture_of_a_lesson_has_a_text(name, page):
         picture.scroll_into_view_if_needed()
         assert len(picture.get_attribute("alt")) >= 12
     page.wait_for_function("[...document.querySelectorAll('article img')].every(p => p.naturalWidth)")
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_line_of_code_is_not_cut_on_a_small_laptop(lesson, page):
+    page.set_viewport_size(SMALL_LAPTOP)
+    page.goto(address(f"notebooks/{lesson}"))
+    cells = page.locator("div.cell_input pre")
+    assert cells.count() >= 3
+    wide = "pre => pre.scrollWidth > pre.clientWidth + 1 && pre.textContent"
+    assert not [cut for cell in cells.all() if (cut := cell.evaluate(wide))]
 
 
 def test_the_start_page_leads_through_the_lessons_and_back(page, watch):
