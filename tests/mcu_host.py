@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from tflite_maker import random_network
+from tflite_maker import framed_network, random_network
 
 from tinyml_helpers.mcu import codegen, graph, toolchain
 
@@ -97,6 +97,7 @@ def check(contents, dsp, *flags):
 def main(first, count):
     """As a process of its own: the undefined-behaviour sanitizer ends it at the first finding."""
     contents = {seed: random_network(seed) for seed in range(first, first + count)}
+    contents |= {count + seed: framed_network(seed) for seed in contents}
     for dsp in (True, False):
         compared, wrong = check(contents, dsp, *SANITIZE)
         print(compared, "bytes", len(wrong), "wrong")

@@ -77,6 +77,7 @@ OPTIONS = {
     "QUANTIZE": "QuantizeOptions",
     "DEQUANTIZE": "DequantizeOptions",
     "PAD": "PadOptions",
+    "PADV2": "PadV2Options",
     "EXPAND_DIMS": "ExpandDimsOptions",
 }
 
@@ -94,6 +95,7 @@ class Network(Maker):
         )
         self.last = self.input = self.image(shape)
         self.images = [self.last]
+        self.framed = False
 
     def image(self, shape, scale=None, zero_point=None):
         scale = float(np.exp(self.rng.uniform(-6, 1))) if scale is None else scale
@@ -114,7 +116,7 @@ class Network(Maker):
 
     def window(self, multiple=True):
         shape = self.of(self.last)[0]
-        padding = int(self.rng.integers(2))
+        padding = int(self.rng.random() < 0.9 if self.framed else self.rng.integers(2))
         dilation = [1, 1]
         kernel = [int(self.rng.choice([1, 2, 3, 3, 5])) for _ in range(2)]
         stride = [int(self.rng.choice([1, 1, 2, 3])) for _ in range(2)]
@@ -271,6 +273,22 @@ class Network(Maker):
         out = [int(n + m.sum()) for n, m in zip(shape, margins, strict=True)]
         return self.operator("PAD", [self.last, tensor], self.image(out, scale, zero))
 
+    def frame(self):
+        """A PAD as exporters write it: around an image, mostly of zero points."""
+        shape, scale, zero = self.of(self.last)
+        margins = self.rng.choice([0, 1, 1, 2], (4, 2))
+        margins[[0, 3]] = 0
+        if self.rng.random() < 0.1:
+            margins[3] = self.rng.integers(0, 2, 2)
+        inputs = [self.last, self.tensor((4, 2), dtype="int32", data=margins)]
+        second = self.rng.random() < 0.4
+        if second:
+            value = zero if self.rng.random() < 0.7 else int(self.rng.integers(-128, 128))
+            inputs.append(self.tensor((1,), scale, zero, data=[value]))
+        self.framed = True
+        out = [int(n + m.sum()) for n, m in zip(shape, margins, strict=True)]
+        return self.operator("PADV2" if second else "PAD", inputs, self.image(out, scale, zero))
+
     def concatenation(self):
         shape, scale, zero = self.of(self.last)
         axis = int(self.rng.integers(1, 4))
@@ -374,3 +392,20 @@ def random_network(seed):
         net.step(str(rng.choice(STEPS)))
     extra = [int(i) for i in net.images[1:-1] if rng.random() < 0.15]
     return net.content([net.input], [net.last, *extra])
+
+
+def framed_network(seed):
+    """A PAD and one or two operators that read it, mostly convolutions, as bytes."""
+    rng = np.random.default_rng(seed)
+    net, outputs = Network(rng), []
+    if rng.random() < 0.5:
+        net.step(str(rng.choice(["conv", "lookup"])))
+    net.step("frame")
+    padded = net.last
+    for _ in range(int(rng.choice([1, 1, 1, 2]))):
+        net.last = padded
+        net.step(str(rng.choice(["conv", "conv", "depthwise", "depthwise", "pool"])))
+        outputs.append(net.last)
+    if rng.random() < 0.05:
+        outputs.append(padded)
+    return net.content([net.input], outputs)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyml_helpers.mcu.arena import ALIGN_BYTES, Arena, plan
 from tinyml_helpers.mcu.graph import Graph, Tensor
-from tinyml_helpers.mcu.lowering import Layer, UnsupportedError, lower
+from tinyml_helpers.mcu.lowering import Layer, UnsupportedError, fold_padding, lower
 from tinyml_helpers.mcu.lowering.base import Constant, array
 
 _COLUMNS = 100
@@ -63,13 +63,14 @@ class Program:
         return sum(c.size_bytes for layer in self.layers for c in layer.constants)
 
 
-def generate(graph: Graph, name: str = "model", *, dsp: bool = True) -> Program:
+def generate(graph: Graph, name: str = "model", *, dsp: bool = True, folded: bool = True) -> Program:
     """Write a network as C.
 
     Args:
         graph: the network.
         name: prefix of the public names, a C identifier.
         dsp: whether the core has DSP instructions.
+        folded: make each PAD part of the convolution behind it, where that is possible.
 
     Returns:
         The program's files: `<name>.c`, `<name>.h` and the kernels.
@@ -80,6 +81,7 @@ def generate(graph: Graph, name: str = "model", *, dsp: bool = True) -> Program:
     """
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
+    graph = fold_padding(graph) if folded else graph
     layers = lower(graph, dsp=dsp)
     _check_ends(graph, layers)
     arena = plan(graph, layers)

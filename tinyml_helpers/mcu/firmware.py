@@ -199,6 +199,7 @@ def build(
     name: str = "model",
     optimize: str = "-O2",
     float_io: bool = False,
+    folded: bool = True,
     chain: Chain | None = None,
 ) -> Firmware:
     """Compile an int8 .tflite for a microcontroller.
@@ -210,6 +211,8 @@ def build(
         optimize: the compiler's flag, "-O2" or "-Os".
         float_io: keep QUANTIZE and DEQUANTIZE at the ends of a network that takes float;
             left out, the firmware takes and gives int8, and `run` converts.
+        folded: make each PAD part of the convolution behind it, where that is possible; the
+            bytes are the same.
         chain: C that turns raw samples into the input, and the output into an answer.
 
     Returns:
@@ -231,7 +234,6 @@ def build(
             f"{chosen.name} has no Cortex-M but {chosen.core}: choose one of {', '.join(known)}"
         )
     source = graph.read(tflite)
-    program = codegen.generate(
-        source if float_io else lowering.without_float(source), name, dsp=core.dsp
-    )
+    network = source if float_io else lowering.without_float(source)
+    program = codegen.generate(network, name, dsp=core.dsp, folded=folded)
     return Firmware(program, link(program, chosen, optimize, chain), chosen, source, chain)

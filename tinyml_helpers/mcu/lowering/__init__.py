@@ -8,8 +8,17 @@ from dataclasses import replace
 from tinyml_helpers.mcu.graph import Graph, Operator
 from tinyml_helpers.mcu.lowering import conv, elementwise, moves, pool
 from tinyml_helpers.mcu.lowering.base import Context, Layer, UnsupportedError
+from tinyml_helpers.mcu.lowering.folding import fold_padding
 
-__all__ = ["OPERATORS", "Layer", "UnsupportedError", "lower", "needed", "without_float"]
+__all__ = [
+    "OPERATORS",
+    "Layer",
+    "UnsupportedError",
+    "fold_padding",
+    "lower",
+    "needed",
+    "without_float",
+]
 
 OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
     "ADD": elementwise.add,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tinyml_helpers.mcu.fixed_point import quantize_multiplier
 from tinyml_helpers.mcu.graph import Graph, GraphError, Operator, Tensor
+from tinyml_helpers.mcu.lowering.folding import Margins
 
 INT8 = (-128, 127)
 _RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
@@ -105,6 +106,12 @@ class Context:
         if len(self.operator.outputs) != 1:
             raise self.refuse(f"{len(self.operator.outputs)} outputs")
         return self.graph.tensors[self.operator.outputs[0]]
+
+    @property
+    def margins(self) -> Margins:
+        """What a PAD that was folded into this operator would have put around its image."""
+        folded: Margins = self.operator.options.get("margins", ((0, 0), (0, 0)))
+        return folded
 
     def option(self, name: str, default: int = 0) -> int:
         """An option of the operator, as a whole number."""

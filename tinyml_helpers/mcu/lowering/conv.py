@@ -168,7 +168,8 @@ def _layer(
     if fast and (limits := context.activation_range()) != INT8:
         calls.append(f"tm_clamp({limits[0]}, {limits[1]}, {{out}}, {context.output.size});")
     given, output = context.input(0), context.output
-    note = f"{given.dims} -> {output.dims}, {macs:,} MACs"
+    padded = ", with its PAD" if "margins" in context.operator.options else ""
+    note = f"{given.dims} -> {output.dims}, {macs:,} MACs{padded}"
     return Layer(
         context.operator,
         tuple(calls),

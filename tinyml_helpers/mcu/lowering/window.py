@@ -37,7 +37,7 @@ class Window:
 
 
 def window(context: Context, kernel: tuple[int, int], out_channels: int) -> Window:
-    """Place the window as the options say, and check the output's shape.
+    """Place the window as the options say, with the margins of a PAD, and check the output's shape.
 
     Raises:
         UnsupportedError: several images at once, sizes that do not fit together.
@@ -55,11 +55,13 @@ def window(context: Context, kernel: tuple[int, int], out_channels: int) -> Wind
         )
     same = context.option("padding") == 0
     sizes, padding = [], []
-    for size, k, s, d in zip(image.shape[1:3], kernel, stride, dilation, strict=True):
+    for size, k, s, d, (before, after) in zip(
+        image.shape[1:3], kernel, stride, dilation, context.margins, strict=True
+    ):
         reach = (k - 1) * d + 1
-        out = -(-size // s) if same else -(-(size - reach + 1) // s)
+        out = -(-size // s) if same else -(-(before + size + after - reach + 1) // s)
         sizes.append(out)
-        padding.append(max((out - 1) * s + reach - size, 0) // 2 if same else 0)
+        padding.append(max((out - 1) * s + reach - size, 0) // 2 if same else before)
     context.check_shape(output, (1, *sizes, out_channels))
     context.check_fields(*image.shape, *output.shape, *kernel, *stride, *dilation, *padding)
     return Window(kernel, stride, dilation, (padding[0], padding[1]))
