@@ -101,6 +101,18 @@ def test_a_frame_that_is_given_out_stays():
     assert kinds(m.content([image], [padded])) == ["PAD"]
 
 
+@pytest.mark.parametrize("missing", ["sizes", "image", "weights"])
+def test_a_part_that_is_missing_is_refused_by_name(missing):
+    m = Maker()
+    image, padded, out = (m.tensor((1, n, n, 1), 0.5, 7) for n in (2, 4, 2))
+    sizes = m.tensor((4, 2), dtype="int32", data=ONE)
+    pad = {"sizes": [image], "image": [-1, sizes]}.get(missing, [image, sizes])
+    m.operator("PAD", pad, padded)
+    m.operator("CONV_2D", [padded, -1, -1], out, padding=1, strideH=1, strideW=1)
+    with pytest.raises(lowering.UnsupportedError, match=r"operator \d.*not supported here: input \d"):
+        mcu.build(m.content([image], [out]))
+
+
 def test_a_network_of_pytorch_needs_less_of_everything():
     small, as_written = mcu.build(SMALL), mcu.build(SMALL, folded=False)
     image = np.random.default_rng(0).integers(-128, 128, 784).astype(np.int8)

@@ -266,28 +266,32 @@ class Network(Maker):
         )
 
     def pad(self):
-        shape, scale, zero = self.of(self.last)
         margins = self.rng.integers(0, 3, (4, 2))
         margins[0] = 0
-        tensor = self.tensor((4, 2), dtype="int32", data=margins)
-        out = [int(n + m.sum()) for n, m in zip(shape, margins, strict=True)]
-        return self.operator("PAD", [self.last, tensor], self.image(out, scale, zero))
+        return self.around(margins)
 
     def frame(self):
         """A PAD as exporters write it: around an image, mostly of zero points."""
-        shape, scale, zero = self.of(self.last)
         margins = self.rng.choice([0, 1, 1, 2], (4, 2))
         margins[[0, 3]] = 0
         if self.rng.random() < 0.1:
             margins[3] = self.rng.integers(0, 2, 2)
-        inputs = [self.last, self.tensor((4, 2), dtype="int32", data=margins)]
-        second = self.rng.random() < 0.4
-        if second:
+        value = None
+        if self.rng.random() < 0.4:
+            zero = self.of(self.last)[2]
             value = zero if self.rng.random() < 0.7 else int(self.rng.integers(-128, 128))
-            inputs.append(self.tensor((1,), scale, zero, data=[value]))
         self.framed = True
+        return self.around(margins, value)
+
+    def around(self, margins, value=None):
+        """A PAD, or a PADV2 where a value is given."""
+        shape, scale, zero = self.of(self.last)
+        inputs = [self.last, self.tensor((4, 2), dtype="int32", data=margins)]
+        if value is not None:
+            inputs.append(self.tensor((1,), scale, zero, data=[value]))
         out = [int(n + m.sum()) for n, m in zip(shape, margins, strict=True)]
-        return self.operator("PADV2" if second else "PAD", inputs, self.image(out, scale, zero))
+        kind = "PAD" if value is None else "PADV2"
+        return self.operator(kind, inputs, self.image(out, scale, zero))
 
     def concatenation(self):
         shape, scale, zero = self.of(self.last)

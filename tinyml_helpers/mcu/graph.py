@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,11 @@ def read(tflite: str | Path | bytes) -> Graph:
     graph = Graph(tensors, operators, found.inputs, found.outputs, variables)
     _check(graph)
     return graph
+
+
+def readers(operators: Iterable[Operator], tensor: int) -> list[Operator]:
+    """The operators that read a tensor."""
+    return [op for op in operators if tensor in op.inputs]
 
 
 def _fill(index: int, tensor: Tensor, first: bytes) -> int:

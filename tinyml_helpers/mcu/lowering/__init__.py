@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from tinyml_helpers.mcu.graph import Graph, Operator
+from tinyml_helpers.mcu.graph import Graph, Operator, readers
 from tinyml_helpers.mcu.lowering import conv, elementwise, moves, pool
 from tinyml_helpers.mcu.lowering.base import Context, Layer, UnsupportedError
 from tinyml_helpers.mcu.lowering.folding import fold_padding
@@ -96,10 +96,10 @@ def without_float(graph: Graph) -> Graph:
     for op in tuple(operators):
         given, made = op.inputs[0], op.outputs[0]
         first = op.kind == "QUANTIZE" and given in inputs and graph.tensors[given].dtype == "float32"
-        if first and given not in outputs and _readers(operators, given) == [op]:
+        if first and given not in outputs and readers(operators, given) == [op]:
             inputs[inputs.index(given)] = made
             operators.remove(op)
-        elif _to_real(graph, op) and made in outputs and not _readers(operators, made):
+        elif _to_real(graph, op) and made in outputs and not readers(operators, made):
             outputs[outputs.index(made)] = given
             operators.remove(op)
     unique = tuple(dict.fromkeys(outputs))
@@ -113,7 +113,3 @@ def _to_real(graph: Graph, op: Operator) -> bool:
     return op.kind == "DEQUANTIZE" or (
         op.kind == "QUANTIZE" and shifted and given.zero_point + 128 == made.zero_point
     )
-
-
-def _readers(operators: Sequence[Operator], tensor: int) -> list[Operator]:
-    return [op for op in operators if tensor in op.inputs]

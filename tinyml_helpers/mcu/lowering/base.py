@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from tinyml_helpers.mcu.fixed_point import quantize_multiplier
 from tinyml_helpers.mcu.graph import Graph, GraphError, Operator, Tensor
-from tinyml_helpers.mcu.lowering.folding import Margins
 
 INT8 = (-128, 127)
+Margins = tuple[tuple[int, int], tuple[int, int]]
+"""Pixels (above, below) and (left, right) of an image."""
 _RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 _MOST_IN_A_FIELD = 65_535
 _STRUCT_BYTES = 44  # of a tm_conv

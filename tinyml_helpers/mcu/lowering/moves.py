@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyml_helpers.mcu.lowering.base import Constant, Context, Layer
 
@@ -34,8 +35,12 @@ def assign(context: Context) -> Layer:
     return _layer(context, (call,), (given.index,), (struct,), f"{given.dims} kept")
 
 
-def pad(context: Context) -> Layer:
-    """Translate a PAD or PADV2."""
+def frame(context: Context) -> tuple[npt.NDArray[np.int32], int]:
+    """Margins of a PAD or PADV2, before and after each dimension, and the byte that fills them.
+
+    Raises:
+        UnsupportedError: its tensors do not fit together.
+    """
     given, output = context.input(0), context.output
     context.check_int8(given, output)
     margins = context.constant(1, "int32")
@@ -48,6 +53,13 @@ def pad(context: Context) -> Layer:
     value = given.zero_point
     if context.operator.kind == "PADV2":
         value = int(context.constant(2, "int8").ravel()[0])
+    return margins, value
+
+
+def pad(context: Context) -> Layer:
+    """Translate a PAD or PADV2."""
+    given, output = context.input(0), context.output
+    margins, value = frame(context)
     start = sum(int(m[0]) * s for m, s in zip(margins, _steps(output.shape), strict=True))
     struct = _move(context, "", given.shape, _steps(given.shape), 0, _steps(output.shape), start)
     call = f"tm_pad(&{context.name}, {value}, {output.size}, {{a}}, {{out}});"
