@@ -1,3 +1,6 @@
+import re
+
+import numpy as np
 import pytest
 
 from tinyml_helpers.course import check
@@ -18,6 +21,39 @@ def test_a_wrong_answer_gets_a_hint(name, wrong):
     verdict = getattr(check, name)(*wrong)
     assert verdict.status == "hint"
     assert len(verdict.message) > 20
+
+
+RIGHT = [(name, right) for name, made in EXERCISES.items() for right in made.right]
+
+
+@pytest.mark.parametrize(("name", "right"), RIGHT, ids=[f"{n}-{i}" for i, (n, _) in enumerate(RIGHT)])
+def test_a_right_answer_is_accepted(name, right):
+    verdict = getattr(check, name)(*right)
+    assert verdict.status == "right", verdict.message
+
+
+def numbers_in(value):
+    """The numbers of an answer, which a verdict must not give away."""
+    if isinstance(value, bool | str) or callable(value):
+        return []
+    return [float(number) for number in np.ravel(np.asarray(value, dtype=object))]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_no_verdict_gives_the_answer_away(name):
+    made = EXERCISES[name]
+    secret = {number for right in made.right for part in right for number in numbers_in(part)}
+    # What nobody could hide: it is in every sentence.
+    secret -= {0.0, 1.0}
+    for answer in (*made.right, *made.wrong):
+        message = getattr(check, name)(*answer).message
+        said = {float(text.replace(",", "")) for text in re.findall(r"\d[\d,]*(?:\.\d+)?", message)}
+        assert not said & secret, message
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_knows_a_right_answer(name):
+    assert EXERCISES[name].right
 
 
 @pytest.mark.parametrize("name", EXERCISES)

@@ -11,7 +11,7 @@ import functools
 import html
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,9 +40,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: its `judge`, and `wrong` argument tuples that a test gives it."""
+    """One exercise: its `judge`, and the `right` and `wrong` argument tuples that a test gives it."""
 
     judge: Callable[..., Verdict]
+    right: tuple[tuple[Any, ...], ...]
     wrong: tuple[tuple[Any, ...], ...]
 
     def __call__(self, *answer: Any) -> Verdict:
@@ -69,16 +70,18 @@ def hint(message: str) -> Verdict:
 
 
 def exercise(
-    *, wrong: list[tuple[Any, ...]]
+    *, wrong: list[tuple[Any, ...]], right: Sequence[tuple[Any, ...]] = ()
 ) -> Callable[[Callable[..., Verdict]], Callable[..., Verdict]]:
     """Mark a function as an exercise.
 
     Args:
         wrong: tuples of arguments that must get a hint; tests try each of them.
+        right: tuples of arguments that must be accepted: every right answer that people give, and of
+            a function one in numpy and one in torch. No verdict may contain a number of theirs.
     """
 
     def mark(judge: Callable[..., Verdict]) -> Callable[..., Verdict]:
-        made = Exercise(judge, tuple(wrong))
+        made = Exercise(judge, tuple(right), tuple(wrong))
 
         @functools.wraps(judge)
         def answer(*given: Any) -> Verdict:

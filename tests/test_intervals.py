@@ -1,0 +1,78 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinyml_helpers import intervals
+
+
+def test_wilson_by_hand():
+    # 8 of 10, z = 1.96: centre (0.8 + z^2/20) / (1 + z^2/10), reach as Wilson has it.
+    z = 1.959963985
+    centre = (0.8 + z * z / 20) / (1 + z * z / 10)
+    reach = z / (1 + z * z / 10) * math.sqrt(0.8 * 0.2 / 10 + z * z / 400)
+    found = intervals.rate(8, 10, "photos")
+    assert (found.low, found.high) == pytest.approx((100 * (centre - reach), 100 * (centre + reach)))
+    assert repr(found) == "80.0 % (49.0 to 94.3, n = 10 photos)"
+
+
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_a_rate_lies_within_its_interval_and_the_interval_within_0_to_100(case):
+    hits, trials = case
+    found = intervals.rate(hits, trials)
+    assert -1e-9 <= found.low <= found.value + 1e-9 <= found.high + 2e-9 <= 100 + 1e-6
+    mirror = intervals.rate(trials - hits, trials)
+    assert mirror.low == pytest.approx(100 - found.high, abs=1e-6)
+
+
+def test_students_interval_by_hand():
+    # Mean 90, deviation 2, root 4: error 1; t(0.975, 3) = 3.182.
+    found = intervals.over_groups([88.26795, 90, 90, 91.73205])
+    error = np.std([88.26795, 90, 90, 91.73205], ddof=1) / 2
+    assert (found.low, found.high) == pytest.approx((90 - 3.18245 * error, 90 + 3.18245 * error), rel=1e-5)
+    assert 90 in found
+    assert 80 not in found
+
+
+def test_groups_that_agree_within_themselves_count_once():
+    # 20 people of 100 trials each, all right or all wrong: the trials say nothing of their own.
+    right = np.repeat(np.arange(20) % 2, 100) * 100.0
+    people = np.repeat(np.arange(20), 100)
+    by_person = intervals.resampled(right, people)
+    by_trial = intervals.rate(int(right.sum() / 100), len(right))
+    assert by_person.value == by_trial.value == 50
+    assert by_person.half_width == pytest.approx(22, abs=2)  # 1.96 * sqrt(0.25 / 20)
+    assert by_trial.half_width < 3
+    assert by_person.n == 20
+
+
+def test_silence_rules_out_three_over_its_hours():
+    found = intervals.per_hour(0, 1 / 6)
+    assert found.value == found.low == 0
+    assert found.high == pytest.approx(-6 * math.log(0.05))
+    assert "n = 0 events in 10 minutes" in repr(found)
+
+
+def test_poisson_by_hand():
+    # Garwood's table: 10 events, 4.795 to 18.39.
+    found = intervals.per_hour(10, 1)
+    assert (found.low, found.high) == pytest.approx((4.795, 18.39), abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: intervals.rate(3, 2), "3 hits of 2 trials"),
+        (lambda: intervals.rate(0, 0), "0 trials"),
+        (lambda: intervals.over_groups([1.0]), "two or more"),
+        (lambda: intervals.over_groups([1.0, math.nan]), "finite"),
+        (lambda: intervals.resampled([1, 2], [1]), "a mark for each"),
+        (lambda: intervals.resampled([1, 2], [1, 1]), "two groups"),
+        (lambda: intervals.per_hour(1, 0), "some time"),
+    ],
+)
+def test_what_has_no_interval_is_refused(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

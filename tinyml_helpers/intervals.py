@@ -1,0 +1,154 @@
+"""What a measured rate or mean is worth: its number of trials and its interval, in one place.
+
+A rate without its n and its interval invites the reader to compare what cannot be compared. Where the
+trials of one person, voice or machine resemble each other, count the people and not the trials:
+`over_groups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, repr=False)
+class Interval:
+    """A measured `value` with the ends of its interval, and the `n` things of some kind behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+    things: str
+    digits: int = 1
+
+    def __contains__(self, other: float) -> bool:
+        return self.low <= other <= self.high
+
+    @property
+    def half_width(self) -> float:
+        """Half the length of the interval."""
+        return (self.high - self.low) / 2
+
+    def __repr__(self) -> str:
+        value, low, high = (f"{x:,.{self.digits}f}" for x in (self.value, self.low, self.high))
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{value}{unit} ({low} to {high}, n = {self.n:,} {self.things})"
+
+
+def rate(hits: int, trials: int, things: str = "trials", confidence: float = CONFIDENCE) -> Interval:
+    """Return the share of hits in percent, with Wilson's interval.
+
+    Args:
+        hits: how often it happened.
+        trials: how often it could have happened, each independent of the others.
+        things: what was counted, in the plural: "photos".
+        confidence: of the interval, two-sided.
+
+    Raises:
+        ValueError: no trial, or more hits than trials.
+
+    Source: Wilson, Journal of the American Statistical Association 22 (1927), 209.
+    """
+    from scipy.stats import binomtest
+
+    hits, trials = int(hits), int(trials)
+    if not 0 <= hits <= trials or not trials:
+        raise ValueError(f"{hits} hits of {trials} trials: give from 0 to all of one trial or more")
+    found = binomtest(hits, trials).proportion_ci(confidence, method="wilson")
+    return Interval(100 * hits / trials, 100 * found.low, 100 * found.high, trials, "%", things)
+
+
+def over_groups(
+    values: ArrayLike, unit: str = "%", things: str = "people", confidence: float = CONFIDENCE
+) -> Interval:
+    """Return the mean over people, voices or machines, with Student's interval for another such group.
+
+    Args:
+        values: one figure for each group, at least two.
+        unit: of the figures.
+        things: what the groups are, in the plural.
+        confidence: of the interval, two-sided.
+
+    Raises:
+        ValueError: fewer than two groups, or a figure that is no number.
+
+    Source: Student, Biometrika 6 (1908), 1.
+    """
+    from scipy.stats import t
+
+    figures = np.asarray(values, np.float64).ravel()
+    if len(figures) < 2 or not np.isfinite(figures).all():
+        raise ValueError(f"{len(figures)} {things}: give a finite figure for each of two or more")
+    mean, error = float(figures.mean()), float(figures.std(ddof=1) / np.sqrt(len(figures)))
+    reach = float(t.ppf((1 + confidence) / 2, len(figures) - 1)) * error
+    return Interval(mean, mean - reach, mean + reach, len(figures), unit, things)
+
+
+def resampled(
+    values: ArrayLike,
+    groups: Sequence[object] | ArrayLike,
+    unit: str = "%",
+    things: str = "people",
+    confidence: float = CONFIDENCE,
+    seed: int = 0,
+) -> Interval:
+    """Return the mean of trials that come in groups, with the interval of a bootstrap over groups.
+
+    Args:
+        values: one figure for each trial, such as 100 for right and 0 for wrong.
+        groups: the person, voice or machine of each trial.
+        unit: of the figures.
+        things: what the groups are, in the plural.
+        confidence: of the interval, two-sided.
+        seed: of 10,000 drawings of whole groups.
+
+    Raises:
+        ValueError: other lengths, or fewer than two groups.
+
+    Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
+    """
+    figures = np.asarray(values, np.float64).ravel()
+    names, members = np.unique(np.asarray(groups), return_inverse=True)
+    if len(members) != len(figures) or len(names) < 2:
+        raise ValueError(
+            f"{len(figures)} figures and {len(members)} marks of {len(names)} {things}: "
+            "give a mark for each figure, and two groups or more"
+        )
+    sums, counts = np.bincount(members, figures), np.bincount(members)
+    drawn = np.random.default_rng(seed).integers(len(names), size=(10_000, len(names)))
+    means = sums[drawn].sum(1) / counts[drawn].sum(1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(figures.mean()), float(low), float(high), len(names), unit, things)
+
+
+def per_hour(count: int, hours: float, confidence: float = CONFIDENCE) -> Interval:
+    """Return events an hour with their exact interval, for events that come independently.
+
+    Without an event the upper end is what hours of silence do not rule out, one-sided: 3 / hours.
+
+    Args:
+        count: events seen.
+        hours: of watching.
+        confidence: of the interval.
+
+    Raises:
+        ValueError: no time, or a negative count.
+
+    Source: Garwood, Biometrika 28 (1936), 437.
+    """
+    from scipy.stats import chi2
+
+    if count < 0 or hours <= 0:
+        raise ValueError(f"{count} events in {hours} hours: give a count from 0 up, and some time")
+    outside = (1 - confidence) / 2 if count else 1 - confidence
+    low = float(chi2.ppf(outside, 2 * count)) / 2 if count else 0.0
+    high = float(chi2.ppf(1 - outside, 2 * count + 2)) / 2
+    watched = f"events in {60 * hours:,.0f} minutes"
+    return Interval(count / hours, low / hours, high / hours, int(count), "an hour", watched)
