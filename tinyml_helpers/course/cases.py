@@ -14,7 +14,7 @@ Case = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Difference:
-    """The smallest case that an answer gets wrong: what it was `given`, what it `said`, what is `wanted`."""
+    """A case that an answer gets wrong: what it was `given`, what it `said`, what is `wanted`."""
 
     given: Case
     said: Any

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tinyml_helpers.course import front, scoreboard, wording
 from tinyml_helpers.datasets import read_file, write_manifest
-from tinyml_helpers.places import write_atomically
+from tinyml_helpers.places import alone, build_folder, write_atomically
 
 _ROOT = Path(__file__).parents[2]
 _BEGIN = "<!-- scoreboard: written by `make outputs` -->\n"
@@ -92,6 +92,11 @@ def reference() -> scoreboard.Scoreboard:
 
 def publish(fresh: scoreboard.Scoreboard) -> None:
     """Put fresh records in place of the reference's for the same lessons; renew README and picture."""
+    with alone(build_folder() / "publish"):  # lessons may be stored beside each other
+        _publish(fresh)
+
+
+def _publish(fresh: scoreboard.Scoreboard) -> None:
     lessons = {record.lesson for record in fresh.records}
     kept = [record for record in reference().records if record.lesson not in lessons]
     records = sorted([*kept, *fresh.records], key=lambda record: record.lesson)
