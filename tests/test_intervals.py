@@ -48,6 +48,34 @@ def test_groups_that_agree_within_themselves_count_once():
     assert by_person.n == 20
 
 
+def verdicts(won, lost, both, neither):
+    before = np.repeat([False, True, True, False], [won, lost, both, neither])
+    after = np.repeat([True, False, True, False], [won, lost, both, neither])
+    return before, after
+
+
+def test_a_pair_counts_only_where_its_verdict_changed():
+    found = intervals.gained(*verdicts(49, 60, 9229, 662))
+    # By hand: (49 - 60) / 10,002 and 1.96 * sqrt(110 - 121 / 10,002) / 10,002.
+    assert found.value == pytest.approx(-0.11)
+    assert (found.low, found.high) == pytest.approx((-0.3155, 0.0955), abs=1e-3)
+    assert 0 in found
+    assert repr(found) == "-0.11 points (-0.32 to 0.10, n = 10,000 photos, 49 won, 60 lost)"
+
+
+def test_a_clear_gain_excludes_nothing_at_all_and_no_change_includes_it():
+    assert 0 not in intervals.gained(*verdicts(300, 100, 500, 100))
+    same = intervals.gained(*verdicts(0, 0, 50, 50))
+    assert same.value == 0
+    assert same.low < 0 < same.high
+
+
+def test_pairs_are_surer_than_their_two_rates():
+    before, after = verdicts(76, 49, 9200, 675)
+    apart = intervals.rate(int(before.sum()), len(before))
+    assert intervals.gained(before, after).half_width < apart.half_width
+
+
 def test_silence_rules_out_three_over_its_hours():
     found = intervals.per_hour(0, 1 / 6)
     assert found.value == found.low == 0
@@ -66,6 +94,8 @@ def test_poisson_by_hand():
     [
         (lambda: intervals.rate(3, 2), "3 hits of 2 trials"),
         (lambda: intervals.rate(0, 0), "0 trials"),
+        (lambda: intervals.gained([True], [True, False]), "two for each"),
+        (lambda: intervals.gained([], []), "some trials"),
         (lambda: intervals.over_groups([1.0]), "two or more"),
         (lambda: intervals.over_groups([1.0, math.nan]), "finite"),
         (lambda: intervals.resampled([1, 2], [1]), "a mark for each"),

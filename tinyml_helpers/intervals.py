@@ -65,6 +65,40 @@ def rate(hits: int, trials: int, things: str = "trials", confidence: float = CON
     return Interval(100 * hits / trials, 100 * found.low, 100 * found.high, trials, "%", things)
 
 
+def gained(
+    before: ArrayLike, after: ArrayLike, things: str = "photos", confidence: float = CONFIDENCE
+) -> Interval:
+    """Return how many points more a second network gets right of the trials that a first one met, too.
+
+    Answers to the same trials come in pairs, and only those pairs count whose verdict changed: some are
+    won, some are lost. Where 0 lies in the interval, there is no difference to speak of.
+
+    Args:
+        before: for each trial, whether the first network is right.
+        after: the same of the second.
+        things: what the trials are, in the plural.
+        confidence: of the interval, two-sided.
+
+    Raises:
+        ValueError: no trials, or another number of them.
+
+    Source: Agresti and Min, Statistics in Medicine 24 (2005), 729: Wald's interval, half a trial more in
+        each of the four cells.
+    """
+    from scipy.stats import norm
+
+    first, second = np.asarray(before, bool).ravel(), np.asarray(after, bool).ravel()
+    if len(first) != len(second) or not len(first):
+        raise ValueError(f"{len(first)} and {len(second)} verdicts: give two for each of some trials")
+    trials, won, lost = len(first), int((second & ~first).sum()), int((first & ~second).sum())
+    middle = (won - lost) / (trials + 2)
+    error = np.sqrt(won + lost + 1 - (won - lost) ** 2 / (trials + 2)) / (trials + 2)
+    reach = float(norm.ppf((1 + confidence) / 2) * error)
+    low, high = 100 * max(middle - reach, -1), 100 * min(middle + reach, 1)
+    named = f"{things}, {won:,} won, {lost:,} lost"
+    return Interval(100 * (won - lost) / trials, low, high, trials, "points", named, digits=2)
+
+
 def over_groups(
     values: ArrayLike, unit: str = "%", things: str = "people", confidence: float = CONFIDENCE
 ) -> Interval:
