@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
+from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
@@ -13,21 +16,38 @@ def _sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-logit))
 
 
-@exercise(wrong=[(98.2,), (0.731,), (50,), (26.9,)])
+@exercise(
+    right=[(73,), (73.1,), (73.106,), (100 / (1 + math.exp(-1)),)],
+    wrong=[(98.2,), (0.731,), (50,), (26.9,), (27,), (2.718,), (80,)],
+)
 def softened_percent(answer: float) -> Verdict:
     """Logits 4 (shirt) and 0 (coat) at temperature 4: 1 / (1 + 1/e) = 73.1 percent."""
     percent = 100 * _sigmoid(4 / 4)
-    if math.isclose(answer, percent, abs_tol=0.06):
+    if math.isclose(answer, percent, abs_tol=0.6):
         return right(
             "At temperature 1 it was 98.2: the student would hardly have noticed that a coat is near."
         )
-    if math.isclose(answer, 100 * _sigmoid(4), abs_tol=0.06):
+    if math.isclose(answer, 100 * _sigmoid(4), abs_tol=0.6):
         return hint("That is at temperature 1. Divide both logits by the temperature first.")
-    if math.isclose(answer, percent / 100, abs_tol=6e-4):
+    if math.isclose(answer, percent / 100, abs_tol=0.006):
         return hint("The right share; give it in percent.")
-    if math.isclose(answer, 100 - percent, abs_tol=0.06):
+    if math.isclose(answer, 100 - percent, abs_tol=0.6):
         return hint("That is the other class.")
+    if math.isclose(answer, math.e, abs_tol=0.01):
+        return hint("That is e raised to the softened logit. What is its share of the sum of both?")
     return hint("Divide both logits by 4, raise e to each, and take the first one's share of the sum.")
+
+
+def _log_softmax(logits: Any) -> Any:
+    shifted = logits - logits.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
+def _loss_in_numpy(student: Any, teacher: Any, labels: Any, temperature: float, weight: float) -> Any:
+    log_q, log_p = _log_softmax(student / temperature), _log_softmax(teacher / temperature)
+    soft = (np.exp(log_p) * (log_p - log_q)).sum(1).mean()
+    hard = -_log_softmax(student)[np.arange(len(labels)), labels].mean()
+    return weight * temperature**2 * soft + (1 - weight) * hard
 
 
 def _loss(
@@ -38,6 +58,7 @@ def _loss(
     weight: float,
     power: int = 2,
     reduction: str = "batchmean",
+    hot: float = 1.0,
 ) -> Any:
     from torch.nn import functional
 
@@ -46,66 +67,107 @@ def _loss(
         functional.softmax(teacher / temperature, 1),
         reduction=reduction,
     )
-    hard = functional.cross_entropy(student, labels)
+    hard = functional.cross_entropy(student / hot, labels)
     return weight * temperature**power * soft + (1 - weight) * hard
 
 
+def _batches(temperatures: tuple[float, ...], weights: tuple[float, ...]) -> Iterator[cases.Case]:
+    draw = cases.rng("distillation_function")
+    for temperature in temperatures:
+        for weight in weights:
+            images, classes = int(draw.integers(1, 7)), int(draw.integers(2, 11))
+            logits = 3 * draw.standard_normal((2, images, classes))
+            yield logits[0], logits[1], draw.integers(0, classes, images), temperature, weight
+
+
+_STAGES = (
+    (
+        ((1.0, 2.0, 4.0, 9.0), (0.0,)),
+        "At weight 0 it must be the cross-entropy of the student with the labels, at temperature 1.",
+    ),
+    (
+        ((1.0, 1.0, 1.0, 1.0), (1.0,)),
+        "At weight 1 and temperature 1 it must be KL(teacher || student), averaged over the images: "
+        "kl_div wants the student's log-probabilities first, and reduction='batchmean'.",
+    ),
+    (
+        ((2.0, 3.5, 4.0, 12.0), (1.0,)),
+        "Temperature 1 is right, others are not. Soften both networks, and mind the square.",
+    ),
+    (
+        ((1.0, 4.0, 7.0), (0.1, 0.5, 0.9)),
+        "Both ends are right, the mixture is not: weight x soft + (1 - weight) x hard.",
+    ),
+)
+
+
+def _for_one_case(student: Any, teacher: Any, labels: Any, temperature: float, weight: float) -> Any:
+    return _loss(student, teacher, labels, 4.0, 0.9)
+
+
 @exercise(
+    right=[
+        (_loss,),
+        (_loss_in_numpy,),
+        (lambda s, z, y, t, w: float(_loss(s.float(), z.float(), y, t, w)),),
+        (lambda s, z, y, t, w: _loss(s, z, y, t, 0) * (1 - w) + w * _loss(s, z, y, t, 1),),
+    ],
     wrong=[
         (lambda s, z, y, t, w: _loss(s, z, y, t, w, power=0),),
         (lambda s, z, y, t, w: _loss(s, z, y, t, w, power=1),),
         (lambda s, z, y, t, w: _loss(s, z, y, t, 1 - w),),
         (lambda s, z, y, t, w: _loss(z, s, y, t, w),),
         (lambda s, z, y, t, w: _loss(s, z, y, t, w, reduction="mean"),),
+        (lambda s, z, y, t, w: _loss(s, z, y, t, w, reduction="sum"),),
+        (lambda s, z, y, t, w: _loss(s, z, y, t, w, hot=t),),
+        (lambda s, z, y, t, w: _loss(s, z / t, y, t, w),),
+        (lambda s, z, y, t, w: _loss_in_numpy(s, z, 0 * y, t, w),),
+        (lambda s, z, y, t, w: _loss_in_numpy(s, z, y, t, round(w)),),
+        (_for_one_case,),
+        (lambda s, z, y, t, w: 0.0,),
         (3,),
-    ]
+    ],
 )
 def distillation_function(answer: Callable[..., Any]) -> Verdict:
     """A function of student, teacher, labels, temperature and weight that returns the whole loss."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-
-    import torch
-
-    student = torch.tensor([[2.0, 0.5, -1.0], [0.0, 1.0, 0.2]])
-    teacher = torch.tensor([[1.0, 3.0, -2.0], [-1.0, 4.0, 2.0]])
-    given = student, teacher, torch.tensor([1, 2])
-
-    def says(temperature: float, weight: float) -> tuple[float, float]:
-        numbers = (temperature, weight)
-        return float(answer(*given, *numbers)), float(_loss(*given, *numbers))
-
-    if not math.isclose(*says(1.0, 0.0), rel_tol=1e-3):
-        return hint("At weight 0 it must be the plain cross-entropy of the student with the labels.")
-    if not math.isclose(*says(1.0, 1.0), rel_tol=1e-3):
-        return hint(
-            "At weight 1 and temperature 1 it must be KL(teacher || student), averaged over the images: "
-            "kl_div wants the student's log-probabilities first, and reduction='batchmean'."
+    for settings, advice in _STAGES:
+        found = cases.first_difference(
+            answer,
+            _loss_in_numpy,
+            _batches(*settings),
+            same=lambda said, wanted: cases.agrees(said, wanted, 1e-3),
         )
-    if not math.isclose(*says(4.0, 1.0), rel_tol=1e-3):
-        return hint("Temperature 1 is right, 4 is not. Soften both networks, and mind the square.")
-    if not math.isclose(*says(4.0, 0.3), rel_tol=1e-3):
-        return hint("Both ends are right, the mixture is not: weight x soft + (1 - weight) x hard.")
-    return right("Nine tenths of the literature on distillation is a variation on this function.")
+        if found is not None:
+            return hint(advice)
+    return right("The same lines train a student of any size: they look at logits only.")
 
 
-@exercise(wrong=[(0.8,), (0.516,), (0.2236,), (0.0,)])
+@exercise(
+    right=[(0.258,), (0.26,), (0.2582,)],
+    wrong=[(0.8,), (0.516,), (0.2236,), (0.129,), (0.668,), (0.0,)],
+)
 def paired_error(answer: float) -> Verdict:
     """Gains 0.2, 1.4, 0.6, 1.0: standard deviation 0.516, standard error of the mean 0.258."""
-    gains = (0.2, 1.4, 0.6, 1.0)
-    mean = sum(gains) / 4
-    deviation = math.sqrt(sum((gain - mean) ** 2 for gain in gains) / 3)
+    gains = np.array([0.2, 1.4, 0.6, 1.0])
+    deviation = float(gains.std(ddof=1))
+    hints = {
+        deviation: "That is the spread of single gains. A mean of four strays half as far.",
+        deviation * math.sqrt(0.75) / 2: "Nearly: divide the squares by 3, not by 4; the mean has used "
+        "up one of them.",
+        deviation / 4: "Divide by the root of the number of pairs.",
+        float(gains.mean()): "That is the mean gain. How far would it stray with four other seeds?",
+        0.668: "That treats them as strangers. Each has a twin: take the four differences first.",
+    }
     if math.isclose(answer, deviation / 2, abs_tol=0.006):
         return right(
-            "The mean gain, 0.8, is three standard errors: a good sign, and with four pairs no proof. "
-            "The students' own accuracies lay up to 2.6 points apart; in pairs that does not matter."
+            "The mean gain is several of these: a good sign, and with four pairs no proof. The "
+            "students' own accuracies lie further apart than their gains; in pairs that does not matter."
         )
-    if math.isclose(answer, deviation, abs_tol=0.006):
-        return hint("That is the spread of single gains. A mean of four strays half as far.")
-    if math.isclose(answer, deviation * math.sqrt(0.75) / 2, abs_tol=0.006):
-        return hint("Nearly: divide the squares by 3, not by 4; the mean has used up one of them.")
-    if math.isclose(answer, mean, abs_tol=0.006):
-        return hint("That is the mean gain. How far would it stray if you drew four other seeds?")
+    for wrong, advice in hints.items():
+        if math.isclose(answer, wrong, abs_tol=0.006):
+            return hint(advice)
     return hint(
         "Take the four differences, their standard deviation (n - 1), and divide by the root of 4."
     )
