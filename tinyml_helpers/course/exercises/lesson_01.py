@@ -2,86 +2,70 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
+import numpy as np
+
+from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 _OUTPUTS, _CHANNELS, _TAPS = 25 * 5, 64, 3 * 3
 
 
-@exercise(wrong=[(4_608_000,), (1_125,), (8_000,), (576,), (100,)])
+@exercise(
+    right=[(72_000,), (72_000.0,)],
+    wrong=[
+        *((macs,) for macs in (4_608_000, 1_125, 8_000, 576, 100, 288_000, 72_064, 144_000)),
+        (72_000.5,),
+        (0,),
+    ],
+)
 def depthwise_macs(answer: int) -> Verdict:
     """MACs of a 3x3 depthwise convolution: 64 channels, 25 x 5 outputs each."""
-    if answer == _OUTPUTS * _CHANNELS * _TAPS:
+    macs = float(answer)
+    if macs == _OUTPUTS * _CHANNELS * _TAPS:
         return right(
-            "Each output sums 9 products of its own channel. An ordinary convolution would sum "
-            "over all 64 channels: 64 times the work. The 1x1 convolution that follows a depthwise "
-            "one mixes the channels, and is where most of such a network's MACs are."
+            "Each output sums the products of its own channel only; an ordinary convolution would sum "
+            "over all channels, and take as many times the work as there are channels. The 1x1 "
+            "convolution that follows a depthwise one mixes them, and is where most of such a "
+            "network's MACs are."
         )
-    if answer == _OUTPUTS * _CHANNELS**2 * _TAPS:
+    if macs == _OUTPUTS * _CHANNELS**2 * _TAPS:
         return hint("That is an ordinary convolution. A depthwise one does not mix channels.")
-    if answer == _OUTPUTS * _TAPS:
+    if macs == _OUTPUTS * _TAPS:
         return hint("That is one channel. There are 64.")
-    if answer == _OUTPUTS * _CHANNELS:
+    if macs == _OUTPUTS * _CHANNELS:
         return hint("That is the number of outputs. How many products does each of them sum?")
+    if macs == 4 * _OUTPUTS * _CHANNELS * _TAPS:
+        return hint("Those are all four layers. The question is about one of them.")
     return hint("Multiply: outputs of a channel (25 x 5), channels, products of one output.")
 
 
 _MAP = 32 * 32 * 16
 
 
-@exercise(wrong=[(_MAP,), (2 * _MAP,), (4 * _MAP,), (3 * 4 * _MAP,), (7,)])
+@exercise(
+    right=[(3 * _MAP,), (3.0 * _MAP,)],
+    wrong=[*((maps * _MAP,) for maps in (1, 2, 4, 3 * 4)), (48,), (7,), (3 * _MAP + 1,), (0,)],
+)
 def residual_peak(answer: int) -> Verdict:
     """Peak bytes of a residual block on int8 maps of 32 x 32 x 16."""
-    if answer == 3 * _MAP:
+    alive_bytes = float(answer)
+    if alive_bytes == 3 * _MAP:
         return right(
-            "While the second convolution runs, three maps are alive: its input, its output and "
-            "the block's own input, which the addition still needs. That is why networks for "
-            "microcontrollers put shortcuts around narrow maps, or have none."
+            "While the second convolution reads its input and writes its output, the block's own input "
+            "lies there, too: the addition still needs it. That is why networks for microcontrollers "
+            "put shortcuts around narrow maps, or have none."
         )
-    if answer == 2 * _MAP:
+    if alive_bytes == 2 * _MAP:
         return hint("Input and output of one layer: right for a chain. What waits for the addition?")
-    if answer == _MAP:
+    if alive_bytes == _MAP:
         return hint("That is one map. A layer needs its input and its output at the same time.")
-    if answer == 3 * 4 * _MAP:
+    if alive_bytes == 3 * 4 * _MAP:
         return hint("Right number of maps, but in float32. In int8 an element is one byte.")
+    if alive_bytes * 1024 == 3 * _MAP:
+        return hint("Right, if those are KiB. The question asks for bytes.")
     return hint("Count maps of 32 x 32 x 16 bytes: which are alive while the second layer runs?")
-
-
-_CASES = ((660.0, 10.0, 188.0, 10.0, 9.5), (660.0, 10.0, 188.0, 0.188, 9.5), (100, 41, 5, 60, 2))
-
-
-@exercise(
-    wrong=[
-        (lambda battery_mwh, active_mw, latency_ms, interval_s, sleep_uw: 0.0,),
-        (lambda battery_mwh, active_mw, latency_ms, interval_s, sleep_uw: battery_mwh / active_mw,),
-        (lambda b, a, t, i, s: b / (a * t / 1e3 / i + s / 1e3),),
-        (lambda b, a, t, i, s: b / (a * t / 1e3 / i) / 24,),
-        (lambda b, a, t, i, s: b / (a * t / i + s / 1e3) / 24,),
-        (3.0,),
-    ]
-)
-def battery_days(answer: Callable[[float, float, float, float, float], float]) -> Verdict:
-    """Days that a battery lasts: awake for one inference each interval, asleep in between."""
-    if not callable(answer):
-        return hint("Give the function itself: check.battery_days(battery_days).")
-    given = [float(answer(*case)) for case in _CASES]
-    truth = [_days(*case) for case in _CASES]
-    if all(math.isclose(a, b, rel_tol=0.001) for a, b in zip(given, truth, strict=True)):
-        return right(
-            "Mean power decides, not peak power: at one inference in ten seconds the device sleeps "
-            "98 % of the time. Halving the latency nearly doubles the life of the battery, until "
-            "sleep is what empties it."
-        )
-    if math.isclose(given[0], 24 * truth[0], rel_tol=0.01):
-        return hint("That is the life in hours.")
-    if math.isclose(given[0], truth[0], rel_tol=0.06):
-        return hint("Close. Does your mean power hold the sleep between inferences, in mW?")
-    return hint(
-        "Mean power in mW = active power x share of time awake + sleep power x share of time "
-        "asleep. Mind the units: ms against s, uW against mW."
-    )
 
 
 def _days(
@@ -89,3 +73,77 @@ def _days(
 ) -> float:
     awake = latency_ms / 1e3 / interval_s
     return battery_mwh / (active_mw * awake + sleep_uw / 1e3 * (1 - awake)) / 24
+
+
+def _by_energy(
+    battery_mwh: float, active_mw: float, latency_ms: float, interval_s: float, sleep_uw: float
+) -> float:
+    """Return the same from the energy of one interval, as people who think in joules do."""
+    awake_s = latency_ms / 1000
+    millijoules = np.float64(active_mw) * awake_s + sleep_uw * 1e-3 * (interval_s - awake_s)
+    return float(battery_mwh * 3600 / (millijoules / interval_s) / 86400)
+
+
+@exercise(
+    right=[(_days,), (_by_energy,)],
+    wrong=[
+        (lambda battery_mwh, active_mw, latency_ms, interval_s, sleep_uw: 0.0,),
+        (lambda battery_mwh, active_mw, latency_ms, interval_s, sleep_uw: battery_mwh / active_mw,),
+        (lambda b, a, t, i, s: 24 * _days(b, a, t, i, s),),
+        (lambda b, a, t, i, s: b / (a * t / 1e3 / i + s / 1e3) / 24,),
+        (lambda b, a, t, i, s: b / (a * t / 1e3 / i) / 24,),
+        (lambda b, a, t, i, s: b / (a * t / i + s / 1e3) / 24,),
+        (lambda b, a, t, i, s: b / (a * t / 1e3 / i + s * (1 - t / 1e3 / i)) / 24,),
+        (lambda b, a, t, i, s: _days(b, a, t, 10.0, s),),
+        (lambda b, a, t, i, s: _days(b, a, t, i, 9.5),),
+        (_days(660.0, 10.0, 188.0, 10.0, 9.5),),
+        (3.0,),
+    ],
+)
+def battery_days(answer: Callable[[float, float, float, float, float], float]) -> Verdict:
+    """Days that a battery lasts: awake for one inference each interval, asleep in between."""
+    if not callable(answer):
+        return hint("Give the function itself: check.battery_days(battery_days).")
+    tried = _batteries()
+    wrong = cases.first_difference(answer, _days, tried, same=_close)
+    if wrong is None:
+        return right(
+            "Mean power decides, not peak power: a device that looks once in ten seconds sleeps nearly "
+            "all of the time. Halving the latency nearly doubles the life of the battery, until sleep "
+            "is what empties it."
+        )
+    given = [float(cases.plain(answer(*case))) for case in tried]
+    truth = [_days(*case) for case in tried]
+    if np.allclose(given, [24 * days for days in truth], rtol=0.01):
+        return hint("That is the life in hours.")
+    if np.isfinite(wrong.said) and _share(wrong.said, wrong.wanted) < 0.1:
+        return hint("Close. Does your mean power hold the sleep between inferences, in mW?")
+    return hint(
+        "Mean power in mW = active power x share of time awake + sleep power x share of time "
+        "asleep. Mind the units: ms against s, uW against mW. Of the batteries tried, this one fails: "
+        f"battery_days({cases.quoted(wrong.given)})."
+    )
+
+
+def _batteries() -> list[tuple[float, ...]]:
+    """Return 20 devices, one always awake and one hardly ever, some whose sleep costs most."""
+    draw = cases.rng("battery_days")
+    tried: list[tuple[float, ...]] = [
+        (1000.0, 20.0, 2000.0, 2.0, 700.0),
+        (1000.0, 20.0, 0.001, 5.0, 700.0),
+    ]
+    for _ in range(18):
+        interval_s = float(draw.uniform(0.1, 600))
+        latency_ms = 1e3 * interval_s * float(draw.uniform(0.001, 0.9))
+        sleep_uw = float(draw.choice([0.0, draw.uniform(1, 20), draw.uniform(500, 90_000)]))
+        battery_mwh, active_mw = (float(x) for x in draw.uniform([100, 1], [5000, 400]))
+        tried.append((battery_mwh, active_mw, latency_ms, interval_s, sleep_uw))
+    return tried
+
+
+def _close(said: object, wanted: object) -> bool:
+    return cases.agrees(said, wanted, tolerance=1e-3)
+
+
+def _share(said: float, wanted: float) -> float:
+    return abs(said / wanted - 1)

@@ -4,61 +4,188 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
-@exercise(wrong=[(0,), (128,), (63.75,), (-64,)])
+@exercise(
+    right=[(64,), (-64,), (64.0,)],
+    wrong=[
+        *((point,) for point in (0, 1, 63, 65, -63, -65, 85, 127, 128, -128, 191, 192, 255)),
+        (63.75,),
+        (-64.25,),
+    ],
+)
 def zero_point(answer: float) -> Verdict:
-    """Zero point of the range -1..3 in 8 bits: 63.75, rounded to 64."""
-    if answer == 64:
+    """Zero point of the range -1..3 in 8 bits: 64 in uint8, and 128 less in int8."""
+    point = float(answer)
+    if point == 64:
         return right("Zero is now stored exactly, so padding and ReLU cost no error at all.")
-    if math.isclose(answer, 63.75):
+    if point == -64:
+        return right(
+            "For int8, whose integers go from -128 to 127: that is how TensorFlow Lite stores it. In "
+            "uint8, from 0 to 255, everything lies 128 higher. Zero is stored exactly either way, so "
+            "padding and ReLU cost no error at all."
+        )
+    if math.isclose(point, 63.75) or math.isclose(point, -64.25):
         return hint("Close: that is where zero falls. The zero point must itself be an integer.")
-    if answer == -64:
-        return hint("The sign: the integer 0 stands for -1, so real zero lies to the right of it.")
+    if point in (191, 192):
+        return hint("That is counted from the right end. The smallest integer stands for the left end.")
     return hint("How many steps of size 4/255 lie between the left end, -1, and zero?")
 
 
+def _in_numpy(values: Any, scale: float, zero_point: int) -> Any:
+    return np.clip(np.round(values / scale) + zero_point, 0, 255)
+
+
+def _in_torch(values: Any, scale: float, zero_point: int) -> Any:
+    return ((values / scale).round() + zero_point).clamp(0, 255)
+
+
+def _in_bytes(values: Any, scale: float, zero_point: int) -> Any:
+    return np.clip(np.rint(values / scale + zero_point), 0, 255).astype(np.uint8)
+
+
+def _away_from_zero(values: Any, scale: float, zero_point: int) -> Any:
+    steps = values / scale
+    return np.clip(np.sign(steps) * np.floor(np.abs(steps) + 0.5) + zero_point, 0, 255)
+
+
+def _upwards(values: Any, scale: float, zero_point: int) -> Any:
+    return np.clip(np.floor(values / scale + 0.5) + zero_point, 0, 255).astype(int)
+
+
 @exercise(
+    right=[(_in_numpy,), (_in_torch,), (_in_bytes,), (_away_from_zero,), (_upwards,)],
     wrong=[
         (lambda values, scale, zero_point: values / scale + zero_point,),
         (lambda values, scale, zero_point: np.round(values / scale),),
         (lambda values, scale, zero_point: np.round(values / scale) + zero_point,),
+        (lambda v, s, z: np.clip(np.floor(v / s) + z, 0, 255),),
+        (lambda v, s, z: np.clip(np.ceil(v / s) + z, 0, 255),),
+        (lambda v, s, z: np.clip(np.trunc(v / s) + z, 0, 255),),
+        (lambda v, s, z: np.clip((v / s + z).astype(int), 0, 255),),
+        (lambda v, s, z: (np.round(v / s) + z).astype(int).astype(np.uint8),),
+        (lambda v, s, z: np.clip(np.round(v / s) + z, 0, 255).astype(np.int8),),
+        (lambda v, s, z: np.clip(np.round(v / s), 0, 255) + z,),
+        (lambda v, s, z: np.clip(np.round(v / s) + z, 0, 256),),
+        (lambda v, s, z: np.clip(np.round(v / s) + z, -128, 127),),
+        (lambda v, s, z: np.clip(np.round(v / s) - z, 0, 255),),
+        (lambda v, s, z: np.clip(np.round(v / s) + 100, 0, 255),),
+        (lambda v, s, z: np.clip(np.round(v / 0.01) + z, 0, 255),),
+        (lambda v, s, z: np.clip(np.round(v * s) + z, 0, 255),),
+        (lambda v, s, z: _in_numpy(v, s, z).ravel(),),
+        (lambda v, s, z: _in_torch(v, s, z).floor() + 1,),
+        (lambda v, s, z: np.array([0, 100, 101, 200]),),
         (3,),
-    ]
+    ],
 )
-def quantize_function(answer: Callable[..., NDArray[np.float64]]) -> Verdict:
+def quantize_function(answer: Callable[..., Any]) -> Verdict:
     """A function that rounds, shifts by the zero point, and clips to 0..255."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-    inside = np.asarray(answer(np.array([-1.0, 0.0, 0.011, 1.0]), 0.01, 100))
-    if not np.array_equal(inside, np.round(inside)):
-        return hint("Your results are not whole numbers: round them.")
-    if not np.array_equal(inside, [0, 100, 101, 200]):
-        return hint("Try it on zero: it must give the zero point.")
-    outside = np.asarray(answer(np.array([-50.0, 50.0]), 0.01, 100))
-    if not np.array_equal(outside, [0, 255]):
-        return hint("A byte has room for 0 to 255 only: what happens to values outside the range?")
-    return right("Round, shift, clip: this one line is what QUANTIZE does in every runtime.")
+    wrong = cases.first_difference(answer, _exactly, _maps(), same=_nearest)
+    if wrong is None:
+        return right(f"Divide, round, shift, clip: that is all of quantizing. {_rounding(answer)}")
+    given, said = cases.quoted(wrong.given), cases.shown(wrong.said)
+    return hint(f"{_advice(wrong)} For example, of ({given}) it makes {said}")
 
 
-@exercise(wrong=[(4096,), (8192,), (4608,), (9216,), (32768,)])
+def _exactly(values: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.float64]:
+    """Return where the values fall between the integers, clipped but not yet rounded."""
+    return np.clip(values.astype(np.float64) / scale + zero_point, 0, 255)
+
+
+def _maps() -> list[cases.Case]:
+    """Return values of several shapes with a scale and a zero point: halves, ends, and far outside."""
+    draw = cases.rng("quantize_function")
+    tried: list[cases.Case] = [(_TIES.copy(), 0.5, 100), (np.zeros(1, np.float32), 0.25, 7)]
+    for shape in [(1,), (2,), (3,), (5,), (8,), (1, 2), (2, 3), (4, 5), (2, 3, 4)] * 2:
+        scale = float(draw.choice([0.0078, 0.031, 0.5, 1.7, 40.0]))
+        zero_point = int(draw.choice([0, 255, draw.integers(1, 255)]))
+        steps = draw.integers(-320, 320, shape) + draw.uniform(-0.45, 0.45, shape)
+        tried.append((np.asarray(scale * steps, np.float32), scale, zero_point))
+    return tried
+
+
+_TIES = np.array([-1.25, -0.75, -0.25, 0.25, 0.75, 1.25], np.float32)
+"""Halves of a step, if the step is 0.5."""
+
+
+def _nearest(said: Any, exact: Any) -> bool:
+    """Tell whether all are whole numbers, as near as can be: on a half both neighbours are."""
+    try:
+        given = np.asarray(said, np.float64)
+    except (TypeError, ValueError):
+        return False
+    if given.shape != exact.shape or not np.array_equal(given, np.round(given)):
+        return False
+    return bool((np.abs(given - exact) <= 0.5 + 1e-3).all())
+
+
+def _rounding(answer: Callable[..., Any]) -> str:
+    """Say which way a right answer rounds halves, and who does as it does."""
+    found = cases.first_difference(answer, _in_numpy, [(_TIES, 0.5, 100)])
+    if found is None:
+        return (
+            "Yours rounds an exact half to the even neighbour, as numpy, PyTorch and ONNX Runtime do; "
+            "TensorFlow Lite's reference and its microcontroller runtime round it away from zero."
+        )
+    found = cases.first_difference(answer, _away_from_zero, [(_TIES, 0.5, 100)])
+    if found is None:
+        return (
+            "Yours rounds an exact half away from zero, as TensorFlow Lite's reference and its "
+            "microcontroller runtime do; numpy, PyTorch and ONNX Runtime round it to the even neighbour."
+        )
+    return (
+        "On an exact half runtimes differ: TensorFlow Lite's reference and its microcontroller runtime "
+        "round it away from zero, numpy, PyTorch and ONNX Runtime to the even neighbour. Yours does "
+        "neither, and is as near."
+    )
+
+
+def _advice(wrong: cases.Difference) -> str:
+    """Say what is missing, from the first case that fails."""
+    exact = np.asarray(wrong.wanted)
+    try:
+        said = np.asarray(wrong.said, np.float64)
+    except (TypeError, ValueError):
+        return "The result should be an array of numbers."
+    if said.shape != exact.shape:
+        return f"Your result has the shape {said.shape}, the values have {exact.shape}."
+    if (said < 0).any() or (said > 255).any():
+        return "A byte has room for 0 to 255 only: what happens to values outside the range?"
+    if not np.array_equal(said, np.round(said)):
+        return "Your results are not whole numbers: round them."
+    if (np.abs(said - exact) < 1).all():
+        return "Round to the nearest integer, not to the next lower or higher one."
+    if ((exact == 0) | (exact == 255)).any():
+        return "What lies outside the range belongs at the nearer of its ends."
+    return "Divide by the scale, and let zero give the zero point."
+
+
+@exercise(
+    right=[(5120,), (5120.0,)],
+    wrong=[*((size,) for size in (4096, 8192, 4608, 9216, 32_768, 33_280, 5119, 8704)), (0,)],
+)
 def int4_layer_bytes(answer: float) -> Verdict:
     """A 1x1 convolution of 64 to 128 channels: 4,096 + 128 scales and 128 biases of 4 bytes each."""
+    size = float(answer)
     weights, scales, biases = 64 * 128 // 2, 128 * 4, 128 * 4
-    if answer == weights + scales + biases:
+    if size == weights + scales + biases:
         return right(
-            "A fifth of the layer is not weights: 32,768 bytes of float weights became 4,096, "
-            "and the layer takes 5,120."
+            "A fifth of the layer is not weights, so an eighth of the bits for each weight is not an "
+            "eighth of the bytes for the layer."
         )
-    if answer in (64 * 128, 64 * 128 + scales, 64 * 128 + scales + biases):
+    if size in (64 * 128, 64 * 128 + scales, 64 * 128 + scales + biases):
         return hint("At four bits, two weights share one byte.")
-    if answer == weights:
+    if size == weights:
         return hint("Right for the weights. What else does each output channel have to store?")
-    if answer == weights + scales:
+    if size == weights + scales:
         return hint("Nearly: each output channel also has a bias of four bytes.")
     return hint("Count three things: weights at half a byte, a scale and a bias for each output.")
