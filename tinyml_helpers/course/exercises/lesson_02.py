@@ -107,7 +107,7 @@ def _maps() -> list[cases.Case]:
     tried: list[cases.Case] = [(_TIES.copy(), 0.5, 100), (np.zeros(1, np.float32), 0.25, 7)]
     for shape in [(1,), (2,), (3,), (5,), (8,), (1, 2), (2, 3), (4, 5), (2, 3, 4)] * 2:
         scale = float(draw.choice([0.0078, 0.031, 0.5, 1.7, 40.0]))
-        zero_point = int(draw.choice([0, 255, draw.integers(1, 255)]))
+        zero_point = int(draw.choice([0, 255, int(draw.integers(1, 255))]))
         steps = draw.integers(-320, 320, shape) + draw.uniform(-0.45, 0.45, shape)
         tried.append((np.asarray(scale * steps, np.float32), scale, zero_point))
     return tried
