@@ -3,70 +3,138 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
+Names = NDArray[np.str_]
 
-@exercise(wrong=[(30,), (26,), (7,), (28,), (30.0,), (26.0,)])
+
+@exercise(
+    right=[(27,), (27.0,), (np.int64(27),)],
+    wrong=[(30,), (26,), (7,), (7.5,), (28,), (30.0,), (26.0,), (26.9,)],
+)
 def windows_in_recording(answer: float) -> Verdict:
     """Windows of 4 s, one each second, in a recording of 30 s: (30 - 4) / 1 + 1 = 27."""
     if answer == 27:
         return right(
-            "The first takes 4 s, each later one only a second more. And 27 overlapping windows of one "
-            "movement are far from 27 independent ones: so the test goes by person."
+            "The first takes 4 s, each later one only a second more. And so many overlapping windows "
+            "of one movement are far from as many independent ones: so the test goes by person."
         )
     if answer == 26:
         return hint("Nearly: count the window that starts at 0 as well.")
-    if answer == 7:
+    if answer in (7, 7.5):
         return hint("So many fit side by side. But a new one starts every second.")
     return hint("The last window must end before the recording does: when may it start at the latest?")
 
 
+def _split(people: Names, person: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return np.flatnonzero(people != person), np.flatnonzero(people == person)
+
+
+def _split_in_torch(people: Names, person: str) -> tuple[Any, Any]:
+    import torch
+
+    mine = torch.from_numpy(people == person)
+    return (~mine).nonzero().flatten(), mine.nonzero().flatten()
+
+
+def _split_in_a_loop(people: Names, person: str) -> tuple[list[int], list[int]]:
+    train: list[int] = []
+    test: list[int] = []
+    for number, name in enumerate(people):
+        (test if name == person else train).append(number)
+    return train, test
+
+
+def _numbers(part: Any) -> list[int]:
+    """Return the numbers of windows in order, also of tensors; a mask is refused."""
+    found = np.asarray(cases.plain(part))
+    if found.dtype == bool:
+        raise TypeError("a mask of True and False where numbers of windows are asked for")
+    return sorted(int(number) for number in found.ravel())
+
+
+def _same_split(said: Any, wanted: Any) -> bool:
+    train, test = said
+    return _numbers(train) == _numbers(wanted[0]) and _numbers(test) == _numbers(wanted[1])
+
+
+def _recordings() -> Iterator[tuple[Names, str]]:
+    """Draw whose windows they are, in any order, and who is left out."""
+    draw = cases.rng("leave_one_person_out")
+    for number in range(20):
+        names = draw.permutation(["ann", "bob", "cem", "dia", "eva", "10", "1"])[: 2 + number % 5]
+        rest = draw.choice(names, int(draw.integers(0, 3 * len(names))))
+        people = draw.permutation(np.concatenate([names, rest]))
+        yield people, str(draw.choice(names))
+
+
 @exercise(
+    right=[
+        (_split,),
+        (_split_in_torch,),
+        (_split_in_a_loop,),
+        (lambda people, person: (_split(people, person)[0][::-1], _split(people, person)[1].tolist()),),
+    ],
     wrong=[
         (lambda people, person: (np.arange(2), np.arange(2, 6)),),
-        (lambda people, person: (np.flatnonzero(np.array(people) == person),) * 2,),
-        (
-            lambda people, person: (
-                np.flatnonzero(np.array(people) == person), np.flatnonzero(np.array(people) != person)
-            ),
-        ),
+        (lambda people, person: (np.flatnonzero(people == person),) * 2,),
+        (lambda people, person: _split(people, person)[::-1],),
+        (lambda people, person: _split(people, people[0]),),
+        # One window of somebody else's again and again, in place of all of them.
+        (lambda people, person: ([_split(people, person)[0][0]] * (people != person).sum(),
+                                 _split(people, person)[1]),),
+        (lambda people, person: (_split(people, person)[0][1:], _split(people, person)[1]),),
+        (lambda people, person: (_split(people, person)[0], _split(people, person)[1][:1]),),
+        (lambda people, person: (np.arange(len(people)), _split(people, person)[1]),),
+        (lambda people, person: (people != person, people == person),),
+        (lambda people, person: _split(people, person)[0],),
         (7,),
-    ]
+    ],
 )  # fmt: skip
 def leave_one_person_out(answer: Callable[..., tuple[Sequence[int], Sequence[int]]]) -> Verdict:
     """A function of people [N] and a person that returns numbers of training and of test windows."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-    people = ["ann", "bob", "ann", "cem", "bob", "cem", "ann"]
-    for person in ("ann", "bob", "cem"):
-        train, test = (sorted(int(i) for i in part) for part in answer(people, person))
-        if set(train) & set(test):
-            return hint("Some windows are on both sides: that is the leak itself.")
-        if {people[i] for i in train} == {person}:
-            return hint("The other way round: the person who is left out is the test.")
-        if person in {people[i] for i in train} or {people[i] for i in test} != {person}:
-            return hint("Look at who is where: nobody may be on both sides.")
-        if len(train) + len(test) != len(people):
-            return hint("Some windows got lost: every one belongs to one of the two sides.")
-    return right("scikit-learn has it as LeaveOneGroupOut. A group is a person here, or a machine.")
+    wrong = cases.first_difference(answer, _split, _recordings(), same=_same_split)
+    if wrong is None:
+        return right("scikit-learn has it as LeaveOneGroupOut. A group is a person here, or a machine.")
+    people, person = wrong.given
+    train, test = (_numbers(part) for part in wrong.said)
+    given = f"For people {people.tolist()} and person {person!r} it returns {train} and {test}"
+    if set(train) & set(test):
+        return hint(f"{given}: some windows are on both sides, which is the leak itself.")
+    if {people[i] for i in train if i < len(people)} == {person}:
+        return hint(f"{given}: the other way round, for who is left out is the test.")
+    if len(set(train)) < len(train) or len(set(test)) < len(test):
+        return hint(f"{given}: a window is named twice there.")
+    return hint(f"{given}: every window belongs to one side, and nobody to both.")
 
 
-@exercise(wrong=[(20,), (33.3,), (1.3,), (14.4,), (480,), (11.6,)])
+@exercise(
+    right=[(105.63,), (105.6,), (106,), (150 / 1.42,)],
+    wrong=[(10.4,), (1.42,), (125,), (625,), (149,), (88.1,), (0,)],
+)
 def wearable_days(answer: float) -> Verdict:
-    """2,000 J; 1.7 mW for two hours a day and 0.02 mW for 22: 12.24 + 1.584 = 13.82 J, 144.7 days."""
-    joules_a_day = 1.7e-3 * 2 * 3600 + 0.02e-3 * 22 * 3600
-    days = 2000 / joules_a_day
-    if math.isclose(answer, days, rel_tol=0.01):
+    """150 mAh; 0.6 mA for two hours a day and 0.01 mA for 22: 1.2 + 0.22 = 1.42 mAh, 105.6 days."""
+    used, waiting = 0.6 * 2, 0.01 * 22
+    if math.isclose(answer, 150 / (used + waiting), rel_tol=0.01):
         return right(
-            "Two hours of use still cost eight times as much as 22 hours of waiting: first shorten "
+            "Two hours of use still cost five times as much as 22 hours of waiting: first shorten "
             "what is on, then improve the sleep."
         )
-    if math.isclose(answer, 2000 / (1.7e-3 * 86400), rel_tol=0.05):
+    if math.isclose(answer, 150 / (0.6 * 24), rel_tol=0.05):
         return hint("That is with everything on all day. For 22 hours it waits.")
-    if math.isclose(answer, joules_a_day, rel_tol=0.05):
-        return hint("These are joules a day. How many days do 2,000 J last?")
-    return hint("Joules are watts times seconds: add up both parts of a day, then divide.")
+    if math.isclose(answer, 150 / used, rel_tol=0.01):
+        return hint("Waiting costs something, too: 22 hours of it.")
+    if math.isclose(answer, used + waiting, rel_tol=0.05):
+        return hint("That is the charge of a day in mAh. How many days does the battery last?")
+    return hint(
+        "Milliampere-hours are milliamperes times hours: add up both parts of a day, then divide."
+    )
