@@ -12,10 +12,10 @@ from tinyml_helpers.datasets import DataError, data_folder, duty, machines, publ
 from tinyml_helpers.datasets.vibration import HELD_OUT, TRAINING, UNSEEN, write_example
 from tinyml_helpers.datasets.vibration_files import read_recording
 from tinyml_helpers.deploy import litert
+from tinyml_helpers.integers import Integers
 from tinyml_helpers.mcu import toolchain
 from tinyml_helpers.models import vibration as network
 from tinyml_helpers.signals import anomaly, vibration, vibration_tables
-from tinyml_helpers.signals.vibration_tables import Integers
 
 
 @pytest.fixture(scope="module")

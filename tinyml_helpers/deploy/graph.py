@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.deploy.flatbuffer import NOWHERE, Region
 from tinyml_helpers.deploy.report import TensorInfo
+from tinyml_helpers.integers import Integers
 
 BITS = {
     "FLOAT32": 32, "FLOAT16": 16, "INT32": 32, "UINT8": 8, "INT64": 64, "BOOL": 8, "INT16": 16,
@@ -58,19 +59,20 @@ class Tensor:
         return bool(self.scales) and self.dtype in ("int8", "uint8", "int16")
 
     def quantized(self, reals: NDArray[np.float32]) -> NDArray[Any]:
-        """Return values of its dtype for real numbers: round(reals / scale) + zero point, clipped."""
+        """Return values of its dtype for real numbers, as QUANTIZE does: see `integers`."""
         if not self.is_quantized:
             return reals.astype(self.dtype)
-        limits = np.iinfo(self.dtype)
-        with np.errstate(over="ignore"):  # a tiny scale: clipped
-            steps = np.round(reals / np.float32(self.scales[0])) + np.float32(self.zero_point)
-        return steps.clip(limits.min, limits.max).astype(self.dtype)
+        return self._integers.store(reals)
 
     def real(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Return the real numbers that its values stand for."""
         if not self.is_quantized:
             return raw.astype(np.float32)
-        return np.float32(self.scales[0]) * (raw.astype(np.float32) - np.float32(self.zero_point))
+        return self._integers.read(raw)
+
+    @property
+    def _integers(self) -> Integers:
+        return Integers(self.scales[0], self.zero_point, self.dtype)
 
     @property
     def zero_point(self) -> int:

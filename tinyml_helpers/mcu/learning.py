@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyml_helpers.integers import Integers
 from tinyml_helpers.mcu import emulator, toolchain
 from tinyml_helpers.signals import last_layer
 from tinyml_helpers.signals.last_layer import Layer
@@ -56,7 +57,7 @@ def learn(
     scale = float(np.abs(features).max()) / 127
     if not scale > 0:
         raise ValueError("all features are zero: there is nothing to learn from")
-    raw, truth = np.round(features / scale).astype(np.int8), np.asarray(labels)
+    raw, truth = Integers(scale, 0).store(features), np.asarray(labels)
     expected = last_layer.learn(layer, raw * np.float32(scale), truth, rate=rate)
     classes, width = layer.weights.shape
     source = last_layer.c_source(classes, width, len(raw))

@@ -1,4 +1,4 @@
-"""Between real numbers and int8, exactly as QUANTIZE and DEQUANTIZE do it."""
+"""What a firmware is given and gives back: bytes as they are, real numbers through the one quantizer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.integers import Integers
 from tinyml_helpers.mcu.graph import Tensor
 
 
@@ -32,13 +33,7 @@ def quantized(x: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
         raise ValueError("the input holds values that are no numbers")
     if tensor.dtype == "float32":
         return x.astype(np.float32)
-    steps = x.astype(np.float32) / np.float32(tensor.scale)
-    rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + tensor.zero_point
-    # Halves away from zero; just below one half, the sum above would round up.
-    rounded -= np.where(
-        np.abs(steps - np.trunc(steps)) < 0.5, rounded - tensor.zero_point - np.trunc(steps), 0
-    )
-    return np.asarray(np.clip(rounded, -128, 127), np.int8)
+    return Integers.of(tensor).store(x)
 
 
 def dequantized(x: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.float32]:
@@ -50,4 +45,4 @@ def dequantized(x: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.float32]:
     """
     if tensor.dtype != "int8":
         return x.astype(np.float32)
-    return np.float32(tensor.scale) * (x.astype(np.float32) - np.float32(tensor.zero_point))
+    return Integers.of(tensor).read(x)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyml_helpers.integers import Integers
 from tinyml_helpers.signals import gain
 from tinyml_helpers.signals.frontend import (
     MLPERF,
@@ -166,8 +167,7 @@ def input_table(scale: float, zero_point: int) -> NDArray[np.int8]:
     """
     if not scale > 0:
         raise ValueError(f"scale {scale}: give the input tensor's own, above zero")
-    stored = np.round(network_input(np.arange(710)).astype(np.float64) / scale) + zero_point
-    return np.clip(stored, -128, 127).astype(np.int8)
+    return Integers(scale, zero_point).store(network_input(np.arange(710)))
 
 
 def quantized_input(raw: NDArray[np.uint16], scale: float, zero_point: int) -> NDArray[np.int8]:
@@ -185,5 +185,5 @@ def wake_word_steps(samples: NDArray[np.int16]) -> NDArray[np.int8]:
     Source: microWakeWord, whose networks take the features over 25.6, stored at 26 / 255 a step.
     """
     raw = micro_frontend(samples, WAKE_WORD)
-    stored = np.round(raw[: len(raw) // 3 * 3] / 25.6 / (26 / 255)) - 128
-    return np.clip(stored, -128, 127).astype(np.int8).reshape(-1, 1, 3, WAKE_WORD.channels)
+    stored = Integers(26 / 255, -128).store(raw[: len(raw) // 3 * 3] / 25.6)
+    return stored.reshape(-1, 1, 3, WAKE_WORD.channels)

@@ -10,6 +10,8 @@ from importlib import resources
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyml_helpers.integers import Integers
+
 _HEADER = struct.Struct("<f")
 
 
@@ -38,7 +40,7 @@ def quantize(vector: ArrayLike) -> Template:
     if values.ndim != 1 or not np.isfinite(values).all() or not values.any():
         raise ValueError("a template needs one vector of finite numbers that are not all zero")
     scale = float(np.float32(np.abs(values).max() / 127))
-    return Template(np.round(values / scale).clip(-127, 127).astype(np.int8), scale)
+    return Template(Integers(scale, 0).store(values), scale)
 
 
 def from_bytes(stored: bytes) -> Template:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyml_helpers.integers import Integers, Scaled
 from tinyml_helpers.signals import vibration
 from tinyml_helpers.signals.anomaly import Scaling
 from tinyml_helpers.signals.vibration import BANDS, FRAME, HOP
@@ -17,50 +18,15 @@ BEFORE, AFTER = "vibration_features", "vibration_score"
 """The C functions: what runs before the network, and what runs after it."""
 
 
-class Tensor(Protocol):
-    """A tensor that says how it stores real numbers, such as one of `deploy.tflite`."""
-
-    @property
-    def scales(self) -> Sequence[float]:
-        """One for the tensor, or one for each channel."""
-
-    @property
-    def zero_points(self) -> Sequence[int]:
-        """As many."""
-
-
-@dataclass(frozen=True)
-class Integers:
-    """How an int8 tensor stores real numbers: real = scale * (integer - zero_point)."""
-
-    scale: float
-    zero_point: int
-
-    @classmethod
-    def of(cls, tensor: Tensor) -> Integers:
-        """Those of a tensor of a .tflite that has one scale and one zero point."""
-        return cls(float(tensor.scales[0]), int(tensor.zero_points[0]))
-
-    def store(self, values: NDArray[np.floating]) -> NDArray[np.int8]:
-        """Round real numbers, half away from zero as C does, and clip them to a byte."""
-        away = np.asarray(values, np.float32) / np.float32(self.scale) + np.float32(self.zero_point)
-        rounded = np.trunc(away + np.copysign(np.float32(0.5), away))
-        return np.asarray(rounded.clip(-128, 127), np.int8)
-
-    def read(self, integers: NDArray[np.int8]) -> NDArray[np.float32]:
-        """Turn integers back into real numbers."""
-        return np.float32(self.scale) * (integers.astype(np.float32) - np.float32(self.zero_point))
-
-
 class Runner(Protocol):
     """An int8 network that can be run, such as one of `deploy.litert`."""
 
     @property
-    def input(self) -> Tensor:
+    def input(self) -> Scaled:
         """The tensor it takes."""
 
     @property
-    def output(self) -> Tensor:
+    def output(self) -> Scaled:
         """The tensor it gives."""
 
     def run(self, raw: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -120,7 +86,7 @@ def c_files(
         "cosine": np.cos(2 * np.pi * np.arange(FRAME // 2) / FRAME),
         "sine": np.sin(2 * np.pi * np.arange(FRAME // 2) / FRAME),
         "factor": factor,
-        "offset": inputs.zero_point - (baseline + scaling.mean) * factor,
+        "offset": -(baseline + scaling.mean) * factor,
         "weight": scaling.weights,
     }
     numbers: dict[str, object] = {

@@ -99,9 +99,14 @@ static float root(float x) {
 #endif
 }
 
-static int8_t rounded(float x) {
-    x += x < 0.0f ? -0.5f : 0.5f;
-    return (int8_t)(x < -128.0f ? -128.0f : x > 127.0f ? 127.0f : x);
+/* As QUANTIZE: halves away from zero, then the zero point. `x + 0.5f` would lift the float below a half. */
+static int8_t stored(float steps) {
+    if (steps > 256.0f) return 127;
+    if (steps < -256.0f) return -128;
+    int32_t whole = (int32_t)steps;
+    const float rest = steps - (float)whole;
+    whole += (rest >= 0.5f) - (rest <= -0.5f) + INPUT_ZERO;
+    return (int8_t)(whole < -128 ? -128 : whole > 127 ? 127 : whole);
 }
 
 void vibration_features(const int16_t *samples, int8_t *input) {
@@ -118,7 +123,7 @@ void vibration_features(const int16_t *samples, int8_t *input) {
         const float mean_and_swing[2] = {first[band] + away, root(square - away * away)};
         for (int part = 0; part < 2; part++) {
             const int i = part * BANDS + band;
-            input[i] = seen[i] = rounded(mean_and_swing[part] * factor[i] + offset[i]);
+            input[i] = seen[i] = stored(mean_and_swing[part] * factor[i] + offset[i]);
         }
     }
 }
