@@ -36,7 +36,7 @@ RECIPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "depthwise separable": ({}, {"separable": True}),
     "arms as they are": ({"same_arms": False}, {}),
     "accelerometer only": ({"axes": 3}, {"axes": 3}),
-    "gravity kept": ({"keep_gravity": True}, {}),
+    "slow part kept": ({"keep_slow": True}, {}),
     "any rotation": ({"degrees": (120.0, 120.0, 120.0)}, {}),
     "mean in place of maximum": ({}, {"maximum": False}),
     "no rotation": ({"degrees": (0.0, 0.0, 0.0)}, {}),

@@ -4,8 +4,9 @@ A window of 4 s (200 samples of 6 axes at 50 Hz) goes through four steps:
 
 1. A right arm is mirrored, so that it looks like a left one.
 2. Two samples become one: 50 Hz become 25.
-3. Gravity is subtracted from the accelerometer: a first-order low-pass, g += (a - g) * share, that
-   starts at the mean of the window.
+3. The slow part of each axis of the accelerometer is subtracted: a first-order low-pass,
+   s += (a - s) * share, that starts at the mean of the window. Of an arm at rest that is gravity; when
+   the arm swings, gravity swings as fast in the watch's axes, and much of it stays.
 4. Rotation is weighted by a quarter against acceleration; one scale brings all to int8.
 
 `kernels/motion.c` does the same, and gives the same bytes.
@@ -26,9 +27,10 @@ WINDOW, HOP, STEPS = 200, 50, 100
 """Raw samples in a window, from one window to the next, and time steps that a network sees."""
 
 MIRROR = np.array([-1, 1, 1, 1, -1, -1])
-"""What turns a right arm into a left one: of all 64 choices of signs the one that fits best."""
+"""What turns a right arm into a left one: a mirror reverses acceleration along x, and the turns about y
+and z. Of all 64 choices of signs it is also the one that fits best."""
 
-GRAVITY_SHARE = 19 / 256
+SLOW_SHARE = 19 / 256
 """Share of the difference by which the low-pass moves in 1/25 s: a cut-off of 0.3 Hz."""
 
 WEIGHTS = np.array([1, 1, 1, 0.25, 0.25, 0.25])
@@ -125,7 +127,7 @@ def halved(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float64]:
 
 
 def steps(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.int32]:
-    """Steps 1 to 3 of the front end: mirror, halve the rate, subtract gravity.
+    """Steps 1 to 3 of the front end: mirror, halve the rate, subtract the slow part.
 
     Args:
         raw: int16 [M, 200, 6].
@@ -222,7 +224,7 @@ def c_files(
     """
     signs = MIRROR if right else np.ones(6, int)
     constants = {
-        "STEPS": STEPS, "ZERO_POINT": zero_point, "SHIFT": _SHIFT, "GRAVITY_SHARE": 19,
+        "STEPS": STEPS, "ZERO_POINT": zero_point, "SHIFT": _SHIFT, "SLOW_SHARE": 19,
         "VOTES": votes, "MARGIN": margin, "CLASSES": classes,
     }  # fmt: skip
     lines = ["/* Generated: what motion.c needs to know of the network and of the arm. */"]

@@ -27,7 +27,7 @@ class Recipe:
         degrees: standard deviation of the random turn about x, y and z. The forearm lies along
             x: a watch turns most about it.
         speed: up to how many times faster or slower a movement is played.
-        keep_gravity: do not subtract it.
+        keep_slow: do not subtract the slow part of the acceleration.
         same_arms: mirror the right arm.
         axes: 6, or 3 for the accelerometer alone.
     """
@@ -37,7 +37,7 @@ class Recipe:
     learning_rate: float = 8e-3
     degrees: tuple[float, float, float] = (30.0, 15.0, 15.0)
     speed: float = 1.3
-    keep_gravity: bool = False
+    keep_slow: bool = False
     same_arms: bool = True
     axes: int = 6
 
@@ -90,20 +90,20 @@ def prepared(values: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     import torch
 
     halved = values.reshape(len(values), -1, 2, 6).mean(2)
-    if not recipe.keep_gravity:
-        passing = torch.from_numpy(gravity_filter()).float()
+    if not recipe.keep_slow:
+        passing = torch.from_numpy(high_pass()).float()
         halved = torch.cat([passing @ halved[..., :3], halved[..., 3:]], -1)
     weighted = halved * torch.from_numpy(motion.WEIGHTS).float()
     return weighted[..., : recipe.axes].permute(0, 2, 1)[:, :, None]
 
 
-def gravity_filter(steps: int = motion.STEPS) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def high_pass(steps: int = motion.STEPS) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Return the matrix [steps, steps] that subtracts the low-pass from a window of an axis.
 
     Row t of the low-pass is what each moment counts for at t: share * (1 - share) ** age, and what
     is left of the mean that it started from.
     """
-    share = motion.GRAVITY_SHARE
+    share = motion.SLOW_SHARE
     age = np.subtract.outer(np.arange(steps), np.arange(steps))
     low = np.where(age >= 0, share * (1 - share) ** np.maximum(age, 0), 0)
     low += (1 - share) ** (1 + np.arange(steps))[:, None] / steps

@@ -24,11 +24,11 @@ NAMES = (
 def features(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float32]:
     """Describe windows int16 [M, 200, 6] by 48 numbers each: float32 [M, 48], in the order of `NAMES`.
 
-    After the front end (arms made equal, 25 Hz, gravity subtracted), for each axis: variance, least
+    After the front end (arms made equal, 25 Hz, slow part subtracted), for each axis: variance, least
     and largest value, sum of the steps from one moment to the next, and how often the sign changes.
-    Then where gravity points on average, and how two axes go together (the squared correlation, with
-    its sign). `kernels/forest.c` computes the same bits: the sums are whole numbers, and a tree asks
-    only which of two values is larger, so that units and square roots do not matter.
+    Then the mean acceleration, which is mostly gravity, and how two axes go together (the squared
+    correlation, with its sign). `kernels/forest.c` computes the same bits: the sums are whole numbers,
+    and a tree asks only which of two values is larger, so that units and square roots do not matter.
     """
     steps = motion.steps(raw, right).astype(np.int64)
     sums, count = steps.sum(1), steps.shape[1]

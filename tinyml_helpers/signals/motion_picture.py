@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.gestures import RATE_HZ, UNITS, Gestures, Recording
-from tinyml_helpers.signals import motion, motion_stream, motion_vote
+from tinyml_helpers.intervals import over_groups
+from tinyml_helpers.signals import motion, motion_stream
 from tinyml_helpers.signals.motion_stream import Stream
 from tinyml_helpers.signals.motion_vote import NONE
 
@@ -54,7 +55,7 @@ def overlapping(one: Recording, count: int = 6) -> Axes:
     return axis
 
 
-def gravity(
+def slow_part(
     values: NDArray[Any], low: list[float], raw: NDArray[np.int16], right: NDArray[np.bool_]
 ) -> list[Axes]:
     """Draw an axis with its slow part, and all six axes of its window as int8.
@@ -70,7 +71,7 @@ def gravity(
     panels = plt.subplots(1, 2, figsize=(9, 3.2))[1]
     time = np.arange(len(values)) / (RATE_HZ / 2)
     panels[0].plot(time, values, label="as measured")
-    panels[0].plot(time, low, label="slow part: gravity")
+    panels[0].plot(time, low, label="slow part")
     panels[0].plot(time, values - low, label="what is left")
     scale = 2 * motion.INPUT_LIMIT / 255
     integers = motion.quantized_input(raw, right, scale, 0)[0, 0]
@@ -124,19 +125,26 @@ def people(results: Mapping[str, Any]) -> Axes:
 
 
 def recipes(results: Mapping[str, Any]) -> Axes:
-    """Draw accuracy of each recipe as a bar, out of `models.gestures.results()`."""
-    correct = {name: one["window_percent"] for name, one in results["recipes"].items()}
-    axis = _sorted_bars(correct, height=4)
-    axis.set(xlim=(60, 100), xlabel="correct, mean over people (%)")
-    return axis
-
-
-def _sorted_bars(values: Mapping[str, float], height: float) -> Axes:
+    """Draw what each recipe of `models.gestures.results()` changes, by person and with an interval."""
     import matplotlib.pyplot as plt
 
-    names = sorted(values, key=lambda name: values[name])
-    axis = plt.subplots(figsize=(9, height))[1]
-    axis.barh(names, [values[name] for name in names])
+    def by_person(name: str) -> NDArray[np.float64]:
+        return np.array(results["recipes"][name]["window_percent_by_person"])
+
+    changes = {
+        name: by_person(name) - by_person("as chosen")
+        for name in sorted(results["recipes"], key=lambda name: float(by_person(name).mean()))
+        if name != "as chosen"
+    }
+    axis = plt.subplots(figsize=(9, 4.2))[1]
+    for row, change in enumerate(changes.values()):
+        found = over_groups(change, "points")
+        colour = "#0072B2" if 0 in found else "#D55E00"
+        axis.plot(change, [row] * len(change), ".", color=_GREY)
+        axis.errorbar(found.value, row, xerr=found.half_width, fmt="o", color=colour, capsize=4)
+    axis.axvline(0, color="0.5", lw=1)
+    axis.set_yticks(range(len(changes)), list(changes))
+    axis.set(xlabel="points against the recipe as chosen (grey: each of ten people)")
     return axis
 
 
@@ -154,10 +162,18 @@ def learning_curve(results: Mapping[str, Any]) -> Axes:
 
 def strangers(results: Mapping[str, Any]) -> Axes:
     """Draw how often a movement that was never seen is refused, out of `models.gestures.results()`."""
+    import matplotlib.pyplot as plt
+
     refused = {name: one["rejected_percent"] for name, one in results["unknown"].items()}
-    axis = _sorted_bars(refused, height=3)
-    title = f"{np.mean(list(refused.values())):.0f} % of strange movements are refused"
+    names = sorted(refused, key=lambda name: refused[name])
+    axis = plt.subplots(figsize=(9, 3))[1]
+    axis.barh(names, [refused[name] for name in names])
+    axis.axvline(10, color="0.4", ls=":", label="movements that it knows")
+    title = (
+        f"Of strange movements {np.mean(list(refused.values())):.1f} % are refused, of known ones 10 %"
+    )
     axis.set(xlim=(0, 100), xlabel="refused (%)", title=title)
+    axis.legend(fontsize=10)
     return axis
 
 
@@ -193,8 +209,7 @@ def decisions(flow: Stream, spoken: NDArray[Any], second: int, votes: int) -> li
     """
     import matplotlib.pyplot as plt
 
-    raw, ends = flow.windows()
-    answers = motion_vote.vote(spoken, votes, still=motion_vote.is_still(raw))
+    answers, ends, within = motion_stream.answered(flow, spoken, votes)
     shown = slice(RATE_HZ * max(0, second - 30), RATE_HZ * (second + 30))
     time = np.arange(len(flow.raw)) / RATE_HZ
     panels = plt.subplots(2, 1, figsize=(9, 4.8), sharex=True, height_ratios=(2, 3))[1]
@@ -203,13 +218,18 @@ def decisions(flow: Stream, spoken: NDArray[Any], second: int, votes: int) -> li
     panels[0].set_ylabel("g")
     panels[1].scatter(time[shown], flow.truth[shown], color=_GREY, s=40, marker="s", label="truth")
     near = (ends >= shown.start) & (ends < shown.stop)
-    panels[1].plot(ends[near] / RATE_HZ, answers[near], "o", ms=5, label="decision")
+    for those, mark, label in ((within, "o", "decision"), (~within, "x", "decision across a change")):
+        panels[1].plot(ends[near & those] / RATE_HZ, answers[near & those], mark, ms=5, label=label)
     panels[1].axvline(second, color="#C98200", lw=1)
     panels[1].set_yticks(range(NONE, len(flow.classes)), ["none", *flow.classes], fontsize=9)
-    judged = motion_stream.judge(flow, spoken, votes)
-    title = f"{judged.correct_percent:.0f} % right, {judged.changes_a_minute:.1f} changes a minute"
-    panels[1].set(xlabel="seconds", ylim=(-1.6, len(flow.classes)), title=title)
-    panels[1].legend(loc="upper right", ncols=2, fontsize=9)
+    right = answers == flow.truth[ends - 1]
+    title = "right this minute: " + ", ".join(
+        f"{(right & those & near).sum()} of {(those & near).sum()} {where}"
+        for those, where in ((within, "within a movement"), (~within, "in rest or across a change"))
+    )
+    panels[1].set(xlabel="seconds", ylim=(-1.6, len(flow.classes) + 0.6))
+    panels[1].set_title(title, fontsize=11)
+    panels[1].legend(loc="upper right", ncols=3, fontsize=9)
     return list(panels)
 
 

@@ -88,13 +88,34 @@ class Judged:
         correct_percent: right decisions, of those on windows that lie within one movement.
         delays_s: for each movement from its start to the first right decision; infinity if never.
         changes_a_minute: how often the decision changes while the movement does not.
-        rest_percent: answers of `NONE`, of windows that are nothing but rest.
+        rest_percent: answers of `NONE`, of windows that are nothing but rest. The rest of `stream` is
+            simulated with less noise than the threshold, so there it is 100 by construction.
     """
 
     correct_percent: float
     delays_s: tuple[float, ...]
     changes_a_minute: float
     rest_percent: float
+
+
+def answered(
+    flow: Stream, outputs: ArrayLike, count: int = VOTES
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Decide on a stream by votes and by the threshold for rest.
+
+    Args:
+        flow: the stream.
+        outputs: of a network, for every window of `flow.windows()`: [M, classes].
+        count: windows that vote.
+
+    Returns:
+        The answer to each window [M], the sample at which it is complete [M], and whether it lies
+        within one movement [M].
+    """
+    raw, ends = flow.windows()
+    answers = vote(outputs, count, still=is_still(raw))
+    truth, before = flow.truth[ends - 1], flow.truth[ends - motion.WINDOW]
+    return answers, ends, (truth == before) & (truth != NONE)
 
 
 def judge(flow: Stream, outputs: ArrayLike, count: int = VOTES) -> Judged:
@@ -105,10 +126,9 @@ def judge(flow: Stream, outputs: ArrayLike, count: int = VOTES) -> Judged:
         outputs: of a network, for every window of `flow.windows()`: [M, classes].
         count: windows that vote.
     """
-    raw, ends = flow.windows()
-    answers = vote(outputs, count, still=is_still(raw))
-    truth, before = flow.truth[ends - 1], flow.truth[ends - motion.WINDOW]
-    within, rest = (truth == before) & (truth != NONE), (truth == NONE) & (before == NONE)
+    answers, ends, within = answered(flow, outputs, count)
+    truth = flow.truth[ends - 1]
+    rest = (truth == NONE) & (flow.truth[ends - motion.WINDOW] == NONE)
     delays = []
     for start, stop in zip(flow.starts, (*flow.starts[1:], len(flow.raw)), strict=True):
         right = ends[(answers == flow.truth[start]) & (ends > start) & (ends <= stop)]
@@ -129,7 +149,7 @@ def judge_all(
     judged = [judge(flow, said, count) for flow, said in zip(flows, outputs, strict=True)]
     delays = np.concatenate([one.delays_s for one in judged])
     return {
-        "correct (%)": float(np.mean([one.correct_percent for one in judged])),
+        "correct within a movement (%)": float(np.mean([one.correct_percent for one in judged])),
         "changes a minute": float(np.mean([one.changes_a_minute for one in judged])),
         "rest refused (%)": float(np.mean([one.rest_percent for one in judged])),
         "median delay (s)": float(np.median(delays)),

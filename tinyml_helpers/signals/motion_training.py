@@ -101,7 +101,7 @@ def logits(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE) -> tor
     import torch
 
     with torch.no_grad():
-        if recipe.same_arms and not recipe.keep_gravity and recipe.axes == 6:
+        if recipe.same_arms and not recipe.keep_slow and recipe.axes == 6:
             inputs = torch.from_numpy(motion.network_input(windows.raw, windows.right))
         else:
             inputs = motion_augment.prepared(motion_augment.values(windows, recipe), recipe)

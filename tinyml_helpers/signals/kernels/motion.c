@@ -13,16 +13,16 @@ static int32_t pair(const int16_t *samples, int step, int axis) {
     return motion_sign[axis] * (at[0] + at[6]);
 }
 
-/* One axis of a window: at half the rate, and without gravity if it belongs to the accelerometer. */
+/* One axis of a window: at half the rate, and without its slow part if it is of the accelerometer. */
 void motion_axis(const int16_t *samples, int axis, int32_t *values) {
     int32_t sum = 0;
     for (int step = 0; step < MOTION_STEPS; step++) sum += values[step] = pair(samples, step, axis);
     if (axis >= 3) return;
     /* The low-pass starts at the mean of the window, and keeps 8 bits more than its input. */
-    int32_t gravity = sum * 256 / MOTION_STEPS;
+    int32_t slow = sum * 256 / MOTION_STEPS;
     for (int step = 0; step < MOTION_STEPS; step++) {
-        gravity += ((values[step] * 256 - gravity) * MOTION_GRAVITY_SHARE) >> 8;
-        values[step] -= gravity >> 8;
+        slow += ((values[step] * 256 - slow) * MOTION_SLOW_SHARE) >> 8;
+        values[step] -= slow >> 8;
     }
 }
 
