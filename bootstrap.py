@@ -31,7 +31,7 @@ def stop(sentence: str) -> None:
 def fingerprint() -> str:
     """Return what .venv depends on, as a digest: packages, Python, place."""
     digest = hashlib.sha256(f"{sys.version} {sys.platform} {ROOT}".encode())
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "pyproject.toml", "build_backend.py"):
         try:
             digest.update((ROOT / name).read_bytes())
         except OSError as error:

@@ -20,6 +20,7 @@ def bootstrap(tmp_path):
     """The set-up script's names, working on an empty checkout."""
     (tmp_path / "requirements.lock").write_text("a==1\n")
     (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "build_backend.py").write_text("")
     (tmp_path / "tinyml_helpers" / "course" / "jupyter").mkdir(parents=True)
     script = tmp_path / "bootstrap.py"
     script.write_text((ROOT / "bootstrap.py").read_text("utf-8"))
@@ -141,6 +142,7 @@ def checkout(tmp_path):
         pytest.skip("stubs are programs with a first line")
     (tmp_path / "requirements.lock").write_text("a==1\nb==2\nc==3\n")
     (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "build_backend.py").write_text("")
     (tmp_path / "tinyml_helpers" / "course" / "jupyter").mkdir(parents=True)
     (tmp_path / "bootstrap.py").write_text((ROOT / "bootstrap.py").read_text("utf-8"))
     (tmp_path / "stub").write_text(STUB.format(python=sys.executable, root=str(tmp_path)))

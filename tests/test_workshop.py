@@ -442,10 +442,11 @@ def test_the_load_of_a_class_is_its_heaviest_lesson_times_learners():
 
 
 @pytest.mark.parametrize(
-    ("peak", "seconds", "fits"), [(2048, 60, True), (2049, 1, False), (1, 61, False)]
+    ("peak", "seconds", "busy", "fits"),
+    [(2048, 60, 300, True), (2049, 1, 1, False), (1, 61, 1, False), (1, 1, 301, False)],
 )
-def test_two_gigabytes_and_a_minute_are_the_limit(peak, seconds, fits):
-    one = load.LessonLoad(1, peak, seconds)
+def test_two_gigabytes_a_minute_and_five_beside_a_neighbour_are_the_limit(peak, seconds, busy, fits):
+    one = load.LessonLoad(1, peak, seconds, busy)
     assert one.fits == fits
     assert load.Load((one,)).too_much == (() if fits else (one,))
 
@@ -465,7 +466,8 @@ def test_a_new_measurement_replaces_its_lessons_and_keeps_the_others(tmp_path):
 
 def test_the_measured_loads_keep_the_promise_of_the_course():
     stored = load.read()
-    assert not stored.too_much  # 2 GiB, and a minute
+    assert not stored.too_much  # 2 GiB, a minute, and five minutes beside a busy process
+    assert all(one.busy_seconds for one in stored.lessons)
     assert {one.lesson for one in stored.lessons} <= {lesson.number for lesson in LESSONS}
 
 

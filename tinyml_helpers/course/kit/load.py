@@ -13,24 +13,30 @@ from tinyml_helpers.tables import html_table, text_table
 
 MOST_MIB = 2048
 MOST_SECONDS = 60
+MOST_BUSY_SECONDS = 300
 # Records of the whole course belong to no lesson; they are kept under the number after the last.
 WHOLE_COURSE = 16
 _FILE = Path(__file__).parents[3] / "data" / "reference" / "memory.json"
-_HEADER = ("lesson", "memory (MiB)", "seconds")
+_HEADER = ("lesson", "memory (MiB)", "seconds", "beside one busy process")
 
 
 @dataclass(frozen=True)
 class LessonLoad:
-    """Largest memory of a lesson's kernel and its children, in MiB, and seconds from start to end."""
+    """Largest memory of a lesson's kernel and its children, in MiB, and seconds from start to end.
+
+    `busy_seconds` is the time beside one process that keeps a core busy, 0 where it was not measured.
+    """
 
     lesson: int
     peak_mib: float
     seconds: float
+    busy_seconds: float = 0.0
 
     @property
     def fits(self) -> bool:
-        """Whether it keeps within the course's 2 GB and one minute."""
-        return self.peak_mib <= MOST_MIB and self.seconds <= MOST_SECONDS
+        """Whether it keeps within the course's 2 GB and one minute, or five beside a busy process."""
+        in_time = self.seconds <= MOST_SECONDS and self.busy_seconds <= MOST_BUSY_SECONDS
+        return self.peak_mib <= MOST_MIB and in_time
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,7 +59,7 @@ class Load:
 
     @property
     def too_much(self) -> tuple[LessonLoad, ...]:
-        """The lessons that take more than 2 GB or a minute."""
+        """The lessons that take more than 2 GB, a minute, or five minutes beside a busy process."""
         return tuple(load for load in self.lessons if not load.fits)
 
     @property
@@ -76,7 +82,13 @@ class Load:
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
-            (f"{one.lesson:02d}", f"{one.peak_mib:,.0f}", f"{one.seconds:.0f}") for one in self.lessons
+            (
+                f"{one.lesson:02d}",
+                f"{one.peak_mib:,.0f}",
+                f"{one.seconds:.0f}",
+                f"{one.busy_seconds:.0f}" if one.busy_seconds else "–",
+            )
+            for one in self.lessons
         ]
 
 
@@ -108,6 +120,7 @@ def to_json(load: Load) -> dict[str, Any]:
                 "lesson": one.lesson,
                 "peak_mib": round(one.peak_mib, 1),
                 "seconds": round(one.seconds, 1),
+                "busy_seconds": round(one.busy_seconds, 1),
             }
             for one in ordered
         ],
