@@ -10,21 +10,27 @@ import numpy as np
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 from tinyml_helpers.signals import boxes
 
+_FULL, _SEPARABLE = 9 * 128 * 256, 9 * 128 + 128 * 256
 
-@exercise(wrong=[(9,), (256,), (128,), (9 * 128 * 256,), (0.115,), (1 / 9,)])
+
+@exercise(
+    right=[(_FULL / _SEPARABLE,), (8.7,), (np.float64(8.695),), (8.69,)],
+    wrong=[(9,), (256,), (128,), (9 * 128 * 256,), (0.115,), (1 / 9,), (8,), (8.1,), (8.4,)],
+)
 def separable_saving(answer: float) -> Verdict:
     """MACs of a full 3x3 convolution from 128 to 256 channels over those of a separable one."""
-    full = 9 * 128 * 256
-    saving = full / (9 * 128 + 128 * 256)
+    saving = _FULL / _SEPARABLE
     if math.isclose(answer, saving, rel_tol=0.01):
         return right(
-            "8.7 times. With many output channels it comes close to 9, the taps of the kernel: nearly "
-            "all that is left is the 1x1 convolution."
+            "With many output channels it comes close to nine, the taps of the kernel: nearly all that "
+            "is left is the 1x1 convolution."
         )
     if math.isclose(answer, 1 / saving, rel_tol=0.01):
         return hint("That is what is left, as a share. By how many times are there fewer MACs?")
-    if answer == 9:
-        return hint("Nearly: 9 is the limit. The depthwise part costs something too.")
+    if math.isclose(answer, 9, rel_tol=1e-6):
+        return hint("Nearly: that is the limit. The depthwise part costs something too.")
+    if math.isclose(answer, (9 * 128 * 128) / (9 * 128 + 128 * 128), rel_tol=0.01):
+        return hint("That is the saving for 128 output channels. This layer gives 256.")
     return hint(
         "At one pixel: full is 9 x 128 x 256. Separable is 9 x 128 for the depthwise part, and "
         "128 x 256 for the pointwise one."
@@ -36,33 +42,55 @@ _ROW = ((0.0, 0.0, 8.0, 8.0), (2.0, 0.0, 10.0, 8.0), (4.0, 0.0, 12.0, 8.0))
 _SCORES = (0.9, 0.8, 0.7)
 
 
-@exercise(wrong=[([0],), ([0, 1, 2],), ([0, 1],), ([1],), ([2, 1],), ([],)])
+@exercise(
+    right=[([0, 2],), ((2, 0),), (np.array([0, 2]),)],
+    wrong=[
+        ([0],), ([0, 1, 2],), ([0, 1],), ([1],), ([2, 1],), ([],), ([0, 2, 2],), ([1, 3],),
+        ([0.4, 2.6],), ([[0, 0, 8, 8], [4, 0, 12, 8]],),
+    ],
+)  # fmt: skip
 def kept_boxes(answer: Sequence[int]) -> Verdict:
     """Indices of three boxes in a row that stay after suppression at an overlap of 0.5."""
-    given = sorted(int(index) for index in np.asarray(answer, int).ravel())
+    given = sorted(np.asarray(answer, float).ravel().tolist())
     if given == sorted(boxes.nms(_ROW, _SCORES, 0.5).tolist()):
         return right(
-            "Box 1 falls to box 0, and what has fallen suppresses nobody: box 2 stays, though box 1 "
-            "would have beaten it."
+            "What has fallen suppresses nobody: the last box stays, though the middle one, had it "
+            "stayed, would have beaten it."
         )
     if given == [0]:
-        return hint("Box 2 overlaps box 0 by 1/3 only. Does box 1 still count when box 2 is judged?")
+        return hint(
+            "The first box and the last share 4 x 8 of 12 x 8 pixels. Does the middle one still count "
+            "when the last is judged?"
+        )
     if given == [0, 1, 2]:
-        return hint("Boxes 0 and 1 share 6 x 8 of 10 x 8 pixels: an overlap of 0.6.")
-    return hint("Begin with the best score. Which boxes overlap it by more than 0.5? Then the next.")
+        return hint("The first two boxes share 6 x 8 of 10 x 8 pixels: an overlap of 0.6.")
+    if given == [1, 3]:
+        return hint("The right boxes, counted from 1. Count from 0.")
+    return hint(
+        "Give the numbers of the boxes, each once. Begin with the best score. Which boxes overlap it by "
+        "more than 0.5? Then the next that is left."
+    )
 
 
-@exercise(wrong=[(0.034,), (21.76,), (108.8,), (0.017,), (5.44,), (1.7,)])
+_STEP_PIXELS = 0.34 / 10 * 0.5 * 640
+
+
+@exercise(
+    right=[(_STEP_PIXELS,), (10.9,), (10.88,), (np.float32(10.88),)],
+    wrong=[(0.034,), (21.76,), (108.8,), (0.017,), (5.44,), (1.7,), (10,), (2.18,)],
+)
 def pixels_per_step(answer: float) -> Verdict:
     """Pixels by which one int8 step of 0.34 moves a centre: 0.34 / 10 x 0.5 x 640."""
-    if math.isclose(answer, 0.34 / 10 * 0.5 * 640, rel_tol=0.01):
-        return right(
-            "10.9 pixels. Between two neighbouring positions there is nothing that it could say."
-        )
-    if math.isclose(answer, 0.34 * 0.5 * 640, rel_tol=0.01):
+    if math.isclose(answer, _STEP_PIXELS, rel_tol=0.02):
+        return right("Between two neighbouring positions there is nothing that the box could say.")
+    if math.isclose(answer, 10 * _STEP_PIXELS, rel_tol=0.01):
         return hint("The codes of x and y are ten times the move: divide by their factor first.")
-    if math.isclose(answer, 0.34 / 10 * 640, rel_tol=0.01):
+    if math.isclose(answer, 2 * _STEP_PIXELS, rel_tol=0.01):
         return hint("That would be an anchor as wide as the photo. This one is half as wide.")
-    if math.isclose(answer, 0.34 / 10 * 0.5, rel_tol=0.01):
+    if math.isclose(answer, _STEP_PIXELS / 640, rel_tol=0.01):
         return hint("Right, as a share of the photo's width. How many pixels is that?")
+    if math.isclose(answer, 2 * _STEP_PIXELS / 640, rel_tol=0.01):
+        return hint(
+            "That is the move as a share of the anchor's width. How wide is the anchor in pixels?"
+        )
     return hint("centre = anchor's centre + anchor's width x code / 10. One step of the code is 0.34.")

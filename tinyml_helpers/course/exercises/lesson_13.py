@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
-@exercise(wrong=[(10,), (0.1,), (2.0,), (1.98,), (90.5,), (0.095,)])
+@exercise(
+    right=[(100 * (1 - 0.999**100),), (9.5,), (9.52,), (np.float64(9.521),)],
+    wrong=[(10,), (0.1,), (2.0,), (1.98,), (90.5,), (0.095,), (9.0,), (9.4,), (0.5,)],
+)
 def stranger_gets_in(answer: float) -> Verdict:
-    """20 strangers with 5 tries each, one false accept in 1,000: 1 - 0.999^100 = 9.5 percent."""
+    """20 strangers with 5 tries each, one false accept in 1,000: 1 - 0.999^100, in percent."""
     percent = 100 * (1 - 0.999**100)
     if math.isclose(answer, percent, abs_tol=0.06):
         return right(
@@ -30,53 +35,108 @@ def stranger_gets_in(answer: float) -> Verdict:
     return hint("First ask how likely it is that all 100 tries fail.")
 
 
-def _wanted(impostor: NDArray[np.float64], rate: float, threshold: float) -> tuple[bool, bool]:
-    """Say whether a threshold keeps the promise, and whether no lower one between scores would."""
-    allowed = int(rate * len(impostor) + 1e-9)
-    below = impostor[impostor < threshold]
-    kept = len(impostor) - len(below) <= allowed
-    # Lower means below the next impostor's score: between two scores all thresholds do the same.
-    lower = len(below) > 0 and (impostor >= below.max()).sum() <= allowed
-    return kept, not lower
+Threshold = Callable[[NDArray[np.float64], float], float]
+Span = tuple[float, float]
+
+
+def _allowed(impostor: NDArray[np.float64], rate: float) -> int:
+    """How many impostors may get in; 0.29 of 100 are 29, whatever floats make of the product."""
+    return int(rate * len(impostor) + 1e-9)
+
+
+def _best(impostor: NDArray[np.float64], rate: float) -> Span:
+    """All thresholds that do what the lowest does: above the first number, up to the second.
+
+    The first is the strongest impostor who has to stay outside, the second the weakest who gets in:
+    between the two all thresholds do the same.
+    """
+    sorted_ = np.sort(impostor)
+    outside = float(sorted_[-_allowed(impostor, rate) - 1])
+    inside = sorted_[sorted_ > outside]
+    return outside, float(inside[0]) if len(inside) else math.inf
+
+
+def _in_span(said: object, span: Span) -> bool:
+    return bool(span[0] < float(np.asarray(said)) <= span[1])
+
+
+def _cases() -> list[tuple[NDArray[np.float64], float]]:
+    """Few scores and many, with ties, all equal, negative; rates from none to nearly all."""
+    rng = cases.rng("promised_threshold")
+    drawn = []
+    for count in (1, 2, 3, 7, 20, 50, 100, 200, 400, 1000):
+        for rate in (0.0, int(rng.integers(1, count + 1)) / (count + 1), 0.01, 0.95):
+            scores = rng.normal(0.3, 0.2, count)
+            drawn += [(scores, rate), (scores.round(1), rate)]
+    drawn.append((np.full(40, 0.25), 0.5))
+    drawn.append((np.array([0.1] * 90 + [0.6] * 10), 0.05))
+    return drawn
+
+
+def _by_trying(impostor: NDArray[np.float64], rate: float) -> float:
+    """Try each score as a threshold, from the lowest up, and in the end one above them all."""
+    for threshold in np.unique(impostor):
+        if np.mean(impostor >= threshold) <= rate:
+            return float(threshold)
+    return float(impostor.max()) + 1e-9
+
+
+def _in_numpy(impostor: NDArray[np.float64], rate: float) -> float:
+    return float(np.nextafter(np.sort(impostor)[-_allowed(impostor, rate) - 1], np.inf))
+
+
+def _in_torch(impostor: Any, rate: float) -> Any:
+    count = int(rate * impostor.numel() + 1e-9)
+    edge = impostor.sort().values[-count - 1]
+    return edge.nextafter(edge + 1)
 
 
 @exercise(
+    right=[(_in_numpy,), (_in_torch,), (_by_trying,)],
     wrong=[
         (lambda impostor, rate: 0.5,),
         (lambda impostor, rate: max(impostor) + 0.1,),
         (lambda impostor, rate: np.quantile(impostor, rate),),
         (lambda impostor, rate: np.sort(impostor)[-int(rate * len(impostor)) - 1],),
         (lambda impostor, rate: np.quantile(impostor, 1 - rate),),
+        # Right for 5 % of 200 scores without ties alone; deaf to the rate; a rank too many.
+        (lambda impostor, rate: np.sort(impostor)[-10] if len(impostor) == 200 else 0.5,),
+        (lambda impostor, rate: _in_numpy(impostor, 0.05),),
+        (lambda impostor, rate: np.sort(impostor)[-max(1, int(rate * len(impostor)))],),
+        (lambda impostor, rate: _in_numpy(impostor[::-1], min(1, 2 * rate) * 0.99),),
+        (lambda impostor, rate: _in_numpy(np.unique(impostor), rate),),
         (0.5,),
-    ]
+    ],
 )
-def promised_threshold(answer: Callable[[NDArray[np.float64], float], float]) -> Verdict:
+def promised_threshold(answer: Threshold) -> Verdict:
     """The lowest threshold at which at most `rate` of the impostors reach it."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-    rng = np.random.default_rng(0)
-    for impostor, rate in ((rng.uniform(0, 1, 200), 0.05), (rng.normal(0.3, 0.1, 1000), 0.01)):
-        kept, lowest = _wanted(impostor, rate, float(answer(impostor.copy(), rate)))
-        if not kept:
-            share = np.mean(impostor >= float(answer(impostor.copy(), rate)))
-            return hint(
-                f"At your threshold {share:.1%} of {len(impostor)} get in; promised was {rate:.0%}."
-            )
-        if not lowest:
-            return hint(
-                "The promise is kept, but a lower threshold keeps it too, and rejects fewer owners."
-            )
-    tied = np.array([0.1] * 90 + [0.6] * 10)
-    if not all(_wanted(tied, 0.05, float(answer(tied.copy(), 0.05)))):
+    found = cases.first_difference(answer, _best, _cases(), same=_in_span)
+    if found is None:
+        return right("A threshold is chosen on impostors, and then the owners learn what it costs them.")
+    impostor, rate = found.given
+    where = f"For the scores {cases.shown(impostor)} and a rate of {rate:.3g}"
+    said = float(np.asarray(found.said))
+    if not math.isfinite(said):
+        return hint(f"{where} your threshold is {said}: give a finite number.")
+    if said > found.wanted[0]:
         return hint(
-            "Nearly. Ten impostors of a hundred may share one score: then all of them get in, or none."
+            f"{where} the promise is kept, but a lower threshold keeps it too, and rejects fewer owners."
         )
-    return right("A threshold is chosen on impostors, and then the owners learn what it costs them.")
+    share = np.mean(impostor >= said)
+    return hint(
+        f"{where} {share:.1%} get in at your threshold. Who has exactly the threshold's score gets in, "
+        "and several may share one score."
+    )
 
 
-@exercise(wrong=[(256,), (384,), (170.7,), (0.667,), (512,), (66.7,)])
+@exercise(
+    right=[(512 * 2 / 3,), (341,), (341.3,), (np.float64(341.33),)],
+    wrong=[(256,), (384,), (170.7,), (0.667,), (512,), (66.7,), (340,), (343,)],
+)
 def agreeing_bits(answer: float) -> Verdict:
-    """A cosine of 0.5 is 60 degrees, so 60/180 of the bits differ: 512 x 2/3 = 341.3 agree."""
+    """A cosine of 0.5 is 60 degrees, so 60/180 of the bits differ, and the rest of the 512 agree."""
     bits = 512
     if math.isclose(answer, bits * 2 / 3, abs_tol=0.7):
         return right(
