@@ -7,7 +7,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from book import counts, notebooks, terms
@@ -29,15 +28,15 @@ def generated(
 
     `guides` are the pages for those who teach, if there are any; the first opens them.
     """
-    start = (HERE / "index.md").read_text("utf-8").replace("<!-- picture -->", front(root))
+    start = (HERE / "start.myst").read_text("utf-8").replace("<!-- picture -->", front(root))
     start = start.replace("<!-- teach -->", "\n".join(guides[:1]))
     yield "index.md", start.replace("<!-- lessons -->", cards(lessons))
     yield "notebooks/index.md", lesson_list(lessons)
     yield "glossary.md", glossary_page(terms.read(), lessons)
     yield "devices.md", (HERE / "devices.md").read_text("utf-8") + device_tables()
     yield "scoreboard.md", (HERE / "scoreboard.md").read_text("utf-8") + results(root)
-    facts = Template((HERE / "how_tested.md").read_text("utf-8"))
-    yield "how_tested.md", facts.substitute(counts.count(root))
+    facts = counts.renewed((HERE / "how_tested.md").read_text("utf-8"), root)
+    yield "how_tested.md", re.sub(r"<!-- \w+ -->", "", facts)
 
 
 def front(root: Path) -> str:
@@ -107,7 +106,7 @@ def glossary_page(glossary: terms.Glossary, lessons: Sequence[Any]) -> str:
         text = "\n\n".join(notebooks.source(cell) for cell in cells if cell["cell_type"] == "markdown")
         for name in terms.used_in(glossary, text, lesson.number):
             first.setdefault(name, lesson)
-    text, letter = (HERE / "glossary.md").read_text("utf-8").split("**", 1)[0], ""
+    text, letter = (HERE / "glossary.md").read_text("utf-8").split("- **", 1)[0], ""
     for entry in glossary.entries:
         if initial(entry.name) != letter:
             letter = initial(entry.name)

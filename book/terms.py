@@ -1,22 +1,25 @@
 """The glossary: its file, how its words are found in a text, and where each first stands.
 
-A line of `glossary.md` is an entry: `**scale** (scaling, not drawn to scale): The distance ...`.
-In the parentheses stand other forms of the word; after "not", phrases in which it means something
-else; after "not in lesson", a lesson that uses the word in another sense. Regular plurals and a
-capital at the start of a sentence need not be listed.
+An item of `glossary.md` is an entry: `- **scale** (scaling): The distance ...`. In the parentheses stand
+other forms of the word; regular plurals and a capital at the start of a sentence need not be listed.
+`senses.toml` has the phrases in which a word means something else ("drawn to scale"), and the lessons
+that use it in another sense.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 GLOSSARY = Path(__file__).parent / "glossary.md"
-_ENTRY = re.compile(r"\*\*(?P<name>[^*]+)\*\*(?: \((?P<forms>[^)]+)\))?: (?P<meaning>.+)")
+SENSES = Path(__file__).parent / "senses.toml"
+_ITEM = "- **"
+_ENTRY = re.compile(r"- \*\*(?P<name>[^*]+)\*\*(?: \((?P<forms>[^)]+)\))?: (?P<meaning>.+)")
 
 
 @dataclass(frozen=True)
@@ -81,31 +84,31 @@ def _alternative(phrase: str, term: bool) -> str:
     return f"{start}{rest}(?:s|es)?"
 
 
-def read(path: Path = GLOSSARY) -> Glossary:
+def read(path: Path = GLOSSARY, senses: Path = SENSES) -> Glossary:
     """Read the glossary.
 
     Raises:
-        ValueError: a line that begins with ** is no entry, or two entries share a form.
+        ValueError: an item is no entry, two entries share a form, or a sense belongs to no entry.
     """
-    entries = [_entry(line) for line in path.read_text("utf-8").splitlines() if line.startswith("**")]
+    others = tomllib.loads(senses.read_text("utf-8"))
+    lines = [line for line in path.read_text("utf-8").splitlines() if line.startswith(_ITEM)]
+    entries = [_entry(line, others) for line in lines]
+    if lost := sorted(others.keys() - {entry.name for entry in entries}):
+        raise ValueError(f"{senses.name} speaks of {', '.join(lost)}: {path.name} has no such entry")
     forms = [form.lower() for entry in entries for form in (entry.name, *entry.forms)]
     if twice := sorted({form for form in forms if forms.count(form) > 1}):
         raise ValueError(f"{path.name} has {', '.join(twice)} twice: keep one")
     return Glossary(tuple(entries))
 
 
-def _entry(line: str) -> Entry:
+def _entry(line: str, senses: Mapping[str, Any]) -> Entry:
     found = _ENTRY.fullmatch(line.rstrip())
     if not found:
-        raise ValueError(f"{line[:50]!r} is no entry: write **term** (forms): meaning")
+        raise ValueError(f"{line[:50]!r} is no entry: write - **term** (forms): meaning")
     listed = [form.strip() for form in (found["forms"] or "").split(",") if form.strip()]
-    forms = tuple(form for form in listed if not form.startswith("not "))
-    wrong = [form.removeprefix("not ") for form in listed if form.startswith("not ")]
-    lessons = frozenset(
-        int(text.removeprefix("in lesson ")) for text in wrong if text.startswith("in lesson ")
-    )
-    phrases = tuple(text for text in wrong if not text.startswith("in lesson "))
-    return Entry(found["name"], forms, phrases, lessons, found["meaning"])
+    other = senses.get(found["name"], {})
+    phrases, lessons = tuple(other.get("phrases", ())), frozenset(other.get("lessons", ()))
+    return Entry(found["name"], tuple(listed), phrases, lessons, found["meaning"])
 
 
 def prose(markdown: str) -> Iterator[str]:

@@ -125,9 +125,11 @@ def test_a_form_stands_once():
     path = terms.GLOSSARY
     assert path.read_text("utf-8").startswith("# Glossary")
     with pytest.raises(ValueError, match="is no entry"):
-        terms.read(_written("**broken entry**\n"))
+        terms.read(_written("- **broken entry**\n"))
     with pytest.raises(ValueError, match="ram twice"):
-        terms.read(_written("**RAM**: One.\n**memory** (ram): Two.\n"))
+        terms.read(_written("- **RAM**: One.\n- **memory** (ram): Two.\n"))
+    with pytest.raises(ValueError, match="speaks of AUC"):
+        terms.read(_written("- **RAM**: One.\n"))
 
 
 @pytest.fixture(autouse=True)

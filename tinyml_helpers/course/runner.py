@@ -104,15 +104,26 @@ def check_parameters(lesson: Lesson, parameters: Mapping[str, Any]) -> None:
 
 def write_page(notebook: Path, page: Path) -> None:
     """Convert an executed notebook to one HTML file that needs no network."""
-    from nbconvert import HTMLExporter
-
-    exporter = HTMLExporter(
-        template_name="lesson", extra_template_basedirs=[str(_PAGES)], embed_images=True
-    )
-    body, _ = exporter.from_notebook_node(without_widgets(read_notebook(notebook)))
+    body, _ = page_exporter().from_notebook_node(without_widgets(read_notebook(notebook)))
     # What scrolls must be reached by keyboard; rich's tables scroll.
     body = body.replace('.ipynb"', '.html"').replace('<pre style="', '<pre tabindex="0" style="')
     write_atomically(page, body)
+
+
+def page_exporter() -> Any:
+    """Return the exporter of a lesson to one HTML file: pictures inside, folded text folded."""
+    from jinja2 import pass_context
+    from nbconvert import HTMLExporter
+
+    class Exporter(HTMLExporter):  # type: ignore[misc]
+        @pass_context
+        def markdown2html(self, context: Any, source: str) -> Any:
+            # Where it embeds pictures, it closes each piece of HTML by itself: <details> would end
+            # right behind its summary, and its text stand open below.
+            self.embed_images = "<details" not in source
+            return super().markdown2html(context, source)
+
+    return Exporter(template_name="lesson", extra_template_basedirs=[str(_PAGES)], embed_images=True)
 
 
 def without_widgets(notebook: Any) -> Any:

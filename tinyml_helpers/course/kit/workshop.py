@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyml_helpers.course import runner
 from tinyml_helpers.course.kit import editions, folder, handout, load, pages, slides, timing
 from tinyml_helpers.course.syllabus import Lesson, read_notebook
 
 _FILES = Path(__file__).parent / "files"
-_LESSON_PAGES = Path(__file__).parents[1] / "html"
 # A quotation that opens with the clock, which stands alone in bold, is a box of notes.
 _BOX_STYLE = """<style>
 .jp-RenderedHTMLCommon blockquote:has(> p:first-child > strong:only-child) {
@@ -130,12 +130,7 @@ def _text(notebook: Any) -> str:
 
 def _page(notebook: Any, names: set[str]) -> str:
     """Return the instructor's edition as a page, solutions unfolded."""
-    from nbconvert import HTMLExporter
-
-    exporter = HTMLExporter(
-        template_name="lesson", extra_template_basedirs=[str(_LESSON_PAGES)], embed_images=True
-    )
-    body, _ = exporter.from_notebook_node(notebook)
+    body, _ = runner.page_exporter().from_notebook_node(notebook)
     body = body.replace('<details class="solution">', '<details class="solution" open>')
     for name in names:
         body = body.replace(f'href="{name}', f'href="{Path(name).stem}.html')
