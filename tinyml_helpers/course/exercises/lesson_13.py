@@ -65,7 +65,7 @@ def _cases() -> list[tuple[NDArray[np.float64], float]]:
     rng = cases.rng("promised_threshold")
     drawn = []
     for count in (1, 2, 3, 7, 20, 50, 100, 200, 400, 1000):
-        for rate in (0.0, int(rng.integers(1, count + 1)) / (count + 1), 0.01, 0.95):
+        for rate in (0.0, int(rng.integers(1, count + 1)) / (count + 1), 0.01, 0.75):
             scores = rng.normal(0.3, 0.2, count)
             drawn += [(scores, rate), (scores.round(1), rate)]
     drawn.append((np.full(40, 0.25), 0.5))
@@ -116,7 +116,7 @@ def promised_threshold(answer: Threshold) -> Verdict:
     if found is None:
         return right("A threshold is chosen on impostors, and then the owners learn what it costs them.")
     impostor, rate = found.given
-    where = f"For the scores {cases.shown(impostor)} and a rate of {rate:.3g}"
+    where = f"For the scores {cases.shown(impostor)} and a rate of {rate:.3g},"
     said = float(np.asarray(found.said))
     if not math.isfinite(said):
         return hint(f"{where} your threshold is {said}: give a finite number.")
