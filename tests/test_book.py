@@ -125,9 +125,9 @@ def test_a_form_stands_once():
     path = terms.GLOSSARY
     assert path.read_text("utf-8").startswith("# Glossary")
     with pytest.raises(ValueError, match="is no entry"):
-        terms.read(_written("- **broken entry**\n"))
+        terms.read(_written("- **broken entry**\n"), _no_senses())
     with pytest.raises(ValueError, match="ram twice"):
-        terms.read(_written("- **RAM**: One.\n- **memory** (ram): Two.\n"))
+        terms.read(_written("- **RAM**: One.\n- **memory** (ram): Two.\n"), _no_senses())
     with pytest.raises(ValueError, match="speaks of AUC"):
         terms.read(_written("- **RAM**: One.\n"))
 
@@ -143,6 +143,12 @@ _HERE = ROOT
 def _written(text):
     path = _HERE / "glossary.md"
     path.write_text(text, "utf-8")
+    return path
+
+
+def _no_senses():
+    path = _HERE / "senses.toml"
+    path.write_text("", "utf-8")
     return path
 
 

@@ -27,7 +27,7 @@ def without_exercises(cells):
     # The heading may close a longer cell, which is part of the lesson.
     head = next(i for i, cell in enumerate(cells) if "## Exercises" in cell.source)
     tail = next(i for i, cell in enumerate(cells) if "## What you measured" in cell.source)
-    end = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Solutions\n"))
+    end = next(i for i, cell in enumerate(cells) if cell.source.startswith(syllabus.SOLUTIONS))
     return cells[: head + 1] + cells[tail:end]
 
 

@@ -63,8 +63,9 @@ def toy(number=1, title="Toy", minutes=12):
         markdown("Only spoken.", slideshow={"slide_type": "notes"}),
         markdown("## Exercises\n\n**1.** How many `a`?", **said(5)),
         code("mine = None\ncheck.it(mine)", ["exercise"]),
-        code("check.it(1)", ["solution"], jupyter={"source_hidden": True}),
         markdown("## What you measured\n\n## Next", **said(2)),
+        markdown(f"{syllabus.SOLUTIONS}\nFolded."),
+        code("check.it(1)", ["solution"], jupyter={"source_hidden": True}),
     ]
     notebook.cells[2].attachments = {"x.png": {"image/png": PIXEL}}
     return notebook
@@ -88,7 +89,9 @@ def course(tmp_path, monkeypatch):
 def test_every_section_of_a_lesson_has_notes_and_minutes_that_add_up(lesson):
     cells = syllabus.read_notebook(lesson.path).cells
     for cell in cells:
-        if cell.cell_type == "markdown" and timing.headings(cell.source):
+        if cell.source.startswith(syllabus.SOLUTIONS):
+            assert "tinyml" not in cell.metadata  # nothing to say: learners open them at home
+        elif cell.cell_type == "markdown" and timing.headings(cell.source):
             spoken = cell.metadata.get("tinyml", {})
             assert isinstance(spoken.get("minutes"), int), cell.source[:60]
             assert 0 <= spoken["minutes"] <= 20, cell.source[:60]
@@ -182,7 +185,8 @@ def test_learners_get_no_solution_no_output_and_no_notes():
     notebook = toy()
     edition = editions.student(notebook, {"01_toy.ipynb"})
     nbformat.validate(edition)
-    assert len(edition.cells) == len(notebook.cells) - 1
+    assert len(edition.cells) == len(notebook.cells) - 2
+    assert not any(cell.source.startswith(syllabus.SOLUTIONS) for cell in edition.cells)
     assert not any("solution" in cell.metadata.get("tags", []) for cell in edition.cells)
     assert not any({"tinyml", "slideshow"} & set(cell.metadata) for cell in edition.cells)
     for cell in edition.cells:

@@ -15,6 +15,9 @@ TITLES = (
     "Face recognition", "Privacy on the device", "Capstone",
 )  # fmt: skip
 
+SOLUTIONS = "## Solutions\n"
+"""How the cell begins below which a lesson's solutions stand; nothing else follows them."""
+
 _MOST_BYTES = 100_000_000
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from tinyml_helpers.course.kit.timing import Section, clock, sections
+from tinyml_helpers.course.syllabus import SOLUTIONS
 
 STUDENT_NOTE = (
     "*Workshop edition. Run a cell to see its result; the solutions of the exercises are with your "
@@ -26,7 +27,7 @@ def student(notebook: Any, there: Collection[str]) -> Any:
         there: names of the notebooks that stand beside it; links to other files become plain text.
     """
     edition = copy.deepcopy(notebook)
-    edition.cells = [cell for cell in edition.cells if "solution" not in cell.metadata.get("tags", [])]
+    edition.cells = [cell for cell in edition.cells if not _is_solution(cell)]
     for cell in edition.cells:
         cell.metadata.pop("tinyml", None)
         cell.metadata.pop("slideshow", None)
@@ -36,6 +37,10 @@ def student(notebook: Any, there: Collection[str]) -> Any:
             cell.source = _with_links(cell.source, there)
     edition.cells[0].source += f"\n\n{STUDENT_NOTE}"
     return edition
+
+
+def _is_solution(cell: Any) -> bool:
+    return "solution" in cell.metadata.get("tags", []) or cell.source.startswith(SOLUTIONS)
 
 
 def instructor(notebook: Any, there: Collection[str]) -> Any:
