@@ -1,4 +1,9 @@
-"""Make a .tflite of a keyword network, and measure one: by LiteRT's reference kernels, on any clips."""
+"""Make a .tflite of a keyword network, run one by LiteRT's reference kernels, and store its figures."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -70,3 +75,10 @@ def answers(content: bytes, inputs: torch.Tensor) -> NDArray[np.int64]:
     model = litert.load(content, "reference")
     classes: NDArray[np.int64] = model.predict(inputs.permute(0, 2, 3, 1).numpy()).argmax(1)
     return classes
+
+
+def write_figures(path: Path, figures: dict[str, Any]) -> None:
+    """Write figures as JSON in which a list of plain numbers takes one line."""
+    text = json.dumps(figures, indent=2)
+    flat = re.sub(r"\[[-\d.,\s]+\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
+    path.write_text(flat.replace("[ ", "[").replace(" ]", "]") + "\n", "utf-8")

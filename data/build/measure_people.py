@@ -1,15 +1,18 @@
 """Measure the keyword networks on words of real people, and write the figures into keywords.json.
 
-    python data/build/measure_people.py --folder FOLDER [--note TEXT] [kws kws-small kws-synthetic]
+    python data/build/measure_people.py --folder FOLDER --note TEXT [--as people]
 
 FOLDER holds a folder for each of the 12 classes, as `load_keywords` reads them, such as the test part of
-Speech Commands. The recordings serve for measuring alone: nothing is trained or chosen on them, and
-only counts and percentages are kept. Each kws*.tflite named is run by LiteRT's reference kernels, on the
-clips as they are and in noise; beside it its network in float.
+Speech Commands; TEXT says what the recordings are. They serve for measuring alone: nothing is trained or
+chosen on them, and only counts are kept, of each person without a name. Each kws*.tflite is run on the
+clips as they are by LiteRT's reference kernels, in noise by its fast ones, as lesson 09 does it;
+kws-start and kws-teacher in float.
 """
 
 import argparse
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,92 +22,87 @@ import torch
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets import KEYWORD_CLASSES, Keywords, data_folder, load_keywords
-from tinyml_helpers.datasets.backgrounds import backgrounds
+from tinyml_helpers.deploy import litert
 from tinyml_helpers.models import keywords
-from tinyml_helpers.signals import audio
+from tinyml_helpers.signals import audio, listening
 
-NOISE_DB = (20, 10, 5, 0)
-COUNT = len(KEYWORD_CLASSES)
-
-
-def inputs(clips: NDArray[np.int16]) -> torch.Tensor:
-    """Return int16 [N, 16000] as the networks take it."""
-    return torch.from_numpy(audio.network_input(audio.features(clips)))[:, None]
+NOISE_DB = (40, 20, 15, 10, 5, 0)
+FLOATS = {"kws": "product", "kws-small": "small", "kws-synthetic": "synthetic"}
+ALONE = ("start", "teacher")  # have no int8 file of the course's
+SPEAKER = re.compile(r"([0-9a-f]{8})_nohash_")
 
 
-def noisy(clips: NDArray[np.int16], ratio_db: float) -> NDArray[np.int16]:
-    """Add a background to each clip, so many dB below it in power over the whole second."""
-    noise = backgrounds(len(clips), 7)[0].astype(np.float64)
-    spoken = clips.astype(np.float64)
-    powers = [np.maximum((sound**2).mean(1, keepdims=True), 1.0) for sound in (spoken, noise)]
-    both = spoken + noise * np.sqrt(powers[0] / powers[1]) * 10 ** (-ratio_db / 20)
-    scale = np.minimum(1, 32767 / np.abs(both).max(1, keepdims=True))
-    mixed: NDArray[np.int16] = (both * scale).astype(np.int16)
-    return mixed
+def by_person(words: Keywords) -> Keywords:
+    """Return the clips with the speaker as voice, sorted by speaker, clips without a word last."""
+    speakers = [SPEAKER.search(name) for name in words.voices.tolist()]
+    voices = np.array([speaker[1] if speaker else "" for speaker in speakers])
+    order = np.lexsort((words.labels, voices, voices == ""))
+    return replace(words, voices=voices).take(order)
 
 
-def confusion(says: NDArray[np.int64], labels: NDArray[np.int64]) -> list[list[int]]:
-    """Return counts: a row for what was said, a column for what was heard."""
-    counts = np.zeros((COUNT, COUNT), int)
-    np.add.at(counts, (labels, says), 1)
-    rows: list[list[int]] = counts.tolist()
-    return rows
-
-
-def percent(says: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
-    """Return the share of right answers."""
-    return round(100 * float((says == labels).mean()), 2)
-
-
-def measured(file: Path, words: Keywords, heard: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """Return all figures of one .tflite file and of the float network beside it."""
-    content, labels = file.read_bytes(), words.labels
-    says = {name: export.answers(content, batch) for name, batch in heard.items()}
-    clean = says.pop("clean")
-    figures: dict[str, Any] = {
-        "clips": len(labels),
-        "int8_percent": percent(clean, labels),
-        "by_word_percent": {
-            word: percent(clean[labels == n], labels[labels == n])
-            for n, word in enumerate(KEYWORD_CLASSES)
-        },
-        "in_noise_percent": {name: percent(answers, labels) for name, answers in says.items()},
-        "confusion": confusion(clean, labels),
+def counts(says: NDArray[np.int64], words: Keywords) -> dict[str, Any]:
+    """Return what `listening.of_people` and a test can compute every figure from."""
+    confusion = np.zeros((len(KEYWORD_CLASSES), len(KEYWORD_CLASSES)), int)
+    np.add.at(confusion, (words.labels, says), 1)
+    people, of = np.unique(words.voices[words.voices != ""], return_inverse=True)
+    right = (says == words.labels)[words.voices != ""]
+    return {
+        "clips": len(says),
+        "people": len(people),
+        "clips_of_each": np.bincount(of).tolist(),
+        "right_of_each": np.bincount(of, right).astype(int).tolist(),
+        "confusion": confusion.tolist(),
     }
-    if file.with_suffix(".safetensors").is_file():
-        with torch.no_grad():
-            name = "product" if file.stem == "kws" else file.stem.removeprefix("kws-")
-            model = keywords.load_trained(name)
-            figures["float_percent"] = percent(model(heard["clean"]).argmax(1).numpy(), labels)
+
+
+def percent(says: NDArray[np.int64], words: Keywords) -> float:
+    """Return the share of right answers."""
+    return round(100 * float((says == words.labels).mean()), 2)
+
+
+def in_float(name: str, words: Keywords) -> NDArray[np.int64]:
+    """Return what a network says in float."""
+    inputs = torch.from_numpy(audio.network_input(audio.features(words.clips)))[:, None]
+    with torch.no_grad():
+        says: NDArray[np.int64] = keywords.load_trained(name)(inputs).argmax(1).numpy()
+    return says
+
+
+def measured(words: Keywords, folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the figures of every network."""
+    fast = {name: litert.load(folder / f"{name}.tflite").predict for name in FLOATS}
+    noisy = listening.under_noise(fast, words, NOISE_DB)
+    seen = audio.network_input(audio.features(words.clips))[..., None]
+    figures: dict[str, dict[str, Any]] = {}
+    for name in FLOATS:
+        says = litert.load(folder / f"{name}.tflite", "reference").predict(seen).argmax(1)
+        entry = {"int8_percent": percent(says, words), **counts(says, words)}
+        entry["float_percent"] = percent(in_float(FLOATS[name], words), words)
+        entry["in_noise_percent"] = {f"{ratio} dB": round(x, 2) for ratio, x in noisy[name].items()}
+        figures[name] = entry
+    for name in ALONE:
+        says = in_float(name, words)
+        figures[f"kws-{name}"] = {"float_percent": percent(says, words), **counts(says, words)}
     return figures
 
 
 def main() -> None:
     """Measure every network on the folder's clips."""
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("names", nargs="*", default=["kws", "kws-small", "kws-synthetic"])
     arguments.add_argument("--folder", type=Path, required=True)
-    arguments.add_argument("--note", default="", help="what the recordings are, for the record")
+    arguments.add_argument("--note", required=True, help="what the recordings are, for the record")
+    arguments.add_argument("--as", dest="key", default="people", help="under which name to store them")
     options = arguments.parse_args()
     words = load_keywords(options.folder)
     if words.classes != KEYWORD_CLASSES:
         raise SystemExit(f"the folders are {words.classes}: name them {', '.join(KEYWORD_CLASSES)}")
-    heard = {"clean": inputs(words.clips)}
-    heard |= {f"{ratio} dB": inputs(noisy(words.clips, ratio)) for ratio in NOISE_DB}
     file = data_folder() / "models" / "keywords.json"
+    figures = measured(by_person(words), file.parent)
     stored = json.loads(file.read_text("utf-8"))
-    for path in (file.with_name(f"{name}.tflite") for name in options.names):
-        stored.setdefault(path.stem, {})["people"] = {
-            "note": options.note,
-            **measured(path, words, heard),
-        }
-        print(path.stem, {k: v for k, v in stored[path.stem]["people"].items() if k != "confusion"})
-    for name in ("start", "teacher"):
-        with torch.no_grad():
-            says = keywords.load_trained(name)(heard["clean"]).argmax(1).numpy()
-        entry = {"note": options.note, "float_percent": percent(says, words.labels)}
-        stored.setdefault(f"kws-{name}", {})["people"] = entry
-    file.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
+    for name, entry in figures.items():
+        stored.setdefault(name, {})[options.key] = {"note": options.note, **entry}
+        print(name, {key: x for key, x in entry.items() if key.endswith("percent")})
+    export.write_figures(file, stored)
 
 
 if __name__ == "__main__":

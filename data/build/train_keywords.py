@@ -11,7 +11,8 @@ then in noise, then with fake quantizers. The unknown class's logit is set on "v
 
 Each network becomes data/models/kws-<name>.tflite (product: kws.tflite; start: none) and .safetensors,
 its recipe and figures an entry in data/models/keywords.json. All four: ten minutes on one free core.
-Recognition of real people is measured apart, by measure_people.py. Run manifest.py afterwards.
+Recognition of real people is measured apart, by measure_people.py, and the stream by
+measure_synthetic.py. Run manifest.py afterwards.
 """
 
 import argparse
@@ -24,11 +25,11 @@ from typing import Any
 import keyword_export as export  # type: ignore[import-not-found]
 import keyword_pruning as pruning  # type: ignore[import-not-found]
 import keyword_training as training  # type: ignore[import-not-found]
+import measure_synthetic  # type: ignore[import-not-found]
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tinyml_helpers import datasets
 from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.models import keywords
 from tinyml_helpers.signals import augment
@@ -98,13 +99,6 @@ def from_teacher(data: Any, name: str, cut: dict[int, nn.Sequential]) -> nn.Sequ
     return with_quantizers(model, data, weights, noisy)
 
 
-def new_engine() -> tuple[torch.Tensor, torch.Tensor]:
-    """Return network inputs and labels of the engine that no network learns from."""
-    clips = datasets.load_keywords(seed=1).part("new engine")
-    raw = augment.raw_features(clips.clips)
-    return augment.network_input(raw), torch.from_numpy(clips.labels)
-
-
 def recipe(name: str) -> dict[str, Any]:
     """Return what the network was trained with, for the record."""
     common = {
@@ -156,18 +150,11 @@ def store(name: str, model: nn.Sequential, data: Any, seconds: float) -> None:
         "recipe": recipe(name),
         "training_cpu_seconds": round(seconds),
     }
-    parts = {part: data.inputs(part) for part in ("voices", "engine")}
-    for part, (inputs, labels) in (parts | {"new engine": new_engine()}).items():
-        entry[part] = {
-            "float_percent": training.percent(model, inputs, labels),
-            "int8_percent": training.balanced(export.answers(content, inputs), labels.numpy()),
-            "clips": len(labels),
-            "met_in_training": part in entry["recipe"]["trained_on"],
-        }
+    entry |= measure_synthetic.on_clips(model, content, entry["recipe"]["trained_on"])
     entry["made_with"] = {"python": platform.python_version(), "torch": torch.__version__}
     file = folder / "keywords.json"
     stored = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    file.write_text(json.dumps(stored | {FILES[name]: entry}, indent=2) + "\n", "utf-8")
+    export.write_figures(file, stored | {FILES[name]: entry})
     print(
         name, {k: entry[k] for k in ("tflite_bytes", "unknown_lowered", "voices", "engine")}, flush=True
     )
