@@ -2,100 +2,246 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 Array = NDArray[np.float64]
+
+
+def _advantage(inside: Array, outside: Array, threshold: float) -> float:
+    return float((inside < threshold).mean() - (outside < threshold).mean())
+
+
+def _advantage_in_torch(inside: Any, outside: Any, threshold: float) -> Any:
+    return inside.lt(threshold).double().mean() - outside.lt(threshold).double().mean()
+
+
+def _advantage_by_counting(inside: Any, outside: Any, threshold: float) -> float:
+    found = [sum(1 for loss in part if loss < threshold) / len(part) for part in (inside, outside)]
+    return found[0] - found[1]
 
 
 def _flipped(inside: Array, outside: Array, threshold: float) -> float:
     return float((inside >= threshold).mean() - (outside >= threshold).mean())
 
 
+def _at_most(inside: Array, outside: Array, threshold: float) -> float:
+    return float((inside <= threshold).mean() - (outside <= threshold).mean())
+
+
 def _found(inside: Array, outside: Array, threshold: float) -> float:
     return float((inside < threshold).mean())
 
 
-@exercise(wrong=[(_flipped,), (_found,), (lambda inside, outside, threshold: 0.3,), (0.5,)])
+def _absolute(inside: Array, outside: Array, threshold: float) -> float:
+    return abs(_advantage(inside, outside, threshold))
+
+
+def _pooled(inside: Array, outside: Array, threshold: float) -> float:
+    few, many = (inside < threshold).sum(), (outside < threshold).sum()
+    return float((few - many) / (len(inside) + len(outside)))
+
+
+def _losses() -> Iterator[tuple[Array, Array, float]]:
+    draw = cases.rng("attack_advantage")
+    for number in range(20):
+        inside, outside = (draw.exponential(size=draw.integers(1, 9)).round(1) for _ in range(2))
+        if number % 2:
+            outside = outside / 3  # here it is the strangers who have the lower losses
+        # Every fourth threshold is one of the losses, every fifth accuses all or nobody.
+        threshold = float(draw.choice(inside)) if number % 4 == 0 else float(draw.exponential())
+        yield inside, outside, (0.0, 1e3)[number % 2] if number % 5 == 4 else threshold
+
+
+@exercise(
+    right=[(_advantage,), (_advantage_in_torch,), (_advantage_by_counting,)],
+    wrong=[
+        (_flipped,), (_at_most,), (_found,), (_absolute,), (_pooled,),
+        (lambda inside, outside, threshold: 0.55,), (0.5,),
+    ],
+)  # fmt: skip
 def attack_advantage(answer: Callable[..., float]) -> Verdict:
-    """Share of members below the threshold less share of strangers below it: 3/4 - 1/5 = 0.55."""
+    """Share of members below the threshold less share of strangers below it."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-    inside, outside = np.array([0.1, 0.2, 0.3, 2.0]), np.array([0.2, 0.9, 1.1, 1.5, 3.0])
-    got = float(answer(inside, outside, 0.5))
-    if math.isclose(got, -0.55):
-        return hint("The other way round: a *low* loss accuses.")
-    if math.isclose(got, 0.75):
-        return hint("That is the share of members found. Take off the strangers accused with them.")
-    if not math.isclose(got, 0.55):
-        return hint("Below 0.5 lie 3 of 4 members and 1 of 5 strangers: 0.75 - 0.2.")
-    if not math.isclose(float(answer(inside, outside, 9.0)), 0.0):
-        return hint("A threshold above everything accuses everybody: that must give 0.")
+    different = cases.first_difference(answer, _advantage, _losses())
+    for mistake, words in (
+        (_flipped, "The other way round: a *low* loss accuses."),
+        (_found, "That is the share of members found. Take off the strangers accused with them."),
+        (_at_most, "A loss equal to the threshold is not below it."),
+        (_absolute, "An attack may accuse more strangers than members: then it is below zero."),
+    ):
+        if different and not cases.first_difference(answer, mistake, _losses()):
+            return hint(words)
+    if different:
+        return hint(
+            f"For the arguments {cases.quoted(different.given)} yours gives "
+            f"{cases.shown(different.said)}. Count each part by itself, as a share of its own size."
+        )
     return right(
         "It is 0 for a coin and 1 for a perfect attack. A threshold that accuses everybody finds every "
         "member, and has learnt nothing: count both."
     )
 
 
-def _first_row(weight_gradient: Array, bias_gradient: Array) -> Array:
-    row: Array = weight_gradient[0] / bias_gradient[0]
+def _most_pulled(weight_gradient: Array, bias_gradient: Array) -> Array:
+    unit = np.abs(bias_gradient).argmax()
+    row: Array = weight_gradient[unit] / bias_gradient[unit]
+    return row
+
+
+def _most_pulled_in_torch(weight_gradient: Any, bias_gradient: Any) -> Any:
+    unit = bias_gradient.abs().argmax()
+    return weight_gradient[unit].div(bias_gradient[unit])
+
+
+def _least_squares(weight_gradient: Array, bias_gradient: Array) -> Array:
+    row: Array = bias_gradient @ weight_gradient / (bias_gradient @ bias_gradient)
+    return row
+
+
+def _any_pulled(weight_gradient: Array, bias_gradient: Array) -> Array:
+    unit = np.flatnonzero(bias_gradient)[-1]
+    row: Array = weight_gradient[unit] / bias_gradient[unit]
+    return row
+
+
+def _row(place: int) -> Callable[[Array, Array], Array]:
+    return lambda weight_gradient, bias_gradient: weight_gradient[place] / bias_gradient[place]
+
+
+def _largest(weight_gradient: Array, bias_gradient: Array) -> Array:
+    """Forgets that a unit may be pulled down."""
+    unit = bias_gradient.argmax()
+    row: Array = weight_gradient[unit] / bias_gradient[unit]
     return row
 
 
 def _not_divided(weight_gradient: Array, bias_gradient: Array) -> Array:
-    row: Array = weight_gradient[1]
+    row: Array = weight_gradient[np.abs(bias_gradient).argmax()]
     return row
 
 
-@exercise(wrong=[(_first_row,), (_not_divided,), (lambda weight, bias: np.zeros(2),), (1.0,)])
+def _gradients() -> Iterator[tuple[Array, Array]]:
+    draw = cases.rng("input_from_gradient")
+    for number in range(20):
+        units, inputs = draw.integers(1, 8), draw.integers(1, 10)
+        x = draw.random(inputs) * (draw.random(inputs) < 0.7)  # some of an image is black
+        pulls = draw.normal(size=units) * (draw.random(units) < 0.5)
+        # The first, the last or neither unit is one that was pulled; at least one is.
+        pulls[(0, -1, int(draw.integers(units)))[number % 3]] = -draw.uniform(0.5, 1)
+        if number % 4 == 3:
+            pulls = -np.abs(pulls)
+        yield np.outer(pulls, x), pulls
+
+
+def _same_input(said: Any, wanted: Array) -> bool:
+    return cases.agrees(np.asarray(said, np.float64), wanted, 1e-4)
+
+
+@exercise(
+    right=[(_most_pulled,), (_most_pulled_in_torch,), (_least_squares,), (_any_pulled,)],
+    wrong=[
+        (_row(0),), (_row(1),), (_row(-1),), (_largest,), (_not_divided,),
+        (lambda weight, bias: np.zeros(weight.shape[1]),), (1.0,),
+    ],
+)  # fmt: skip
 def input_from_gradient(answer: Callable[..., Array]) -> Verdict:
     """Divide a row of the weights' gradient by its bias' gradient, where that is not 0."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-    x, pulls = np.array([0.2, 0.0, 0.7]), np.array([0.0, 0.5, -0.25])
     with np.errstate(all="ignore"):
-        got = np.asarray(answer(np.outer(pulls, x), pulls), np.float64)
-    if got.shape != x.shape:
-        return hint(
-            f"The input has as many values as the gradient has columns, 3; yours has {got.shape}."
-        )
-    if np.isnan(got).any():
-        return hint("A unit that was not pulled has a gradient of 0 everywhere: choose another row.")
-    if np.allclose(got, 0.5 * x):
+        different = cases.first_difference(answer, _most_pulled, _gradients(), same=_same_input)
+        row = cases.first_difference(answer, _not_divided, _gradients(), same=_same_input)
+    if different is None:
+        return right("Exact, from one division, without a single guess: a gradient is not anonymous.")
+    if row is None:
         return hint("That is the row itself, which is the input times the pull: divide by the pull.")
-    if not np.allclose(got, x):
-        return hint("Row i of the weights' gradient is the i-th bias' gradient times the input.")
-    return right("Exact, from one division, without a single guess: a gradient is not anonymous.")
+    got, (weight, bias) = np.asarray(different.said, np.float64), different.given
+    if got.shape != weight.shape[1:]:
+        return hint("The input has as many values as the gradient for the weights has columns.")
+    if not np.isfinite(got).all():
+        return hint("A unit that was not pulled has a gradient of 0 everywhere: choose another row.")
+    return hint(
+        f"For biases' gradients of {cases.shown(bias)} yours gives {cases.shown(got)}, which times a "
+        "bias' gradient is not that unit's row. Mind units that were pulled down, or not at all."
+    )
 
 
-def _plain_mean(layers: list[Array], counts: list[int]) -> Array:
+def _mean(layers: Sequence[Any], counts: Sequence[int]) -> Any:
+    return sum(n * layer for layer, n in zip(layers, counts, strict=True)) / sum(counts)
+
+
+def _mean_in_torch(layers: Sequence[Any], counts: Sequence[int]) -> Any:
+    import torch
+
+    weights = torch.tensor(list(counts), dtype=torch.float64)
+    return torch.tensordot(weights / weights.sum(), torch.stack(list(layers)), 1)
+
+
+def _mean_by_average(layers: Sequence[Array], counts: Sequence[int]) -> Array:
+    mean: Array = np.average(layers, axis=0, weights=counts)
+    return mean
+
+
+def _plain_mean(layers: Sequence[Array], counts: Sequence[int]) -> Array:
     mean: Array = np.mean(layers, axis=0)
     return mean
 
 
-def _not_normalised(layers: list[Array], counts: list[int]) -> Array:
-    total: Array = np.sum([n * layer for layer, n in zip(layers, counts, strict=True)], axis=0)
-    return total
+def _not_normalised(layers: Sequence[Array], counts: Sequence[int]) -> Array:
+    return np.asarray(sum(n * layer for layer, n in zip(layers, counts, strict=True)))
 
 
-@exercise(wrong=[(_plain_mean,), (_not_normalised,), (lambda layers, counts: layers[0],), ([1, 2],)])
+def _of_two(layers: Sequence[Array], counts: Sequence[int]) -> Array:
+    share = counts[0] / (counts[0] + counts[1])
+    return np.asarray(share * layers[0] + (1 - share) * layers[1])
+
+
+def _largest_wins(layers: Sequence[Array], counts: Sequence[int]) -> Array:
+    return layers[int(np.argmax(counts))]
+
+
+def _returned() -> Iterator[tuple[list[Array], list[int]]]:
+    draw = cases.rng("federated_mean")
+    for number in range(20):
+        shape = draw.integers(1, 5, 1 + number % 3)
+        people = int(draw.integers(1, 7))
+        counts = draw.integers(0, 50, people)
+        counts[draw.integers(people)] += 10  # somebody may have none, but not all
+        yield list(draw.normal(size=(people, *shape))), counts.tolist()
+
+
+@exercise(
+    right=[(_mean,), (_mean_in_torch,), (_mean_by_average,)],
+    wrong=[
+        (_plain_mean,), (_not_normalised,), (_of_two,), (_largest_wins,),
+        (lambda layers, counts: layers[0],), (lambda layers, counts: np.array([[2.0, 3.0]]),), ([1, 2],),
+    ],
+)  # fmt: skip
 def federated_mean(answer: Callable[..., Array]) -> Verdict:
     """The mean of the layers, each weighted by how many examples it has learnt from."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-    layers = [np.array([[1.0, 2.0]]), np.array([[5.0, 6.0]])]
-    got = np.asarray(answer(layers, [30, 10]), np.float64)
-    if np.allclose(got, [[3.0, 4.0]]):
-        return hint("That counts both people alike; one has three times as many examples.")
-    if np.allclose(got, [[80.0, 120.0]]):
-        return hint("Divide by the sum of the counts.")
-    if not np.allclose(got, [[2.0, 3.0]]):
-        return hint("30 examples gave [1, 2] and 10 gave [5, 6]: three parts to one is [2, 3].")
+    different = cases.first_difference(answer, _mean, _returned())
+    for mistake, words in (
+        (_plain_mean, "That counts all people alike; who has more examples has more say."),
+        (_not_normalised, "Divide by the sum of the counts."),
+    ):
+        if different and not cases.first_difference(answer, mistake, _returned()):
+            return hint(words)
+    if different:
+        layers, counts = different.given
+        return hint(
+            f"Wrong for {len(layers)} layers of shape {list(layers[0].shape)} with the counts "
+            f"{counts}. Any number of people may come, with layers of any shape, some without examples."
+        )
     return right(
         "That is the step of federated averaging on the server. Whoever sends a large count pulls hard, "
         "so a server that believes any count can be pulled anywhere."

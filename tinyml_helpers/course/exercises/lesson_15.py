@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
+
+from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 Points = list[tuple[float, float]]
 
-# Score and cost: two on the front with the same cost, one beaten by a tie, one beaten in both.
-_POINTS = [(90.0, 50.0), (80.0, 20.0), (80.0, 30.0), (70.0, 40.0), (95.0, 90.0), (90.0, 50.0)]
-_FRONT = [True, True, False, False, True, True]
+
+def _front(points: Points) -> list[bool]:
+    return [
+        not any(s >= score and c <= cost and (s, c) != (score, cost) for s, c in points)
+        for score, cost in points
+    ]
+
+
+def _front_in_numpy(points: Points) -> Any:
+    scores, costs = np.asarray(points, float).T
+    as_good = (scores[:, None] >= scores) & (costs[:, None] <= costs)
+    better = (scores[:, None] > scores) | (costs[:, None] < costs)
+    return ~(as_good & better).any(0)
+
+
+def _front_in_torch(points: Points) -> Any:
+    import torch
+
+    scores, costs = torch.tensor(points, dtype=torch.float64).T
+    as_good = (scores[:, None] >= scores) & (costs[:, None] <= costs)
+    better = (scores[:, None] > scores) | (costs[:, None] < costs)
+    return ~(as_good & better).any(0)
 
 
 def _strictly_in_both(points: Points) -> list[bool]:
@@ -36,41 +59,76 @@ def _upside_down(points: Points) -> list[bool]:
     ]
 
 
-@exercise(wrong=[(_strictly_in_both,), (_no_worse,), (_best_score_only,), (_upside_down,), (3,)])
-def front_of_points(answer: Callable[[Points], list[bool]]) -> Verdict:
+def _first_of_equals(points: Points) -> list[bool]:
+    kept = _front(points)
+    return [keep and points.index(points[i]) == i for i, keep in enumerate(kept)]
+
+
+def _designs() -> Iterator[tuple[Points]]:
+    draw = cases.rng("front_of_points")
+    yield ([(1.0, 1.0)],)
+    for number in range(20):
+        # Few different values, so that many tie; every fourth set holds points twice.
+        score, cost = (draw.integers(0, 6, draw.integers(2, 9)) for _ in range(2))
+        count = min(len(score), len(cost))
+        points = [(10.0 * s, 5.0 * c) for s, c in zip(score[:count], cost[:count], strict=True)]
+        yield (points + points[: count // 2] if number % 4 == 0 else points,)
+
+
+@exercise(
+    right=[(_front,), (_front_in_numpy,), (_front_in_torch,)],
+    wrong=[
+        (_strictly_in_both,), (_no_worse,), (_best_score_only,), (_upside_down,), (_first_of_equals,),
+        (lambda points: [True, True, False, False, True, True],),
+        (lambda points: [True] * len(points),), (3,),
+    ],
+)  # fmt: skip
+def front_of_points(answer: Callable[[Points], Any]) -> Verdict:
     """A point is beaten by one that is as good in both respects, and better in at least one."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-    got = [bool(one) for one in answer(list(_POINTS))]
-    if len(got) != len(_POINTS):
-        return hint(f"Return one True or False for each of the {len(_POINTS)} points.")
-    if got == _strictly_in_both(_POINTS):
-        return hint("(80, 30) is still there: (80, 20) has the same score and costs less.")
-    if got == _no_worse(_POINTS):
-        return hint("Two equal points threw each other out: a point must be *better* in something.")
-    if got == _best_score_only(_POINTS):
-        return hint("That keeps the best score alone; a cheaper point with a lower score stays too.")
-    if got != _FRONT:
-        return hint("A high score is good, a high cost is bad. (70, 40) must go, (80, 20) must stay.")
-    if answer([(1.0, 1.0)]) != [True]:
-        return hint("A single point has nobody to beat it.")
+    different = cases.first_difference(answer, _front, _designs(), same=_same_marks)
+    for mistake, words in (
+        (_strictly_in_both, "One with the same score and a lower cost beats a point, too."),
+        (_no_worse, "Two equal points threw each other out: a point must be *better* in something."),
+        (_first_of_equals, "Of equal points all stay, not only the first."),
+        (_best_score_only, "That keeps the best score alone; a cheaper point with less stays too."),
+    ):
+        if different and not cases.first_difference(answer, mistake, _designs(), same=_same_marks):
+            return hint(words)
+    if different:
+        (points,) = different.given
+        return hint(
+            f"Wrong for the points {points}: return one True or False for each, in their order. "
+            "A high score is good, and a high cost is bad."
+        )
     return right(
         "What is not on the front need not be discussed: for any budgets there is a choice on the front "
         "that is at least as good. What is on it, only budgets can decide."
     )
 
 
+def _same_marks(said: Any, wanted: Any) -> bool:
+    marks = np.asarray(said)
+    return marks.shape == (len(wanted),) and bool((marks.astype(float) == np.asarray(wanted)).all())
+
+
 _SHARES = {"flash": 13.9 / 64, "RAM": 2.8 / 12, "latency": 7.9 / 20, "energy": 79 / 150}
 
 
-@exercise(wrong=[("flash",), ("RAM",), ("latency",), ("batteries",), (0.53,)])
+@exercise(
+    right=[("energy",), ("Energy",), (" energy ",)],
+    wrong=[("flash",), ("RAM",), ("ram",), ("latency",), ("batteries",), (0.53,)],
+)
 def tightest_budget(answer: str) -> Verdict:
     """The budget of which the largest share is used: 79 of 150 uJ."""
-    if not isinstance(answer, str) or answer not in _SHARES:
+    names = {name.lower(): name for name in _SHARES}
+    name = names.get(answer.strip().lower()) if isinstance(answer, str) else None
+    if name is None:
         return hint(f"Answer with one of these words: {', '.join(_SHARES)}.")
-    if answer != "energy":
+    if name != "energy":
         return hint(
-            f"Of {answer} it uses {_SHARES[answer]:.0%}. Divide each figure by its own budget: another "
+            f"Of {name} it uses {_SHARES[name]:.0%}. Divide each figure by its own budget: another "
             "one comes closer to 1."
         )
     return right(
@@ -79,19 +137,26 @@ def tightest_budget(answer: str) -> Verdict:
     )
 
 
-@exercise(wrong=[(24_300_000.0,), (28.1 * 0.4,), (346.1,), (351.6,), (22_500.0,)])
+_JOULES, _AWAKE, _ASLEEP = 225e-3 * 3600 * 3, 80e-6, 4e-6
+
+
+@exercise(
+    right=[(_JOULES / (_AWAKE + _ASLEEP) / 86_400,), (335,), (334.8,), (np.float64(334.82),)],
+    wrong=[(28_928_571.0,), (28.1 * 0.4,), (351.6,), (7031.25,), (8035.7,), (22_500.0,), (330.0,)],
+)
 def coin_cell_lasts(answer: float) -> Verdict:
     """2,430 J at 80 uJ a second and 4 uW of sleep: 2430 / 84e-6 s = 334.8 days."""
-    days = 225e-3 * 3600 * 3 / (80e-6 + 4e-6) / 86_400
-    value = float(answer)
-    if math.isclose(value, 225e-3 * 3600 * 3 / 80e-6 / 86_400, rel_tol=0.005):
-        return hint("That is without sleep, which takes 4 uJ every second too.")
+    value, days = float(answer), _JOULES / (_AWAKE + _ASLEEP) / 86_400
+    if math.isclose(value, _JOULES / _AWAKE / 86_400, rel_tol=0.005):
+        return hint("That is without sleep, which takes its microwatts every second too.")
     if math.isclose(value, days * 86_400, rel_tol=0.005):
-        return hint("That is in seconds: a day has 86,400.")
+        return hint("That is in seconds, and the question is for days.")
+    if math.isclose(value, days * 24, rel_tol=0.005):
+        return hint("That is in hours, and the question is for days.")
     if not math.isclose(value, days, rel_tol=0.005):
         return hint(
-            "The cell holds 0.225 Ah x 3,600 s/h x 3 V = 2,430 J. Each second takes 80 uJ for an answer "
-            "and 4 uJ for sleep; a uJ is a millionth of a joule."
+            "Joules in the cell: ampere-hours, times the seconds of an hour, times volts. Joules of a "
+            "second: one answer and the sleep, in millionths. Divide, and turn seconds into days."
         )
     return right(
         "Almost a year, of the processor alone: a sensor, a radio and the cell's own discharge come on "
