@@ -1,5 +1,7 @@
 """Networks that listen: scenes of words, short training, pictures, and what never stops costs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from tinyml_helpers.datasets.keywords import COMMANDS, KEYWORD_CLASSES, SAMPLES, Keywords
 from tinyml_helpers.mcu import always_on
 from tinyml_helpers.models import keywords
-from tinyml_helpers.signals import audio, keyword_training, listening, sound_picture
+from tinyml_helpers.signals import alarms, audio, keyword_training, listening, sound_picture
 
 SECONDS = np.arange(SAMPLES) / 16_000
 
@@ -50,9 +52,10 @@ def test_thresholds_trade_misses_for_false_alarms(session):
     low, high = session.at(0.1), session.at(0.99)
     assert low.false_alarms_per_hour >= high.false_alarms_per_hour
     assert low.miss_percent <= high.miss_percent
-    chosen = session.least_threshold(0)
+    counted = session.trade_off()
+    chosen = counted.least_threshold(0)
     assert session.at(chosen).false_alarms_per_hour == 0
-    assert session.least_threshold(-1) == 1
+    assert counted.least_threshold(-1) == 1
 
 
 def test_a_scene_without_words_of_the_vocabulary_has_none_to_miss():
@@ -66,7 +69,7 @@ def test_a_scene_without_words_of_the_vocabulary_has_none_to_miss():
 
 def test_noise_makes_a_network_worse():
     right = listening.under_noise({"a": knows_tones}, tones(22), (60, -20))
-    assert listening.correct_percent(knows_tones, tones(22)) == 100
+    assert listening.correct(knows_tones, tones(22)).value == pytest.approx(100)
     assert right["a"][60] > 90
     assert right["a"][-20] < 60
 
@@ -74,6 +77,53 @@ def test_noise_makes_a_network_worse():
 def test_every_class_counts_alike():
     labels, found = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
     assert listening.balanced_percent(found, labels) == 50
+    clips = tones(4, ("yes", "yes", "yes", "no"))
+    assert listening.judged(np.zeros(4, int), clips).value == pytest.approx(50)
+
+
+def test_the_interval_knows_that_the_clips_of_a_voice_resemble_each_other():
+    clips = tones(200, ("yes",))
+    found = np.repeat(np.arange(20) % 2, 10)  # one voice in two is always misunderstood
+    alone = listening.judged(found, clips)
+    by_voice = listening.judged(found, replace(clips, voices=np.repeat(np.arange(20), 10).astype(str)))
+    assert (alone.value, by_voice.value) == pytest.approx((50, 50))
+    assert (alone.n, alone.things) == (200, "clips")
+    assert by_voice.n == 20
+    assert by_voice.half_width > 2.5 * alone.half_width
+
+
+def test_people_are_counted_as_people_and_noises_apart():
+    counts = {"clips_of_each": [4, 6], "right_of_each": [4, 3], "confusion": [[7, 3], [1, 9]]}
+    found = listening.of_people(counts)
+    assert found.value == pytest.approx(80)
+    assert (found.n, found.things) == (2, "people, 10 noises")
+    assert found.low < 80 < found.high
+
+
+# Alarms
+
+
+def test_a_trade_off_is_stored_and_read_and_added(session):
+    counted = session.trade_off()
+    again = alarms.TradeOff.load(counted.stored())
+    assert again == counted
+    both = counted + again
+    assert both.at(0.5).minutes == 2 * counted.at(0.5).minutes
+    assert both.at(0.5).false_alarms == 2 * len(session.at(0.5).false_alarms)
+    assert (alarms.TradeOff.empty() + counted) == counted
+    with pytest.raises(ValueError, match=r"threshold 0.123"):
+        counted.at(0.123)
+    with pytest.raises(ValueError, match="70 thresholds"):
+        alarms.TradeOff.load({"minutes": 1, "found": [1], "missed": [1], "false_alarms": [1]})
+
+
+def test_an_alarm_that_was_not_heard_leaves_a_rate_possible():
+    silent = alarms.Tally(8, 2, 0, 10)
+    assert silent.an_hour.value == 0
+    assert silent.an_hour.high == pytest.approx(18, abs=0.1)
+    assert silent.missed_percent.value == 20
+    assert alarms.Tally(0, 0, 3, 60).missed_percent is None
+    assert "no word to miss" in repr(alarms.Tally(0, 0, 3, 60))
 
 
 def test_training_learns_tones_and_repeats_itself():
@@ -124,9 +174,10 @@ def test_what_never_stops_is_counted_by_the_second():
     assert second.instructions_per_second == 5_000_000
     assert second.realtime_factor == (0.25, 0.5)
     assert second.energy_uj_per_second == (2500, 5000)
-    # 225 mAh * 3 V = 2,430 J; 5 mW for 486,000 s are 5.6 days.
-    assert second.coin_cell_days == pytest.approx((5.625, 11.25))
-    assert "5.6 to 11.2 days" in repr(second)
+    # 2.5 and 5 mW at 3 V are 0.83 and 1.67 mA; with 0.65 mA of the microphone 1.48 and 2.32 mA.
+    assert second.current_ma == pytest.approx((0.8333, 1.6667), abs=1e-4)
+    assert second.coin_cell_days == pytest.approx((225 / 2.31667 / 24, 225 / 1.48333 / 24), rel=1e-4)
+    assert "4.0 to 6.3 days" in repr(second)
 
 
 def test_pictures_are_drawn(session):
@@ -142,6 +193,13 @@ def test_pictures_are_drawn(session):
     top, below = sound_picture.excerpt(session, 0, 30, 0.5)
     assert {text.get_text() for text in top.texts} <= {word.word for word in session.said}
     assert below.get_xlim() == (0, 30)
-    axis = sound_picture.trade_off(plt.subplots()[1], {"one": session}, 0.5)
-    assert axis.get_legend_handles_labels()[1] == ["one"]
+    silent = alarms.TradeOff(tuple(alarms.Tally(0, 0, 0, 10) for _ in alarms.THRESHOLDS))
+    scenes = {"one": session.trade_off(), "none": silent}
+    axis = sound_picture.trade_off(plt.subplots()[1], scenes, 0.5)
+    assert set(axis.get_legend_handles_labels()[1]) == {"one", "none"}
+    figure = listening.judged(np.zeros(4, int), tones(4))
+    axis = sound_picture.dots(
+        plt.subplots()[1], {"net": {"a": figure, "b": figure}, "other": {"b": figure}}
+    )
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
     plt.close("all")

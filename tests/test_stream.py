@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -161,6 +162,22 @@ def test_c_reports_the_words_of_numpy(library):
         int(one.time_s): one.word for one in found
     }
     assert len(found) > 20
+
+
+def test_the_wake_words_front_end_in_c_is_numpys_without_noise_reduction_and_gain():
+    plain = replace(audio.WAKE_WORD, noise_reduction=False, gain_control=False)
+    library = ctypes.CDLL(str(toolchain.host_library(stream_tables.wake_word_files(1 / 255, -128))))
+    rng = np.random.default_rng(5)
+    samples = (rng.standard_normal(20 * 480) * np.linspace(9000, 50, 20 * 480)).astype(np.int16)
+    got = np.empty((3, 40), np.int8)
+    before = np.zeros(320, np.int16)  # the first window lies in what came before the first sample
+    raw = audio.micro_frontend(np.concatenate([before, samples]), plain)
+    loud = np.abs(np.concatenate([before, samples]).astype(int))
+    for step, piece in enumerate(samples.reshape(20, 480)):
+        library.wake_hop(address(np.ascontiguousarray(piece)), address(got))
+        peak = loud[step * 480 : step * 480 + 800].max()
+        seen = audio.raised(raw[3 * step : 3 * step + 3], peak, plain.log_shift)
+        assert np.array_equal(got, audio.quantized_input(seen, 1 / 255, -128))
 
 
 @pytest.mark.parametrize(

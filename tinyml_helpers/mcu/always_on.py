@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from tinyml_helpers.mcu.report import Run
 from tinyml_helpers.tables import text_table
 
-COIN_CELL_J = 225e-3 * 3600 * 3.0
-"""Energy of a CR2032, in joules: 225 mAh at 3.0 V (typical; IEC 60086-3 type CR2032)."""
+COIN_CELL_MAH, COIN_CELL_V = 225.0, 3.0
+"""Typical capacity of a CR2032, which its makers state for 0.2 mA; at more it gives less."""
+
+MICROPHONE_MA = 0.65
+"""What a digital microphone draws: ST's MP34DT05-A, on the Nano 33 BLE Sense (datasheet, 650 uA)."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,20 +39,29 @@ class AlwaysOn:
         return energy and (energy[0] / self.sound_s, energy[1] / self.sound_s)
 
     @property
-    def coin_cell_days(self) -> tuple[float, float] | None:
-        """Days on a CR2032 that feeds nothing else, from worst to best."""
+    def current_ma(self) -> tuple[float, float] | None:
+        """Average current of the chip at the cell's voltage, in mA."""
         energy = self.energy_uj_per_second
-        return energy and tuple(COIN_CELL_J / (uj * 1e-6) / 86_400 for uj in energy[::-1])  # type: ignore[return-value]
+        return energy and (energy[0] / COIN_CELL_V / 1000, energy[1] / COIN_CELL_V / 1000)
+
+    @property
+    def coin_cell_days(self) -> tuple[float, float] | None:
+        """Days on a CR2032 that feeds the chip and a microphone, at most, from worst to best."""
+        current = self.current_ma
+        if current is None:
+            return None
+        low, high = (COIN_CELL_MAH / (chip_ma + MICROPHONE_MA) / 24 for chip_ma in current)
+        return high, low
 
     def __repr__(self) -> str:
         rows = [("instructions", f"{self.instructions_per_second:,.0f}", "exact")]
         low, high = self.realtime_factor
         rows.append(("real-time factor", f"{low:.2f} to {high:.2f}", "must stay below 1"))
-        if (energy := self.energy_uj_per_second) and (days := self.coin_cell_days):
-            rows.append(
-                ("energy", f"{energy[0]:,.0f} to {energy[1]:,.0f} uJ", "estimate, of the chip alone")
-            )
-            rows.append(
-                ("coin cell", f"{days[0]:.1f} to {days[1]:.1f} days", "a CR2032: 225 mAh at 3 V")
-            )
+        energy, current, days = self.energy_uj_per_second, self.current_ma, self.coin_cell_days
+        if energy and current and days:
+            alone = "estimate, of the chip alone"
+            rows.append(("energy", f"{energy[0]:,.0f} to {energy[1]:,.0f} uJ", alone))
+            rows.append(("current", f"{current[0]:.2f} to {current[1]:.2f} mA", f"{alone}, at 3 V"))
+            cell = f"with {MICROPHONE_MA} mA for a microphone; {COIN_CELL_MAH:.0f} mAh, at most"
+            rows.append(("coin cell", f"{days[0]:.1f} to {days[1]:.1f} days", cell))
         return f"for each second\n{text_table(('', '', ''), rows, names=(0, 2))}"

@@ -12,9 +12,10 @@ from tqdm.auto import tqdm
 
 from tinyml_helpers.datasets.backgrounds import backgrounds
 from tinyml_helpers.datasets.keywords import SILENCE, Keywords
+from tinyml_helpers.intervals import Interval
 from tinyml_helpers.models import conv_bn, keywords
 from tinyml_helpers.signals import audio, augment
-from tinyml_helpers.signals.listening import balanced_percent
+from tinyml_helpers.signals.listening import judged
 from tinyml_helpers.training import History
 
 BATCH = 128
@@ -115,10 +116,10 @@ def rivals() -> dict[str, nn.Module]:
     return {"dense": nn.Sequential(nn.Flatten(), *hidden), "CNN": whole, "DS-CNN": ds_cnn}
 
 
-def accuracy(model: nn.Module, spoken: Keywords) -> float:
-    """Return how many percent a PyTorch network gets right, every class counting alike."""
+def accuracy(model: nn.Module, spoken: Keywords) -> Interval:
+    """Return how many percent a PyTorch network gets right, as `listening.judged` counts."""
     seen = torch.from_numpy(audio.network_input(audio.features(spoken.clips)))[:, None]
     model.eval()
     with torch.inference_mode():
         found = torch.cat([model(part).argmax(1) for part in seen.split(500)])
-    return balanced_percent(found.numpy(), spoken.labels)
+    return judged(found.numpy(), spoken)

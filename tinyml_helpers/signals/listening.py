@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets.keywords import COMMANDS, Keywords
+from tinyml_helpers import intervals
+from tinyml_helpers.datasets.keywords import COMMANDS, SILENCE, Keywords
+from tinyml_helpers.intervals import Interval
 from tinyml_helpers.signals import audio
+from tinyml_helpers.signals.alarms import THRESHOLDS, Tally, TradeOff
 from tinyml_helpers.signals.scene import scene, with_noise
 from tinyml_helpers.signals.stream import Outcome, Spoken, detect, judge, smooth, windows
 
@@ -47,17 +51,53 @@ class Session:
         """Return what is found, missed and invented at a threshold of the smoothed score."""
         return judge(detect(self.scores, self.end_s, self.words, threshold), self.keys, self.seconds)
 
-    def least_threshold(self, false_alarms_per_hour: float) -> float:
-        """Return the least threshold, in hundredths, with so few false alarms; 1 if there is none."""
-        candidates = (step / 100 for step in range(30, 100))
-        fits = (t for t in candidates if self.at(t).false_alarms_per_hour <= false_alarms_per_hour)
-        return next(fits, 1.0)
+    def tally(self, threshold: float) -> Tally:
+        """Return how many words are found and missed and how many invented, with their intervals."""
+        out = self.at(threshold)
+        return Tally(len(out.hits), len(out.missed), len(out.false_alarms), self.seconds / 60)
+
+    def trade_off(self) -> TradeOff:
+        """Return the tally at every threshold."""
+        return TradeOff(tuple(map(self.tally, THRESHOLDS)))
 
 
-def correct_percent(network: Network, clips: Keywords) -> float:
+def correct(network: Network, clips: Keywords) -> Interval:
     """Return how many percent of one-second clips a network gets right, every class counting alike."""
     scores = network(audio.network_input(audio.features(clips.clips))[..., None])
-    return balanced_percent(scores.argmax(1), clips.labels)
+    return judged(scores.argmax(1), clips)
+
+
+def judged(found: NDArray[np.integer], clips: Keywords) -> Interval:
+    """Return how many percent of the answers are right, every class counting alike.
+
+    The interval comes from drawing whole voices anew, for the clips of one resemble each other; where
+    fewer than ten speak, from drawing clips, and then says nothing of another voice.
+    """
+    sizes = np.bincount(clips.labels)
+    # Weights under which the mean of all clips is the mean of the classes.
+    weights = len(clips) / (sizes > 0).sum() / sizes[clips.labels]
+    values = 100 * weights * (found == clips.labels)
+    speak = clips.voices[clips.words != SILENCE]
+    if len(np.unique(speak)) < 10:
+        return intervals.resampled(values, np.arange(len(clips)), things="clips")
+    voices = np.where(clips.words == SILENCE, np.arange(len(clips)).astype(str), clips.voices)
+    return intervals.resampled(values, voices, things="voices and noises")
+
+
+def of_people(counts: Mapping[str, Any]) -> Interval:
+    """Return how many percent of people's clips were right, with the interval of drawing other people.
+
+    Args:
+        counts: "clips_of_each" person and "right_of_each", and "confusion", whose last class has no
+            speaker: each of its clips counts as a person of its own.
+    """
+    silent = counts["confusion"][-1]
+    noises = sum(silent)
+    trials = np.array([*counts["clips_of_each"], *[1] * noises])
+    hits = np.array([*counts["right_of_each"], *[1] * silent[-1], *[0] * (noises - silent[-1])])
+    verdicts = np.concatenate([np.arange(n) < right for n, right in zip(trials, hits, strict=True)])
+    found = intervals.resampled(100 * verdicts, np.repeat(np.arange(len(trials)), trials))
+    return replace(found, n=len(trials) - noises, things=f"people, {noises} noises")
 
 
 def balanced_percent(found: NDArray[np.integer], labels: NDArray[np.integer]) -> float:

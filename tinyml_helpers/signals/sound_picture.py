@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyml_helpers.intervals import Interval
+from tinyml_helpers.signals.alarms import THRESHOLDS, TradeOff
 from tinyml_helpers.signals.listening import Session
 
 if TYPE_CHECKING:
@@ -27,14 +29,23 @@ def waves(clips: Sequence[NDArray[np.int16]]) -> Sequence[Axes]:
     return axes
 
 
-def spectrograms(pictures: Sequence[ArrayLike], titles: Sequence[str]) -> Sequence[Axes]:
-    """Draw features [frames, channels] side by side, low channels below, each under its title."""
+def spectrograms(
+    pictures: Sequence[ArrayLike], titles: Sequence[str], steps_ms: Sequence[float] = ()
+) -> Sequence[Axes]:
+    """Draw features [frames, channels] side by side, low channels below, each under its title.
+
+    Args:
+        pictures: the features.
+        titles: one each.
+        steps_ms: from one frame to the next, of each picture; 20 ms without it.
+    """
     import matplotlib.pyplot as plt
 
     axes: Sequence[Axes] = plt.subplots(1, len(pictures), figsize=(9, 2.2))[1]
-    for axis, picture, title in zip(axes, pictures, titles, strict=True):
-        _image(axis, picture)
-        axis.set(title=title, xlabel="frame")
+    steps_ms = steps_ms or [20.0] * len(pictures)
+    for axis, picture, title, step_ms in zip(axes, pictures, titles, steps_ms, strict=True):
+        _image(axis, picture, step_ms / 1000)
+        axis.set(title=title, xlabel="seconds")
     axes[0].set_ylabel("channel")
     return axes
 
@@ -57,9 +68,9 @@ def steps(
     axes[0].plot(np.arange(len(np.asarray(faded))) * 1000 / RATE_HZ, faded, lw=1)
     axes[1].plot(hertz, spectrum, lw=1)
     axes[2].plot(hertz, triangles.T, lw=1)
-    _image(axes[3], picture)
+    _image(axes[3], picture, 0.02)
     titles = ("1: 30 ms, faded", "2: how much of each frequency", "3: ten triangles", "4: all frames")
-    labels = ("ms", "Hz", "Hz", "frame of 20 ms")
+    labels = ("ms", "Hz", "Hz", "seconds, a frame every 20 ms")
     for axis, title, label in zip(axes, titles, labels, strict=True):
         axis.set(title=title, xlabel=label)
     for axis in axes[1:3]:
@@ -135,25 +146,64 @@ def excerpt(session: Session, start_s: float, seconds: float, threshold: float) 
     return axes
 
 
-def trade_off(axes: Axes, sessions: Mapping[str, Session], threshold: float) -> Axes:
-    """Draw missed words against false alarms for all thresholds, and mark one.
+def dots(axes: Axes, table: Mapping[str, Mapping[str, Interval]]) -> Axes:
+    """Draw a dot with its interval for each network on each test set.
 
     Args:
         axes: where to draw.
-        sessions: name -> stream.
-        threshold: the one that is marked.
+        table: network -> test set -> figure; one that is missing leaves its place empty.
     """
-    for name, session in sessions.items():
-        outcomes = [session.at(t) for t in np.arange(0.3, 1, 0.05)]
-        alarms = [outcome.false_alarms_per_hour for outcome in outcomes]
-        (line,) = axes.plot(alarms, [outcome.miss_percent for outcome in outcomes], ".-", label=name)
-        here = session.at(threshold)
-        axes.plot(
-            here.false_alarms_per_hour, here.miss_percent, "o", ms=13, mfc="none", c=line.get_color()
-        )
+    tests = list(dict.fromkeys(test for figures in table.values() for test in figures))
+    for number, (network, figures) in enumerate(table.items()):
+        places = [tests.index(test) + 0.16 * (number - (len(table) - 1) / 2) for test in figures]
+        middle = [one.value for one in figures.values()]
+        reach = [[one.value - one.low, one.high - one.value] for one in figures.values()]
+        axes.errorbar(middle, places, xerr=np.transpose(reach), fmt="o", lw=1.5, label=network)
+    axes.set_yticks(range(len(tests)), tests)
+    axes.invert_yaxis()
     return axes
 
 
-def _image(axis: Axes, picture: ArrayLike) -> None:
-    axis.imshow(np.asarray(picture).T, origin="lower", aspect="auto", cmap="magma")
+def trade_off(axes: Axes, scenes: Mapping[str, TradeOff], threshold: float) -> Axes:
+    """Draw missed words against false alarms for all thresholds, and mark one with its intervals.
+
+    A scene without words of the vocabulary has nothing to miss: it is one triangle under the others.
+
+    Args:
+        axes: where to draw.
+        scenes: name -> counts. Where no alarm was heard, a point stands at what that leaves possible.
+        threshold: the one that is marked.
+    """
+    below = 0
+    for name, scene in scenes.items():
+        here = scene.at(threshold)
+        alarms = here.an_hour
+        x = alarms.value or alarms.high
+        reach = [[x - max(alarms.low, 0.5)], [alarms.high - x]]
+        if here.missed_percent is None:
+            below -= 7
+            axes.errorbar([x], [below], xerr=reach, fmt="^", ms=8, lw=1.5, label=name)
+            continue
+        points = [(t.an_hour, t.missed_percent) for t in map(scene.at, THRESHOLDS[::3])]
+        rates = [rate.value or rate.high for rate, _ in points]
+        missed = [percent.value for _, percent in points if percent]
+        (line,) = axes.plot(rates, missed, ".-", ms=4, lw=1, label=name)
+        y = here.missed_percent
+        axes.errorbar(
+            [x], [y.value], xerr=reach, yerr=[[y.value - y.low], [y.high - y.value]],
+            fmt="o", ms=9, lw=1.5, color=line.get_color(),
+        )  # fmt: skip
+    axes.set(xscale="log", ylim=(below - 5, 75))
+    axes.set_xticks([1, 3, 10, 30, 100, 300], ["1", "3", "10", "30", "100", "300"])
+    axes.set_yticks(range(0, 80, 20))
+    return axes
+
+
+def _image(axis: Axes, picture: ArrayLike, step_s: float) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    frames, channels = np.asarray(picture).shape
+    extent = (0, frames * step_s, -0.5, channels - 0.5)
+    axis.imshow(np.asarray(picture).T, origin="lower", aspect="auto", cmap="magma", extent=extent)
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(visible=False)
