@@ -64,7 +64,8 @@ class Integers:
         limits = np.iinfo(np.dtype(self.dtype))
         # In 64 bits, because float32 holds no sum of a large step and the zero point.
         stored = whole.astype(np.float64) + self.zero_point
-        return stored.clip(limits.min, limits.max).astype(self.dtype)
+        clipped: NDArray[Any] = stored.clip(limits.min, limits.max).astype(self.dtype)
+        return clipped
 
     def read(self, integers: ArrayLike) -> NDArray[np.float32]:
         """Return the float32 numbers that integers stand for, as DEQUANTIZE does."""
