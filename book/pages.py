@@ -34,7 +34,7 @@ def generated(
     yield "notebooks/index.md", lesson_list(lessons)
     yield "glossary.md", glossary_page(terms.read(), lessons)
     yield "devices.md", (HERE / "devices.md").read_text("utf-8") + device_tables()
-    yield "scoreboard.md", (HERE / "scoreboard.md").read_text("utf-8") + results(root)
+    yield "scoreboard.md", (HERE / "scoreboard.md").read_text("utf-8")
     facts = counts.renewed((HERE / "how_tested.md").read_text("utf-8"), root)
     yield "how_tested.md", re.sub(r"<!-- \w+ -->", "", facts)
 
@@ -172,22 +172,6 @@ def sourced(source: str) -> str:
         if source.startswith(name):
             return f"[{name}]({address}){source.removeprefix(name)}"
     return source
-
-
-def results(root: Path) -> str:
-    """What the lessons measured: the README's tables, then every record by lesson."""
-    from tinyml_helpers.course import publish
-
-    readme = (root / "README.md").read_text("utf-8")
-    found = re.search(r"<!-- scoreboard.*?-->\n(.*)<!-- end of scoreboard -->", readme, re.S)
-    if not found:
-        raise ValueError("README.md has lost its table of results: run `make outputs`")
-    text = f"\n## In short\n{found[1]}"
-    board = publish.reference()
-    for number in sorted({record.lesson for record in board.records}):
-        rows = [(f"`{r.name}`", r.figure, r.unit) for r in board.of_lesson(number).records]
-        text += f"\n## Lesson {number:02d}\n\n{_table(('record', 'value', 'unit'), rows)}"
-    return text
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,69 +3,78 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
-from tinyml_helpers.course import front, scoreboard, wording
+from tinyml_helpers.course import front, scoreboard, syllabus, wording
 from tinyml_helpers.datasets import read_file, write_manifest
 from tinyml_helpers.places import alone, build_folder, write_atomically
 
 _ROOT = Path(__file__).parents[2]
 _BEGIN = "<!-- scoreboard: written by `make outputs` -->\n"
 _END = "<!-- end of scoreboard -->"
-# What a reader of the README wants to know first, by lesson; the lessons record more.
-_NAMES = (
-    "start.mismatched_bytes",
-    "constraints.resnet50_mb",
-    "constraints.left_out_worst_percent",
-    "ptq.int8.accuracy_drop_points",
-    "ptq.binary.accuracy_drop_points",
-    "qat.ptq_loss_points",
-    "qat.recovered_percent",
-    "prune.sparsity_percent",
-    "prune.accuracy_drop_points",
-    "prune.structured.speedup_host",
-    "distill.gain_points",
-    "distill.spread_points",
-    "tflite.reference_mismatched_bytes",
-    "tflite.arena_bytes",
-    "onnx.max_abs_difference",
-    "mcu.mismatched_bytes",
-    "mcu.dscnn.flash_bytes",
-    "mcu.dscnn.ram_bytes",
-    "mcu.speedup_over_cmsis_nn",
-    "mcu.unstructured_pruning.speedup",
-    "kws.accuracy_voices_percent",
-    "kws.accuracy_engine_percent",
-    "kws.synthetic_only.accuracy_people_percent",
-    "kws.accuracy_people_percent",
-    "kws.model_bytes",
-    "gesture.accuracy_unseen_people_percent",
-    "gesture.accuracy_leaking_split_percent",
-    "anomaly.auc",
-    "anomaly.classic_auc",
-    "detect.tiny.map_percent",
-    "detect.tiny.model_bytes",
-    "face.template_bytes",
-    "privacy.membership_auc_overfit",
-    "privacy.membership_auc_defended",
-    "capstone.trials",
-    "capstone.budget_met",
+_RECORD = re.compile(r"\{([a-z0-9_.]+):([^}]*)\}")
+# What a reader of the README can retell: lesson, what, and what was measured, by the names of records.
+ROWS = (
+    (
+        "03",
+        "`tiny` with weights in 4 bits: what is lost, and what brings it back",
+        "{qat.tiny.ptq4_loss_points:.1f} points; new batch-norm statistics alone return "
+        "{qat.tiny.new_batch_norms_recovered_percent:.0f} % of them, two epochs of training "
+        "{qat.tiny.qat4_recovered_percent:.0f} %",
+    ),
+    (
+        "04",
+        "Instructions on a chip: three weights in four pruned away in `small`, or half the channels "
+        "cut from `large`",
+        "{prune.small.speedup_mcu:.2f} and {prune.large_slim.speedup_mcu:.2f} times fewer",
+    ),
+    (
+        "08",
+        "Seven int8 networks as C on the emulated Cortex-M4: output bytes that LiteRT's reference "
+        "has not",
+        "{mcu.seven_networks.mismatched_bytes:.0f}",
+    ),
+    (
+        "08",
+        "MLPerf Tiny's keyword network (DS-CNN), code included",
+        "{mcu.dscnn.flash_bytes:,.0f} bytes of flash, {mcu.dscnn.ram_bytes:,.0f} of RAM; "
+        "CMSIS-NN 4.0.0 (2022) takes {mcu.dscnn.cycles_of_cmsis_nn_ratio:.1f} times the cycles",
+    ),
+    (
+        "09",
+        "Twelve keywords spoken by 114 people, by a network that was trained on synthetic voices",
+        "{kws.synthetic.accuracy_people_percent:.1f} %",
+    ),
+    (
+        "10",
+        "Seven gestures, each of ten people left out in turn",
+        "{gesture.net.nested_unseen_people_percent:.1f} % is what to expect; "
+        "{gesture.net.unseen_people_percent:.1f} % ({gesture.net.unseen_people_low_percent:.1f} to "
+        "{gesture.net.unseen_people_high_percent:.1f}) for the recipe that was chosen on them; "
+        "{gesture.net.leaking_split_percent:.1f} % by a split that leaks",
+    ),
+    (
+        "11",
+        "Faults in eight simulated machines never seen: AUC",
+        "{anomaly.autoencoder.new_machines_auc:.2f} ({anomaly.autoencoder.new_machines_auc_low:.2f} "
+        "to {anomaly.autoencoder.new_machines_auc_high:.2f}) by an autoencoder, "
+        "{anomaly.mahalanobis.new_machines_auc:.2f} by a classic",
+    ),
+    (
+        "14",
+        "Who was in the training set? AUC of an attack on one network, trained without and with "
+        "differential privacy",
+        "{privacy.membership.tanh_plain_auc:.2f} and {privacy.membership.tanh_dp_auc:.2f} "
+        "(ε {privacy.membership.tanh_dp_epsilon:.1f})",
+    ),
+    (
+        "all",
+        "All lessons, one after the other, on two cores",
+        "{course.minutes:.1f} minutes, at most {course.peak_memory_mib:,.0f} MiB",
+    ),
 )
-# Said anew where the line that "the same" leans on is not here.
-FRONT = {name: wording.WORDS[name] for name in _NAMES} | {
-    "constraints.left_out_worst_percent": "latency of a network left out of the fit: worst error",
-    "ptq.int8.accuracy_drop_points": "`small` (46,042 parameters) in int8: accuracy lost",
-    "ptq.binary.accuracy_drop_points": "the same with one bit a weight, without training for it",
-    "tflite.reference_mismatched_bytes": "`small` in int8: output bytes in which LiteRT and TFLM differ",
-    "mcu.dscnn.flash_bytes": "MLPerf Tiny's keyword network: flash, code included",
-    "mcu.unstructured_pruning.speedup": "`small`, three weights in four zero: times fewer instructions",
-}
-# What `make load` measures of all lessons together; kept under the number after the last lesson.
-COURSE = {
-    "course.minutes": "every lesson, one after the other, on two cores",
-    "course.peak_memory_mib": "the lesson that takes most memory",
-}
 # The spine through every technique: a column's heading, and its record for each network.
 SPINE = {
     "in float": "qat.{}.float_percent",
@@ -91,7 +100,7 @@ def reference() -> scoreboard.Scoreboard:
 
 
 def publish(fresh: scoreboard.Scoreboard) -> None:
-    """Put fresh records in place of the reference's for the same lessons; renew README and picture."""
+    """Put fresh records in place of those of the same lessons; renew README, results and picture."""
     with alone(build_folder() / "publish"):  # lessons may be stored beside each other
         _publish(fresh)
 
@@ -105,31 +114,46 @@ def _publish(fresh: scoreboard.Scoreboard) -> None:
     write_atomically(reference_path(), text)
     write_atomically(reference_path().parent / "front.png", front.picture())
     write_manifest()
-    readme = _ROOT / "README.md"
-    write_atomically(readme, with_table(readme.read_text("utf-8"), reference()))
+    for name, tables in (("README.md", in_short), ("book/scoreboard.md", in_full)):
+        page = _ROOT / name
+        write_atomically(page, with_tables(page.read_text("utf-8"), tables(reference())))
 
 
-def with_table(readme: str, board: scoreboard.Scoreboard) -> str:
-    """Return the README's text with its table of results made anew.
+def with_tables(page: str, tables: str) -> str:
+    """Return a page's text with its tables of results made anew.
 
     Raises:
-        ValueError: the text has no place for the table.
+        ValueError: the text has no place for them.
     """
-    if _BEGIN not in readme or _END not in readme:
-        raise ValueError(f"README.md has lost its place for the table: put back {_BEGIN}{_END}")
-    before, after = readme.split(_BEGIN)[0], readme.split(_END)[1]
-    found = {record.name: record for record in board.records}
+    if _BEGIN not in page or _END not in page:
+        raise ValueError(f"the page has lost its place for results: put back {_BEGIN}{_END}")
+    return f"{page.split(_BEGIN)[0]}{_BEGIN}\n{tables}\n\n{_END}{page.split(_END)[1]}"
+
+
+def in_short(board: scoreboard.Scoreboard) -> str:
+    """Return the README's tables: the spine, and the rows of which all records are there."""
+    found = {record.name: record.value for record in board.records}
     rows = [
-        f"| {_place(found[name])} | {what} | {found[name].figure} {found[name].unit}".rstrip() + " |"
-        for name, what in (FRONT | COURSE).items()
-        if name in found
+        f"| {lesson} | {what} | {_RECORD.sub(lambda one: format(found[one[1]], one[2]), measured)} |"
+        for lesson, what, measured in ROWS
+        if all(name in found for name, _ in _RECORD.findall(measured))
     ]
     table = "\n".join(["| lesson | what | measured |", "|---|---|---|", *rows])
-    return f"{before}{_BEGIN}\n{_spine_table(board)}\n\n{table}\n\n{_END}{after}"
+    return f"{_spine_table(board)}\n\n{table}"
 
 
-def _place(record: scoreboard.Record) -> str:
-    return "all" if record.name in COURSE else f"{record.lesson:02d}"
+def in_full(board: scoreboard.Scoreboard) -> str:
+    """Return the tables of the page of results: the spine, then every record by lesson, in words."""
+    parts = [_spine_table(board)]
+    for number in sorted({record.lesson for record in board.records}):
+        title = dict(enumerate(syllabus.TITLES)).get(number, "All lessons")
+        rows = [
+            f"| {wording.WORDS.get(one.name, '')} | {one.figure} {one.unit} | `{one.name}` |"
+            for one in board.of_lesson(number).records
+        ]
+        head = ["| what | measured | record |", "|---|--:|---|"]
+        parts.append("\n".join([f"## {number:02d} · {title}", "", *head, *rows]))
+    return "\n\n".join(parts)
 
 
 def _spine_table(board: scoreboard.Scoreboard) -> str:
