@@ -1,6 +1,7 @@
 import contextlib
 import dataclasses
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from tinyml_helpers.models import efficientdet, mobilenet
 from tinyml_helpers.signals import (
     boxes,
     detection,
+    detection_matches,
     detection_scores,
+    detection_spread,
     detection_training,
     gallery,
     peaks,
@@ -241,24 +244,6 @@ def test_training_lowers_the_loss_and_repeats_itself():
     assert losses[0][-1] < 0.9 * losses[0][0]
 
 
-def test_the_stored_detector_finds_most(tiny, test_scenes):
-    found = detection.read_grid(detection_training.outputs(tiny, test_scenes), 0.05)
-    score = detection_scores.mean_average_precision(
-        found, test_scenes.boxes, test_scenes.labels, test_scenes.classes
-    )
-    assert score.map50_percent > 80
-
-
-def test_the_int8_detector_is_small_and_finds_as_much(int8, test_scenes):
-    assert len(int8.content) <= 100_000
-    inputs = test_scenes.tensors().permute(0, 2, 3, 1).numpy()
-    found = detection.read_grid(int8.predict(inputs), 0.05)
-    score = detection_scores.mean_average_precision(
-        found, test_scenes.boxes, test_scenes.labels, test_scenes.classes
-    )
-    assert score.map50_percent > 80
-
-
 def test_an_empty_floor_holds_nothing(tiny):
     for value in (0, 90, 255):
         floor = torch.full((1, 1, 97, 97), value / 255)
@@ -365,8 +350,8 @@ def test_blocks_keep_their_promise_of_a_shape():
     assert [mobilenet.whole_eights(c) for c in (1, 11, 12, 20, 21, 24 * 0.75)] == [8, 16, 16, 24, 24, 24]
 
 
-# effdet 0.4.1: parameters of tf_efficientdet_lite0 to lite3, and MACs of the first at 320 x 320.
-EFFDET = (3_243_470, 4_248_318, 5_252_334, 8_350_862)
+# effdet 0.4.1: parameters of tf_efficientdet_lite0 to lite4, and MACs of the first at 320 x 320.
+EFFDET = (3_243_470, 4_248_318, 5_252_334, 8_350_862, 15_130_894)
 EFFDET_LITE0_MACS = 973_589_696
 
 
@@ -500,6 +485,7 @@ def test_a_version_compared_with_itself_agrees(detector, photos):
     same = ssd.compare(detector, detector, photos.values())
     assert (same.mean_iou, same.least_iou, same.most_score) == (pytest.approx(1), pytest.approx(1), 0)
     assert "1.000" in repr(same)
+    assert same.count > 10
     with pytest.raises(ValueError, match="nothing scores"):
         ssd.compare(detector, detector, [photos["rocket"]])
 
@@ -507,19 +493,39 @@ def test_a_version_compared_with_itself_agrees(detector, photos):
 # --- phones and computers
 
 
-def test_the_line_meets_what_was_published():
-    for macs, published in phones.PUBLISHED_MS.items():
-        start, slope = phones.line()
-        assert start + slope * macs / 1e9 == pytest.approx(published, rel=0.05)
+def test_the_line_meets_all_that_was_published_for_its_family():
+    assert [one.ms for one in phones.FAMILY] == [37, 49, 69, 116, 260]
+    start, slope = phones.line()
+    for one in phones.FAMILY:
+        assert start + slope * one.macs / 1e9 == pytest.approx(one.ms, rel=0.06)
+    with torch.device("meta"):
+        counted = [
+            cost.count(efficientdet.EfficientDetLite(phi), (1, 3, scale.side, scale.side)).macs
+            for phi, scale in enumerate(efficientdet.LITE)
+        ]
+    assert counted == [one.macs for one in phones.FAMILY]
 
 
-def test_predictions_hold_against_times_published_for_another_phone():
-    # MediaPipe, object detector: EfficientDet-Lite0 and Lite2 in int8 on the CPU of a Pixel 6 (2.8 GHz).
-    phone = dataclasses.replace(devices.get("pixel8"), clock_hz=2_800_000_000)
-    for macs, published in ((973_589_696, 29.31), (3_371_304_384, 70.91)):
-        predicted = phones.estimate(macs, phone)
-        assert predicted.low_ms <= published <= predicted.high_ms
-    assert repr(phones.estimate(973_589_696, "rpi5")) == "45 ms (30 to 67)"
+def test_predictions_hold_on_a_newer_phone_and_for_no_other_family():
+    for one in phones.NEWER_PHONE:
+        assert one.phone == "Pixel 6"
+        assert one.ms in phones.estimate(one.macs, one.phone)
+    for one in phones.CLASSIFIERS:
+        assert one.ms not in phones.estimate(one.macs, one.phone)
+    told = phones.compare()
+    assert repr(told).count("yes") == 2
+    assert told._repr_html_().count("no</td>") == 5
+    # EfficientNet-Lite's MACs cost as much; what it lacks is EfficientDet's constant.
+    (family, slope), (classifiers, theirs) = phones.line(), phones.line(phones.CLASSIFIERS)
+    assert theirs == pytest.approx(slope, rel=0.15)
+    assert classifiers < family / 5
+
+
+def test_a_prediction_is_scaled_by_the_clock():
+    assert repr(phones.estimate(973_589_696, "rpi5")) == "46 ms (31 to 69)"
+    fast = dataclasses.replace(devices.get("pixel8"), clock_hz=5_680_000_000)
+    half = phones.estimate(10**9, "Pixel 4").latency_ms / 2
+    assert phones.estimate(10**9, fast).latency_ms == pytest.approx(half)
 
 
 @pytest.mark.parametrize(
@@ -544,14 +550,145 @@ def test_a_traced_network_says_the_same_in_onnx_runtime():
 # --- pictures
 
 
-def test_pictures_show_what_was_found(test_scenes):
-    there = gallery.truth(test_scenes)[:4]
-    figure = gallery.gallery(list(test_scenes.images[:4]), there, "Scenes", columns=3)
-    axes = figure.axes
-    assert len(axes) == 6
-    assert [len(one.patches) for one in axes[:4]] == [len(one) for one in there]
-    assert not any(one.patches for one in axes[4:])
-    alone = gallery.show(test_scenes.images[0], there[0])
-    assert [text.get_text() for text in alone.texts] == there[0].names
+def test_a_picture_shows_what_was_found(photos):
+    found = detections([(30, 40, 90, 120, 0.9, 0), (5, 5, 25, 25, 0.8, 1)])
+    figure = gallery.gallery(list(photos.values())[:4], [found] * 4, "Photos", columns=3)
+    assert len(figure.axes) == 6
+    assert [len(one.patches) for one in figure.axes] == [2, 2, 2, 2, 0, 0]
+    alone = gallery.show(photos["coffee"], found)
+    assert [text.get_text() for text in alone.texts] == found.names
     assert len(gallery.show_anchors(np.zeros((30, 40, 3), np.uint8)).patches) == 3 + 2 * 6
     plt.close("all")
+
+
+def test_what_was_found_is_drawn_over_what_is_there(test_scenes):
+    one = test_scenes.take(slice(1))
+    (box, *_), (label, *_) = one.boxes[0], one.labels[0]
+    names = one.classes
+    wide = box + np.array([0, 0, 4, 0], np.float32)
+    rows = [(*wide, 0.9, label), (0, 0, 9, 9, 0.8, (label + 1) % 5)]
+    figure = gallery.found_over_truth(one, [detections(rows, names)], "Scenes")
+    axes = figure.axes[0]
+    rest = len(one.boxes[0]) - 1
+    overlap = boxes.iou(wide[None], box[None])[0, 0]
+    said = [f"{names[label]} {overlap:.2f}", f"false: {names[(label + 1) % 5]}", *["missed"] * rest]
+    assert [text.get_text() for text in axes.texts] == said
+    orange, white = axes.patches[:2], axes.patches[2:]
+    assert {patch.get_edgecolor() for patch in orange} == {matplotlib.colors.to_rgba(gallery.FOUND)}
+    assert {patch.get_linestyle() for patch in white} == {"--"}
+    assert len(white) == len(one.boxes[0])
+    assert axes.get_title() == f"found 1 of {rest + 1}, 1 false"
+    plt.close("all")
+
+
+# --- which box found which object
+
+
+def test_boxes_and_objects_are_matched_by_hand():
+    found = detections(
+        [(0, 0, 10, 10, 0.9, 0), (0, 0, 10, 9, 0.8, 0), (20, 0, 30, 10, 0.7, 1), (50, 0, 60, 10, 0.6, 0)]
+    )
+    # The second box lies on an object that is found already, the third has the wrong class.
+    there = truth((0, 0, 10, 10, 0), (20, 0, 30, 10, 0), (50, 0, 60, 8, 0))
+    judged = detection_matches.judge(found, *there)
+    assert judged.overlaps.tolist() == pytest.approx([1, 0, 0, 0.8])
+    assert judged.false.tolist() == [False, True, True, False]
+    assert judged.missed.tolist() == [False, True, False]
+    assert repr(judged) == "found 2 of 3, 2 false"
+    assert repr(detection_matches.judge(detections([]), *there)) == "found 0 of 3, 0 false"
+
+
+def test_counts_over_scenes_have_their_intervals(test_scenes):
+    few = test_scenes.take(slice(2))
+    found = [
+        detections([(*box, 0.9, label) for box, label in zip(*one, strict=True)], few.classes)
+        for one in zip(few.boxes, few.labels, strict=True)
+    ]
+    told = detection_matches.count([found[0], detections([], few.classes)], few)
+    assert (told.objects.n, told.boxes.n) == (sum(map(len, few.labels)), len(found[0]))
+    assert told.boxes.value == 100
+    assert told.objects.value < 100
+    assert "boxes right: 100.0 %" in repr(told)
+
+
+# --- how far a mean average precision can be trusted
+
+
+def test_drawing_each_scene_once_gives_the_score_itself(tiny, test_scenes):
+    found = detection.read_grid(detection_training.outputs(tiny, test_scenes), 0.05)
+    once = np.ones((1, len(test_scenes)), int)
+    precisions = [
+        detection_spread._precisions(found, test_scenes, label, 0.5, once)[0] for label in range(5)
+    ]
+    scored = detection_scores.score_grid(detection_training.outputs(tiny, test_scenes), test_scenes)
+    assert 100 * np.array(precisions) == pytest.approx(scored.percent[:, 0])
+
+
+def test_drawing_a_scene_twice_is_scoring_it_twice(tiny, test_scenes):
+    found = detection.read_grid(detection_training.outputs(tiny, test_scenes), 0.05)
+    twice = test_scenes.take(slice(0, 60)) + test_scenes.take(slice(0, 60))
+    times = np.repeat([[2, 0]], 60, 1).reshape(1, -1)
+    for label in range(5):
+        drawn = detection_spread._precisions(found, test_scenes, label, 0.5, times)[0]
+        paired = detection_scores.pairs([*found[:60], *found[:60]], twice.boxes, twice.labels, label)
+        assert drawn == pytest.approx(paired.curve().average_precision, abs=0.01)
+
+
+def test_an_interval_holds_the_score_and_narrows_with_more_scenes(tiny, test_scenes):
+    found = detection.read_grid(detection_training.outputs(tiny, test_scenes), 0.05)
+    whole = detection_spread.interval(found, test_scenes)
+    part = detection_spread.interval(found[:30], test_scenes.take(slice(30)))
+    assert whole.value in whole
+    assert (whole.n, part.n) == (120, 30)
+    assert whole.half_width < part.half_width
+    assert f"scenes with {sum(map(len, test_scenes.labels))} objects" in repr(whole)
+
+
+def test_a_detector_differs_from_itself_by_nothing(tiny, test_scenes):
+    outputs = detection_training.outputs(tiny, test_scenes)
+    found = detection.read_grid(outputs, 0.05)
+    same = detection_spread.difference(found, found, test_scenes)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    blunt = detection.read_grid(detection.with_coarse_codes(outputs, 6), 0.05)
+    worse = detection_spread.difference(found, blunt, test_scenes)
+    assert worse.high < 0
+    assert worse.unit == "points"
+
+
+# --- what is stored must come out again
+
+
+STORED = datasets.read_json("models/tiny_detector.json")
+
+
+@pytest.fixture(scope="module")
+def stored_scenes():
+    test, seeds = datasets.load_fashion().test, STORED["scene_seeds"]
+    return {
+        floor: scenes.compose(test, 1000, seeds[f"test {floor}"], floor) for floor in ("plain", "tiled")
+    }
+
+
+# The scenes are the same to the pixel, so nothing but rounding may differ. On other scenes the score
+# would spread by 1.5 points either way (`detection_spread.interval`): a tenth of that is allowed.
+ROUNDING = 0.15
+
+
+def assert_as_stored(outputs, test, stored):
+    scored = detection_scores.score_grid(outputs, test)
+    assert scored.map50_percent == pytest.approx(stored["map50"], abs=ROUNDING)
+    assert scored.map_percent == pytest.approx(stored["map"], abs=ROUNDING)
+
+
+def test_the_stored_scores_of_the_start_come_out_again(tiny, stored_scenes):
+    for floor, test in stored_scenes.items():
+        stored = STORED["networks"]["plain floors"]["test_percent"][floor]
+        assert_as_stored(detection_training.outputs(tiny, test), test, stored)
+
+
+def test_the_stored_scores_in_int8_come_out_again(int8, stored_scenes):
+    notes = STORED["networks"]["both floors, int8"]
+    assert len(int8.content) == notes["bytes"]
+    for floor, test in stored_scenes.items():
+        inputs = test.tensors().permute(0, 2, 3, 1).numpy()
+        assert_as_stored(int8.predict(inputs), test, notes["test_percent"][floor])

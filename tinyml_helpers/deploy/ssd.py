@@ -82,16 +82,18 @@ class Agreement:
         mean_iou: of the boxes of each anchor that scores 0.3 or more in the first version.
         least_iou: of the worst of them.
         most_score: by which a score of any anchor moves at the most, 0..1.
+        count: how many boxes were compared.
     """
 
     mean_iou: float
     least_iou: float
     most_score: float
+    count: int
 
     def __repr__(self) -> str:
         return (
-            f"boxes overlap by {self.mean_iou:.3f} on average and {self.least_iou:.3f} at the least, "
-            f"scores move by up to {self.most_score:.3f}"
+            f"{self.count} boxes overlap by {self.mean_iou:.3f} on average, {self.least_iou:.3f} at the "
+            f"least; scores move by up to {self.most_score:.3f}"
         )
 
 
@@ -111,7 +113,7 @@ def compare(first: Detector, second: Detector, album: Iterable[NDArray[np.uint8]
     same = np.concatenate(overlaps)
     if not len(same):
         raise ValueError("nothing scores 0.3 in these photos: give one with an object that it knows")
-    return Agreement(float(same.mean()), float(same.min()), max(moves))
+    return Agreement(float(same.mean()), float(same.min()), max(moves), len(same))
 
 
 def prepare(photo: NDArray[np.uint8]) -> NDArray[np.float32]:

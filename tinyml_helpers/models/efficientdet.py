@@ -56,8 +56,9 @@ LITE = (
     Scale(384, 88, 4, 3, 1.0, 1.1),
     Scale(448, 112, 5, 3, 1.1, 1.2),
     Scale(512, 160, 6, 4, 1.2, 1.4),
+    Scale(640, 224, 7, 4, 1.4, 1.8),
 )
-"""EfficientDet-Lite0 to Lite3."""
+"""EfficientDet-Lite0 to Lite4."""
 
 
 class Backbone(nn.Module):
@@ -174,7 +175,7 @@ class EfficientDetLite(nn.Module):
     """The whole detector, before its boxes are decoded."""
 
     def __init__(self, phi: int = 0, classes: int = CLASSES) -> None:
-        """Build Lite0 to Lite3.
+        """Build Lite0 to Lite4.
 
         Raises:
             ValueError: another phi.

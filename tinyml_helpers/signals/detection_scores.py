@@ -80,8 +80,8 @@ class Scores:
         return header, cells, (0,)
 
 
-def matches(overlaps: NDArray[np.float32], least: float) -> NDArray[np.bool_]:
-    """Return which detections of one class in one image are right: bool [N].
+def matches(overlaps: NDArray[np.float32], least: float) -> NDArray[np.int64]:
+    """Return which true box each detection of one class in one image found: int64 [N], -1 for none.
 
     The best score chooses first; each true box can be found once, a second box on it is a false one.
 
@@ -89,12 +89,12 @@ def matches(overlaps: NDArray[np.float32], least: float) -> NDArray[np.bool_]:
         overlaps: IoU [N, M] of detections, best first, with the true boxes of the class.
         least: IoU that a match needs.
     """
-    right, free = np.zeros(len(overlaps), bool), overlaps.copy()
+    found, free = np.full(len(overlaps), -1), overlaps.copy()
     for number, row in enumerate(free):
         if len(row) and row.max() >= least:
-            right[number] = True
-            free[:, row.argmax()] = -1
-    return right
+            found[number] = row.argmax()
+            free[:, found[number]] = -1
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ class Pairs:
 
     def curve(self, overlap: float = 0.5) -> Curve:
         """Return precision against recall, where a match needs this IoU."""
-        right = [matches(one, overlap) for one in self.overlaps]
+        right = [matches(one, overlap) >= 0 for one in self.overlaps]
         order = np.argsort(-np.concatenate([np.empty(0), *self.scores]), kind="stable")
         hits = np.concatenate([np.empty(0, bool), *right])[order].cumsum()
         return Curve(hits / max(self.truths, 1), hits / np.arange(1, len(hits) + 1))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.scenes import Scenes
-from tinyml_helpers.signals import vision
+from tinyml_helpers.signals import detection_matches, vision
 from tinyml_helpers.signals.boxes import ssd_anchors
 from tinyml_helpers.signals.detection import Detections
 
@@ -68,6 +68,65 @@ def gallery(
     return figure
 
 
+def found_over_truth(scenes: Scenes, found: Sequence[Detections], title: str, columns: int = 3) -> Any:
+    """Show what a detector found in scenes (orange) over what lies there (white, dashed).
+
+    A box that found an object bears its class and its overlap (IoU) with the true box, any other the
+    word "false"; an object that no box found bears the word "missed". A match needs an overlap of 0.5.
+
+    Args:
+        scenes: to show, all of them.
+        found: for each scene.
+        title: what the pictures show.
+        columns: pictures in a row.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = -(-len(scenes) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(9, 3.2 * rows + 0.4), squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    pictures = zip(grid.flat, scenes.images, found, scenes.boxes, scenes.labels, strict=False)
+    for axes, image, one, boxes, labels in pictures:
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+        judged = detection_matches.judge(one, boxes, labels)
+        vision.draw_boxes(axes, one.boxes, _verdicts(one, judged), FOUND)
+        _draw_truth(axes, boxes, judged)
+        _keep_inside(axes, image.shape[0])
+        axes.set_title(str(judged), fontsize=11, fontweight="normal", loc="center")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _verdicts(found: Detections, judged: detection_matches.Judged) -> list[str]:
+    names = (found.classes[label] for label in found.labels)
+    return [
+        f"{name} {overlap:.2f}" if overlap else f"false: {name}"
+        for name, overlap in zip(names, judged.overlaps, strict=True)
+    ]
+
+
+def _draw_truth(axes: Axes, boxes: NDArray[np.float32], judged: detection_matches.Judged) -> None:
+    """Draw the true boxes over the others, so that their dashes are seen where both agree."""
+    from matplotlib.patches import Rectangle
+
+    for (x1, y1, x2, y2), missed in zip(boxes, judged.missed, strict=True):
+        shape = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor="white", linestyle="--")
+        axes.add_patch(shape)
+        if missed:
+            ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+            axes.text(x1, y2, "missed", va="top", fontsize=10, bbox=ground)
+
+
+def _keep_inside(axes: Axes, height: int) -> None:
+    """Move labels off the title, and let none of them push the pictures apart."""
+    for text in axes.texts:
+        text.set_in_layout(False)
+        text.set_clip_on(True)
+        x, y = text.get_position()
+        text.set_position((max(x, 0), min(max(y, 0.08 * height), 0.92 * height)))
+
+
 def show_anchors(image: NDArray[np.uint8]) -> Axes:
     """Show anchors of an SSD-MobileNet nearest to the middle: of every other grid, one colour each."""
     import matplotlib.pyplot as plt
@@ -82,11 +141,3 @@ def show_anchors(image: NDArray[np.uint8]) -> Axes:
         corners = np.hstack([cell[:, :2] - cell[:, 2:] / 2, cell[:, :2] + cell[:, 2:] / 2])
         vision.draw_boxes(axes, corners * sides, colour=colours[number])
     return axes
-
-
-def truth(scenes: Scenes) -> list[Detections]:
-    """Return what lies in scenes as if it had been found, with a score of 1."""
-    return [
-        Detections(boxes, np.ones(len(labels), np.float32), labels, scenes.classes)
-        for boxes, labels in zip(scenes.boxes, scenes.labels, strict=True)
-    ]
