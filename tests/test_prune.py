@@ -174,7 +174,9 @@ def test_bytes_of_the_formats_agree_with_scipy_and_gzip(rows, columns, kind, see
     weight = torch.randint(-1, 2, (rows, columns), generator=draw).to(kind)
     sizes = prune.stored_bytes([weight])
     matrix = scipy.sparse.csr_matrix(weight.numpy())
-    assert sizes["CSR"] == matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
+    rest = matrix.data.nbytes + matrix.indptr.nbytes
+    assert sizes["CSR, 32 bits"] == rest + matrix.indices.nbytes
+    assert sizes["CSR, 16 bits"] == rest + matrix.indices.astype(np.uint16).nbytes
     bits = np.packbits(weight.numpy().ravel() != 0)
     assert sizes["bitmask"] == bits.nbytes + matrix.data.nbytes
     assert sizes["dense"] == weight.numpy().nbytes
@@ -184,12 +186,40 @@ def test_bytes_of_the_formats_agree_with_scipy_and_gzip(rows, columns, kind, see
 def test_bytes_of_the_formats_add_up_over_layers_by_hand():
     one = torch.tensor([[0.0, 1.5, 0.0, 0.0], [2.5, 0.0, 0.0, 0.0]])
     # 8 values of 4 bytes; a byte of bits and 2 values; 2 values with an index, 3 row pointers.
-    expected = {"dense": 32, "bitmask": 1 + 8, "CSR": 16 + 12}
+    # 2 values of 4 bytes, a byte for both distances.
+    expected = {"dense": 32, "bitmask": 9, "CSR, 32 bits": 16 + 12, "CSR, 16 bits": 12 + 12}
+    expected |= {"distances, 4 bits": 8 + 1}
     for count in (1, 2):
         sizes = prune.stored_bytes([one] * count)
         assert {name: sizes[name] for name in expected} == {
             name: count * size for name, size in expected.items()
         }
+
+
+def stored_as_distances(values, most=15):
+    """Distances and values, as a device would unpack them; `most` zeros can be skipped in one step."""
+    steps, gap = [], 0
+    for value in values:
+        if value == 0 and gap < most:
+            gap += 1
+        else:
+            steps.append((gap, value))
+            gap = 0
+    while steps and steps[-1][1] == 0:
+        steps.pop()
+    return steps
+
+
+@settings(deadline=None)
+@given(gaps=st.lists(st.integers(0, 70), max_size=12), tail=st.integers(0, 40))
+def test_distances_can_be_unpacked_again_and_their_bytes_are_counted(gaps, tail):
+    values = [value for gap in gaps for value in [0] * gap + [7]] + [0] * (tail + 1)
+    steps = stored_as_distances(values)
+    unpacked = [value for gap, stored in steps for value in [0] * gap + [stored]]
+    assert unpacked == values[: len(unpacked)]
+    assert not any(values[len(unpacked) :])
+    size = prune.stored_bytes([torch.tensor([values], dtype=torch.int8)])["distances, 4 bits"]
+    assert size == len(steps) + -(-len(steps) // 2)
 
 
 def test_wrong_input_is_named():
@@ -211,5 +241,7 @@ def test_wrong_input_is_named():
         prune.mask_weights(model, 0.2)
     with pytest.raises(ValueError, match=r"from 0.0 to 0.5 until 1.5"):
         prune.gradually(model, 0.5, until=1.5)
+    with pytest.raises(ValueError, match=r"rows of 65,537 values: 16 bits number 65,536 at most"):
+        prune.stored_bytes([torch.zeros(2, 65_537)])
     with pytest.raises(ValueError, match=r"from 0.9 to 0.5"):
         prune.gradually(model, 0.5, start=0.9)

@@ -20,7 +20,7 @@ from tinyml_helpers.tables import text_table
 
 Scope = Literal["global", "layer"]
 Rule = Literal["magnitude", "random"]
-_INDEX_BYTES = 4
+FORMATS = ("dense", "bitmask", "CSR, 32 bits", "CSR, 16 bits", "distances, 4 bits", "gzip")
 
 
 @dataclass(frozen=True)
@@ -202,20 +202,39 @@ def gradually(
 
 
 def stored_bytes(tensors: Iterable[torch.Tensor]) -> dict[str, int]:
-    """Return how many bytes tensors [outputs, ...] take in four formats.
+    """Return how many bytes tensors [outputs, ...] take in six formats.
 
     "dense": every value. "bitmask": one bit a value that says whether it is zero, then the others.
-    "CSR" (compressed sparse row): each value that is not zero with a 32-bit column index, and for each
-    row a 32-bit pointer to where it starts, as scipy stores it. "gzip": the dense bytes, packed.
+    "CSR" (compressed sparse row): each value that is not zero with its column, and for each row a 32-bit
+    pointer to its start; scipy has columns of 32 bits. "distances": each value that is not zero with the
+    number of zeros before it, and a stored zero where over 15 follow each other. "gzip": dense, packed.
+
+    Raises:
+        ValueError: a row of more than 65,536 values, which 16 bits cannot number.
+
+    Source: Han, Mao and Dally, Deep compression, arXiv 1510.00149, section 2, for the distances.
     """
-    sizes = dict.fromkeys(("dense", "bitmask", "CSR", "gzip"), 0)
+    sizes = dict.fromkeys(FORMATS, 0)
     raw = []
     for tensor in tensors:
         values = tensor.detach().cpu().contiguous()
         raw.append(values.numpy().tobytes())
         kept, item_bytes = int((values != 0).sum()), values.element_size()
+        pointers = 4 * (len(values) + 1)
+        if values.numel() > len(values) << 16:
+            raise ValueError(f"rows of {values[0].numel():,} values: 16 bits number 65,536 at most")
         sizes["dense"] += values.numel() * item_bytes
         sizes["bitmask"] += -(-values.numel() // 8) + kept * item_bytes
-        sizes["CSR"] += kept * (item_bytes + _INDEX_BYTES) + (len(values) + 1) * _INDEX_BYTES
+        sizes["CSR, 32 bits"] += kept * (item_bytes + 4) + pointers
+        sizes["CSR, 16 bits"] += kept * (item_bytes + 2) + pointers
+        steps = kept + _stepping_stones(values)
+        sizes["distances, 4 bits"] += steps * item_bytes + -(-steps // 2)
     # One stream, and no time of day in it: the same weights always give the same size.
     return {**sizes, "gzip": len(gzip.compress(b"".join(raw), mtime=0))}
+
+
+def _stepping_stones(values: torch.Tensor, most: int = 15) -> int:
+    """Count the zeros that must be stored, because more than `most` stand before a value."""
+    places = values.flatten().nonzero().flatten()
+    zeros_before = places.diff(prepend=places.new_tensor([-1])) - 1
+    return int((zeros_before // (most + 1)).sum())

@@ -28,7 +28,7 @@ class StraightThrough(torch.autograd.Function):
 
     `apply(values, scale, low, high)`, the last two being the outermost integers less the zero point.
 
-    Source: Bengio, Leonard and Courville, arXiv 1308.3432, for the gradient.
+    Source: Hinton's lectures of 2012, by arXiv 1308.3432; for the 0 outside, arXiv 1602.02830.
     """
 
     @staticmethod
