@@ -20,7 +20,7 @@ CAPTIONS = {
     "08": "A network on the virtual microcontroller",
     "09": "A keyword in a stream of sound",
     "10": "A watch that follows movements",
-    "12": "A detector for a microcontroller",
+    "12": "What a microcontroller's detector finds",
 }
 WIDTH, MARGIN, CAPTION = 911, 36, 58
 

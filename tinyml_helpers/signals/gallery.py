@@ -118,13 +118,14 @@ def _draw_truth(axes: Axes, boxes: NDArray[np.float32], judged: detection_matche
             axes.text(x1, y2, "missed", va="top", fontsize=10, bbox=ground)
 
 
-def _keep_inside(axes: Axes, height: int) -> None:
-    """Move labels off the title, and let none of them push the pictures apart."""
+def _keep_inside(axes: Axes, side: int) -> None:
+    """Keep labels off the title and whole at the right edge, and let none push the pictures apart."""
+    letter = 0.033 * side
     for text in axes.texts:
         text.set_in_layout(False)
-        text.set_clip_on(True)
         x, y = text.get_position()
-        text.set_position((max(x, 0), min(max(y, 0.08 * height), 0.92 * height)))
+        rightmost = side - letter * len(text.get_text())
+        text.set_position((max(min(x, rightmost), 0), min(max(y, 0.08 * side), 0.92 * side)))
 
 
 def show_anchors(image: NDArray[np.uint8]) -> Axes:
