@@ -43,21 +43,29 @@ WORDS = {
     "prune.large_slim.speedup_mcu": "`large`, half its channels cut: times fewer instructions on a chip",
     "prune.large_slim.speedup_host": "`large`, half its channels cut: times faster on the host",
     "prune.large_slim.accuracy_drop_points": "`large`, half its channels cut: lost on the 10,000 images",
-    "distill.tiny_few.gain_points": "`tiny` on 1,200 images, taught by `large`: gain, mean of 5 pairs",
-    "distill.tiny_few.spread_points": "`tiny` on 1,200 images, taught by `large`: spread of the 5 gains",
     "distill.tiny_few.smoothed_gain_points": "`tiny` on 1,200 images, labels smoothed by 0.37: gain",
     "distill.tiny_few.flat_gain_points": "`tiny` on 1,200 images, smoothed labels as a teacher's: gain",
     "distill.tiny_few.permuted_gain_points": "`tiny` on 1,200 images, wrong classes shuffled: gain",
     "distill.tiny_few.leveled_gain_points": "`tiny` on 1,200 images, wrong classes made alike: gain",
-    "tflite.int8.bytes": "`small` as an int8 .tflite file",
-    "tflite.float.bytes": "the same in float",
-    "tflite.int8.accuracy_drop_points": "the same: accuracy lost",
-    "tflite.reference_mismatched_bytes": "the same: output bytes in which LiteRT and TFLM differ",
-    "tflite.arena_bytes": "the same: RAM that TFLM's interpreter takes",
-    "onnx.max_abs_difference": "`small`: largest difference between PyTorch and ONNX Runtime",
-    "onnx.int8.agreement_percent": "`small` in int8 ONNX: images that get the class they got in float",
-    "onnx.int8.accuracy_drop_points": "the same: accuracy lost",
-    "tvm.max_abs_difference": "`small`: largest difference between PyTorch and TVM",
+    "distill.tiny_few.distilled_gain_points": "`tiny` on 1,200 images, taught by `large`: gain, 5 seeds",
+    "distill.tiny_few.distilled_spread_points": "`tiny` on 1,200 images, taught by `large`: gains' spread",
+    "tflite.small.float_bytes": "`small` in float as a .tflite file, from Keras",
+    "tflite.small.lean_int8_bytes": "`small`, lean, in int8 by TensorFlow's converter: bytes",
+    "tflite.small.lean_int8_accuracy_drop_points": (
+        "`small`, lean, in int8 by TensorFlow's converter: lost on the 10,000 Fashion-MNIST test images"
+    ),
+    "tflite.small.lean_int8_mismatched_bytes": (
+        "`small`, lean, in int8: output bytes in which LiteRT's reference and TFLM differ"
+    ),
+    "tflite.small.lean_int8_arena_bytes": "`small`, lean, in int8: RAM that TFLM's interpreter takes",
+    "onnx.small.max_abs_difference": "`small`: largest difference between PyTorch and ONNX Runtime",
+    "onnx.small.int8_agreement_percent": (
+        "`small` in int8 by ONNX Runtime's quantizer, per channel: test images that keep float's class"
+    ),
+    "onnx.small.int8_accuracy_drop_points": (
+        "`small` in int8 by ONNX Runtime's quantizer, per channel: lost on the 10,000 test images"
+    ),
+    "tvm.small.max_abs_difference": "`small`: largest difference between PyTorch and TVM",
     "mcu.seven_networks.mismatched_bytes": (
         "seven int8 networks on the emulated core: wrong output bytes"
     ),
