@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
-@exercise(wrong=[(128 * 12,), (128 * 4,), (2 * 128 * 4,), (2 * 128 * 8,), (64 * 128,), (12,)])
+@exercise(
+    right=[(3072,), (3072.0,), (np.int64(3072),)],
+    wrong=[
+        (128 * 12,),
+        (128 * 4,),
+        (2 * 128 * 4,),
+        (2 * 128 * 8,),
+        (2 * 64 * 12,),
+        (2 * 128 * 5,),
+        (64 * 128,),
+        (12,),
+        (3073,),
+    ],
+)
 def quantization_bytes(answer: float) -> Verdict:
     """Scales and zero points of 128 output channels, for weights and biases: 2 x 128 x (4 + 8)."""
     channels = 128
     if answer == 2 * channels * (4 + 8):
-        return right("3,072 bytes beside 8,192 of weights, and two thirds of them are zeros.")
+        return right("More than a third of what the weights take, and two thirds of it are zeros.")
     if answer == channels * 12:
         return hint("Right for the weights. The biases have scales and zero points of their own.")
     if answer in (2 * channels * 4, channels * 4):
@@ -25,38 +39,71 @@ def quantization_bytes(answer: float) -> Verdict:
     return hint("Per channel means per output channel. What does one scale take, and one zero point?")
 
 
-@exercise(wrong=[((83, 83),), ((84, 84),), ((84, 83),), (83,), ((83.4994, 83.5),)])
-def rounded_twice(answer: Sequence[float]) -> Verdict:
+@exercise(
+    right=[((83, 84),), ([83, 84],), ((83.0, 84.0),), (np.array([83, 84]),)],
+    wrong=[
+        ((83, 83),),
+        ((84, 84),),
+        ((84, 83),),
+        (83,),
+        ((83.4994, 83.5),),
+        ((83, 83.5),),
+        ((83, 84, 84),),
+    ],
+)
+def rounded_twice(answer: Any) -> Verdict:
     """83.4994 rounded once is 83; to a multiple of 1/512 it is 83.5, and that rounds to 84."""
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
+    given = np.asarray(cases.plain(answer))
+    if given.shape != (2,):
         return hint("Give two numbers: (rounded once, rounded twice).")
-    if tuple(answer) == (83, 84):
+    once, twice = given.tolist()
+    if (once, twice) == (83, 84):
         return right("One step apart. It takes a sum within 1/1024 of a half: about one in a thousand.")
-    if answer[0] != 83:
-        return hint("Once: 83.4994 lies below 83.5.")
-    return hint("Twice: 83.4994 x 512 = 42,751.7. Round that, divide by 512, and round again.")
+    if once != 83:
+        return hint("Once: on which side of the half does the sum lie?")
+    return hint("Twice: the sum times 512 is 42,751.7. Round that, divide by 512, and round again.")
+
+
+def _weights() -> Iterator[cases.Case]:
+    draw = cases.rng("channels_last_weights")
+    shapes = [(1, 1, 1, 1), (2, 2, 2, 2), (4, 2, 3, 5), (3, 3, 3, 3)]
+    shapes += [tuple(draw.integers(1, 7, 4).tolist()) for _ in range(16)]
+    for shape in shapes:
+        yield (draw.normal(size=shape).astype(np.float32),)
 
 
 @exercise(
+    right=[
+        (lambda weights: weights.transpose(2, 3, 1, 0),),
+        (lambda weights: np.moveaxis(weights, (0, 1), (3, 2)),),
+        (lambda weights: np.einsum("oihw->hwio", weights),),
+        (lambda weights: weights.permute(2, 3, 1, 0),),
+    ],
     wrong=[
         (lambda weights: weights,),
         (lambda weights: weights.transpose(2, 3, 0, 1),),
-        (lambda weights: weights.reshape(3, 5, 2, 4),),
+        (lambda weights: weights.transpose(3, 2, 1, 0),),
+        (lambda weights: weights.permute(2, 3, 0, 1),),
+        (lambda weights: weights.reshape(*weights.shape[2:], weights.shape[1], weights.shape[0]),),
+        (lambda weights: np.zeros((*weights.shape[2:], weights.shape[1], weights.shape[0])),),
+        (lambda weights: weights.transpose(2, 3, 1, 0)[::-1],),
         (3,),
-    ]
+    ],
 )
-def channels_last_weights(answer: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Verdict:
+def channels_last_weights(answer: Callable[..., Any]) -> Verdict:
     """Reorder [outputs, inputs, height, width] to [height, width, inputs, outputs]."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-    weights = np.arange(4 * 2 * 3 * 5, dtype=np.float32).reshape(4, 2, 3, 5)
-    given = np.asarray(answer(weights))
-    if given.shape == (3, 5, 4, 2):
-        return hint("Nearly: inputs and outputs have changed places.")
-    if given.shape != (3, 5, 2, 4):
+    found = cases.first_difference(answer, lambda weights: weights.transpose(2, 3, 1, 0), _weights())
+    if found is None:
+        return right("Weights are turned around once, at conversion; nothing is copied at run time.")
+    shape, wanted = found.given[0].shape, found.wanted.shape
+    if np.shape(found.said) != wanted:
         return hint(
-            f"Weights [4, 2, 3, 5] must come back as [3, 5, 2, 4]; yours are {list(given.shape)}."
+            f"Weights {list(shape)} must come back as {list(wanted)}; yours are "
+            f"{list(np.shape(found.said))}. Are inputs and outputs in their places?"
         )
-    if not np.array_equal(given, np.moveaxis(weights, (0, 1), (3, 2))):
-        return hint("The shape is right, the order is not: move whole axes, do not reshape.")
-    return right("Weights are turned around once, at conversion; nothing is copied at run time.")
+    return hint(
+        f"Of weights {list(shape)} the shape is right and the order is not: move whole axes, and do not "
+        "reshape."
+    )

@@ -3,74 +3,158 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
-@exercise(wrong=[(2.0, 1.0), (3.0, 1.0), (3.0, -0.5), (1.5, 0.25), (3.0, 1.75)])
+@exercise(
+    right=[(3, 0.25), (3.0, 0.25), (np.float32(3), np.float32(0.25))],
+    wrong=[
+        (2.0, 1.0),
+        (1.5, 1.0),
+        (1.5, 0.25),
+        (3.0, 1.0),
+        (3.0, -0.5),
+        (3.0, 0.5),
+        (3.0, 1.75),
+        (3.0, -0.25),
+        (0.25, 3.0),
+    ],
+)
 def folded_batch_norm(weight: float, bias: float) -> Verdict:
     """Weight 2, batch norm with gamma 3, beta 1, mean 0.5, variance 4: weight 3 and bias 0.25."""
     factor = 3 / math.sqrt(4)
-    if not math.isclose(weight, 2 * factor):
-        return hint("The factor is gamma over the square root of the variance: 3 / 2. Scale the weight.")
-    if math.isclose(bias, 1 - 0.5 * factor):
+    if not math.isclose(float(weight), 2 * factor):
+        return hint("The factor is gamma over the square root of the variance. Scale the weight by it.")
+    if math.isclose(float(bias), 1 - 0.5 * factor):
         return right("Two operators became one, and the answer for every input stayed the same.")
-    if math.isclose(bias, 1.0):
+    if math.isclose(float(bias), 1.0):
         return hint("The weight is right. But the mean is subtracted before the factor is applied.")
     return hint("The weight is right. What comes out of the batch norm where the convolution gives 0?")
 
 
 @exercise(
+    right=[
+        ([{0: "batch", 2: "samples"}],),
+        (({0: "n", 2: "length"},),),
+        ([{0: "batch", 1: None, 2: "samples"}],),
+        ([("batch", None, "samples")],),
+        ({"sound": {0: "batch", 2: "samples"}},),
+    ],
     wrong=[
         ([{0: "batch"}],),
         ([{2: "samples"}],),
+        ([{0: "batch", 1: "samples"}],),
         ([{0: "batch", 1: "channel", 2: "samples"}],),
         ({0: "batch", 2: "samples"},),
         ([{0: "batch", 3: "samples"}],),
-    ]
+        ([{0: 2, 2: 16000}],),
+        ([{0: "n", 2: "n"}],),
+        ([{0: None, 2: None}],),
+        ([{0: True, 2: True}],),
+        ([{0: "", 2: "samples"}],),
+        ([{0: "batch", 2: "samples"}, {0: "batch"}],),
+        ([0, 2],),
+    ],
 )
-def dynamic_axes(answer: Sequence[dict[int, Any]]) -> Verdict:
-    """Sound [batch, 1, samples], any number and any length: one dict, with keys 0 and 2."""
-    if isinstance(answer, dict):
+def dynamic_axes(answer: Any) -> Verdict:
+    """Sound [batch, 1, samples], any number and any length: axes 0 and 2 are open, and differ."""
+    if isinstance(answer, dict) and not all(isinstance(name, str) for name in answer):
         return hint("The exporter wants one dict for each input, in a list: this network has one input.")
-    if len(answer) != 1:
-        return hint(f"You describe {len(answer)} inputs; the network has one.")
-    axes = set(answer[0])
-    if axes == {0, 2}:
-        return right(
-            "What you leave fixed, runtimes may rely on; what you leave open, they must handle."
-        )
-    if 1 in axes:
+    inputs = list(answer.values()) if isinstance(answer, dict) else answer
+    if len(inputs) != 1:
+        return hint(f"You describe {len(inputs)} inputs; the network has one.")
+    (axes,) = inputs
+    named = dict(axes) if isinstance(axes, dict) else dict(enumerate(axes))
+    named = {axis: value for axis, value in named.items() if not _is_fixed(value)}
+    if any(isinstance(value, int) for value in named.values()):
+        return hint("A number fixes a size for good. Give an open axis a name, or a `Dim`.")
+    if 1 in named:
         return hint("There is always one microphone: a size that never changes is better left fixed.")
-    if axes == {0}:
+    if not named:
+        return hint("So all sizes are fixed, and the file takes one number of one length.")
+    if set(named) == {0}:
         return hint("That opens the batch. The recordings differ in something else, too.")
-    return hint("Count the axes of [batch, 1, samples] from 0. Which two of them vary?")
+    if set(named) != {0, 2}:
+        return hint("Count the axes of [batch, 1, samples] from 0. Which two of them vary?")
+    return _judge_names([named[0], named[2]])
+
+
+def _is_fixed(value: Any) -> bool:
+    # `Dim.STATIC` says so in words, None by saying nothing.
+    return value is None or getattr(getattr(value, "type", None), "name", "") == "STATIC"
+
+
+def _judge_names(values: list[Any]) -> Verdict:
+    """Judge what the open axes are called: two names, or `Dim`s, or hints such as `Dim.DYNAMIC`."""
+    from torch.export import Dim
+
+    if not all(value and isinstance(value, str | Dim | type(Dim.AUTO)) for value in values):
+        return hint("An open axis has a name, or a `torch.export.Dim`.")
+    names = [value if isinstance(value, str) else getattr(value, "__name__", "") for value in values]
+    if names[0] == names[1] != "":
+        return hint("One name for both says that they are equal: 16 recordings of 16 samples.")
+    if any(hasattr(value, "root") for value in values):
+        return hint("One size is computed from the other. They have nothing to do with each other.")
+    if any(isinstance(value, Dim) and isinstance(value.max, int) for value in values):
+        return hint("A `Dim` with a largest size refuses what is larger. Any size is wanted.")
+    return right("What you leave fixed, runtimes may rely on; what you leave open, they must handle.")
+
+
+def _percent(first: Any, second: Any) -> float:
+    return 100 * float((first.argmax(1) == second.argmax(1)).mean())
+
+
+def _logits() -> Iterator[cases.Case]:
+    draw = cases.rng("agreement_percent")
+    for images, classes in [(1, 2), (1, 10), (2, 2), (7, 3), (10, 10), (3, 8), (64, 10)] * 3:
+        first = draw.normal(size=(images, classes)).astype(np.float32)
+        noise = float(draw.choice([0.0, 0.3, 3.0]))
+        other = first + noise * draw.normal(size=first.shape).astype(np.float32)
+        yield first, (other * draw.uniform(0.5, 2) + draw.normal()).astype(np.float32)
 
 
 @exercise(
+    right=[
+        (lambda first, second: 100 * (first.argmax(1) == second.argmax(1)).mean(),),
+        (lambda first, second: 100 * (first.argmax(-1) == second.argmax(-1)).sum() / len(first),),
+        (lambda first, second: 100 * np.mean(np.argmax(first, 1) == np.argmax(second, 1)),),
+        (lambda first, second: (first.argmax(dim=1) == second.argmax(dim=1)).float().mean() * 100,),
+    ],
     wrong=[
         (lambda first, second: float((first == second).mean() * 100),),
+        (lambda first, second: float(np.isclose(first, second).mean() * 100),),
         (lambda first, second: (first.argmax(1) == second.argmax(1)).mean(),),
         (lambda first, second: (first.argmax(0) == second.argmax(0)).mean() * 100,),
+        (lambda first, second: 100.0 * (first.argmax() == second.argmax()),),
+        (lambda first, second: 100 * (first.argmax(1) != second.argmax(1)).mean(),),
+        (lambda first, second: (first.argmax(1) == second.argmax(1)).sum(),),
+        (lambda first, second: round(100 * (first.argmax(1) == second.argmax(1)).mean()),),
         (lambda first, second: 100.0,),
+        (lambda first, second: 50.0,),
         (3,),
-    ]
+    ],
 )
-def agreement_percent(answer: Callable[..., float]) -> Verdict:
+def agreement_percent(answer: Callable[..., Any]) -> Verdict:
     """A function of logits [N, classes] of two networks: how many images get the same class."""
     if not callable(answer):
         return hint("Give the function itself, without calling it.")
-    first = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [0.0, 1.0, 5.0], [9.0, 1.0, 2.0]])
-    close: NDArray[np.float64] = first + 0.01
-    if math.isclose(answer(first, close), 1.0):
+    tolerant = cases.agrees
+    found = cases.first_difference(
+        answer, _percent, _logits(), same=lambda said, wanted: tolerant(said, wanted, 1e-5)
+    )
+    if found is None:
+        return right("Two networks can be right equally often, and disagree on one image in fifty.")
+    first, _ = found.given
+    if found.wanted and tolerant(found.said, found.wanted / 100, 1e-5):
         return hint("The share is right; the answer is wanted in percent.")
-    if not math.isclose(answer(first, close), 100.0):
-        return hint("Logits that differ a little may still name the same class: compare `argmax(1)`.")
-    if not math.isclose(answer(first, first[[0, 1, 3, 2]]), 50.0):
-        return hint("Two of four images get another class here: 50. Along which axis are the classes?")
-    return right("Two networks can be right equally often, and disagree on one image in fifty.")
+    return hint(
+        f"For two networks on {len(first)} images with {first.shape[1]} classes, {found.wanted:.4g} % "
+        f"get the same class, and yours says {cases.shown(found.said)}. Compare the classes, not the "
+        "logits; along which axis are the classes?"
+    )
