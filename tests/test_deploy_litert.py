@@ -248,6 +248,32 @@ def test_tflm_refuses_what_phones_can_run_and_says_why(between, mode, reason):
         litert.load(between[mode], "tflm")
 
 
+def test_zeros_below_and_to_the_right_are_same_padding_and_need_no_pad_operator():
+    """What lesson 06 says of stride 2; given as `F.pad` to litert-torch they stay an operator."""
+    import keras
+
+    class Below(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(4, 4, 3, stride=2, groups=4)
+
+        def forward(self, x):
+            return self.conv(nn.functional.pad(x, (0, 1, 0, 1)))
+
+    below, x = Below().eval(), torch.randn(1, 4, 8, 8)
+    image = keras.Input((8, 8, 4))
+    layer = keras.layers.DepthwiseConv2D(3, strides=2, padding="same")
+    twin = keras.Model(image, layer(image))
+    weight, bias = (parameter.detach().numpy() for parameter in below.conv.parameters())
+    layer.set_weights([weight.transpose(2, 3, 0, 1), bias])
+    file = litert.from_keras(twin, "float32")
+    given = litert.load(file).predict(x.permute(0, 2, 3, 1).numpy())
+    np.testing.assert_allclose(given, below(x).detach().permute(0, 2, 3, 1), atol=1e-5)
+    assert [op.type for op in tflite.read(file).graphs[0].operators] == ["DEPTHWISE_CONV_2D"]
+    direct = tflite.read(litert.from_torch(below, x)).graphs[0]
+    assert "PAD" in [op.type for op in direct.operators]
+
+
 def test_pytorch_goes_to_tflite_in_int8_after_training_with_rounding(tiny, images):
     prepared, quantizer = pt2e.prepare_qat(tiny, images[:2])
     prepared.train()

@@ -4,11 +4,14 @@ import sys
 import numpy as np
 import onnx as library
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
+from torch.export import Dim
 
-from tinyml_helpers.deploy import measure, onnx, onnx_picture, onnx_runner
+from tinyml_helpers.course import check
+from tinyml_helpers.deploy import measure, onnx, onnx_picture, onnx_profile, onnx_runner
 from tinyml_helpers.deploy.report import ModelError
 
 # A 3x3 convolution of 1 to 2 channels on [n, 1, 4, 4], a ReLU, and a linear layer to 3 classes.
@@ -241,6 +244,61 @@ def test_conversion_to_ort_keeps_the_answers(tmp_path):
     )
     with pytest.raises(ModelError, match=r"an \.ort file"):
         onnx.inspect(tmp_path / "ship/small.ort")
+
+
+def test_a_profile_names_every_operator_that_runs():
+    taken = onnx_profile.profile(network(), "none", calls=3)
+    assert set(taken) == {"Conv", "Relu", "Flatten", "Gemm"}
+    assert min(taken.values()) >= 0
+    assert list(taken.values()) == sorted(taken.values(), reverse=True)
+
+
+NUMBER, SAME = Dim("number"), Dim("same")
+OPEN = (
+    [{0: "batch", 2: "samples"}], ({0: "n", 2: "length"},), [{0: "batch", 1: None, 2: "samples"}],
+    [{0: NUMBER, 2: Dim("samples")}], [{0: Dim.DYNAMIC, 2: Dim.DYNAMIC}],
+    [{0: Dim.AUTO, 1: Dim.STATIC, 2: Dim.AUTO}], [{0: "batch", 2: Dim.DYNAMIC}],
+    [("batch", None, "samples")], {"sound": {0: "batch", 2: "samples"}},
+)  # fmt: skip
+NOT_OPEN = (
+    [{0: SAME, 2: SAME}], [{0: Dim("n"), 2: Dim("n")}], [{0: "n", 2: Dim("n")}], [{0: "n", 2: "n"}],
+    [{0: Dim.STATIC, 2: "samples"}], [{0: NUMBER, 2: 2 * NUMBER}], [{0: 2, 2: 16}],
+    [{0: Dim("batch", max=8), 2: "samples"}], [{0: None, 2: None}], [{0: Dim.DYNAMIC}],
+)  # fmt: skip
+
+
+class Ears(torch.nn.Module):
+    """A network that takes sound [batch, 1, samples]."""
+
+    def forward(self, sound):
+        return sound.abs().mean(2)
+
+
+def exported_axes(dynamic_shapes):
+    """The sizes that PyTorch's exporter writes for the input, or None where it refuses."""
+    try:
+        program = torch.onnx.export(
+            Ears(), (torch.zeros(2, 1, 16),), dynamo=True, dynamic_shapes=dynamic_shapes, verbose=False
+        )
+    except Exception:
+        return None
+    return [size if isinstance(size, int) else str(size) for size in program.model.graph.inputs[0].shape]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("shapes", OPEN, ids=range(len(OPEN)))
+def test_open_axes_that_the_exercise_accepts_are_open_and_differ(shapes):
+    assert check.dynamic_axes(shapes).status == "right"
+    batch, channel, samples = exported_axes(shapes)
+    assert channel == 1
+    assert isinstance(batch, str)
+    assert isinstance(samples, str)
+    assert batch != samples
+
+
+@pytest.mark.parametrize("shapes", NOT_OPEN, ids=range(len(NOT_OPEN)))
+def test_axes_that_are_fixed_equal_or_bounded_get_a_hint(shapes):
+    assert check.dynamic_axes(shapes).status == "hint"
 
 
 def test_pictures_know_every_kind_of_operator():

@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from tinyml_helpers.deploy import assembly
 from tinyml_helpers.deploy import tvm as compiler
 from tinyml_helpers.deploy.report import ModelError
 
@@ -98,3 +99,33 @@ def test_damaged_objects_give_a_clear_error_or_a_report(built, data):
         compiler.inspect_object(bytes(damaged))
     except ModelError as error:
         assert "not an ELF object file" in str(error)
+
+
+X86 = """main:
+	vmovss	xmm0, xmm1
+	vfmadd231ss	%xmm0, %xmm1, %xmm2
+	mulps	%xmm0, %xmm1
+	vmulps	%ymm0, %ymm1, %ymm2
+"""
+ARM = """main:
+	fmadd	s0, s1, s2, s0
+	fmul	s3, s1, s2
+	fmla	v0.4s, v1.4s, v2.4s
+	fadd	s0, s0, s1
+"""
+
+
+def test_multiplications_are_counted_by_how_many_numbers_they_take():
+    assert assembly.multiplications(X86) == assembly.Multiplications(single=1, packed=2)
+    assert assembly.multiplications(ARM) == assembly.Multiplications(single=2, packed=1)
+    with pytest.raises(ValueError, match="x86-64 or 64-bit Arm"):
+        assembly.multiplications("main:\n\tbx lr\n")
+
+
+def test_reordered_loops_multiply_several_numbers_at_once():
+    from tvm import relax
+
+    loops = relax.get_pipeline("zero")(from_onnx(network(), {"x": [1, 4, 6, 6]}))
+    kernel = compiler.only(loops, compiler.convolutions(loops)[0])
+    counted = assembly.multiplications(assembly.listing(compiler.reorder(kernel, "main", 4)))
+    assert counted.packed > 0
