@@ -4,7 +4,8 @@
 
 Every build runs the same inputs; "wrong" counts output bytes that differ from LiteRT's reference
 kernels. "cycles" are what the Cortex-M4's timing table makes of the executed instructions. What was
-measured is left in data/reference/kernels.json, where lesson 08 finds it.
+measured is left in data/reference/kernels.json, where lesson 08 finds it. Where GCC for Arm is
+installed, our kernels and CMSIS-NN are measured by that compiler too, on the Cortex-M4.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import gcc
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -28,6 +31,7 @@ from tinyml_helpers import devices
 from tinyml_helpers.datasets import data_folder, read_verified, write_manifest
 from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
 from tinyml_helpers.mcu.emulator import Machine
+from tinyml_helpers.mcu.image import Image
 from tinyml_helpers.tables import text_table
 
 CORES = ("cortex-m4", "cortex-m7", "cortex-m0plus")
@@ -47,6 +51,7 @@ HEADER = (
     "CMSIS-NN",
 )
 HEADER += ("flash", "CMSIS-NN", "RAM", "wrong")
+STORED = data_folder() / "reference" / "kernels.json"
 MAIN = '#include "model.h"\nint main(void) { model_invoke(); return 0; }'
 
 
@@ -96,11 +101,14 @@ def _layer(
     return made.content([given], [out])
 
 
-def measure(content: bytes, program: codegen.Program, core: str) -> Result:
+def measure(
+    content: bytes,
+    program: codegen.Program,
+    core: str,
+    build: Callable[..., Image] = toolchain.compile,
+) -> Result:
     """Build and run on three inputs."""
-    image = toolchain.compile(
-        {**program.files, "main.c": MAIN}, core, flash_bytes=4 << 20, ram_bytes=2 << 20
-    )
+    image = build({**program.files, "main.c": MAIN}, core, flash_bytes=4 << 20, ram_bytes=2 << 20)
     machine, reference, g = Machine(image), Reference(content), program.graph
     (first,), (last,) = g.inputs, g.outputs
     spans = [(program.arena.offset(i), g.tensors[i].size_bytes) for i in (first, last)]
@@ -148,14 +156,17 @@ def row(name: str, results: dict[str, Result | None]) -> tuple[str, ...]:
 
 def versions(bakenn: Path) -> dict[str, str]:
     """What the figures depend on."""
+    bundle = next(bakenn.rglob("cmsis_nn/bundle.py")).read_text("utf-8")
+    release = re.search(r'CMSIS_NN_VERSION = "([\d.]+)"', bundle)
     header = next(bakenn.rglob("arm_nnfunctions.h")).read_text("utf-8")
-    revision = re.search(r"Revision:\s*V\.?([\d.]+)", header)
+    date = re.search(r"\$Date:\s*(.+)", header)
     wheel = next(bakenn.glob("bakenn-*.dist-info")).name.split("-")[1].removesuffix(".dist")
     return {
-        "ziglang": version("ziglang"),
+        "compiler": f"clang of ziglang {version('ziglang')}, -O2",
         "unicorn": version("unicorn"),
         "bakenn": wheel,
-        "arm_nnfunctions.h of the CMSIS-NN in it": revision[1] if revision else "not stated",
+        "CMSIS-NN in it": release[1] if release else "not stated",
+        "date of its header": date[1].strip() if date else "not stated",
     }
 
 
@@ -171,13 +182,27 @@ def main(bakenn: Path) -> None:
             found[core][name] = results
             rows.append(row(name, results))
         print(f"\n{core}\n{text_table(HEADER, rows)}", flush=True)
-    store({"versions": versions(bakenn), "cores": found})
+    store({"versions": versions(bakenn), "cores": found, "gcc": by_gcc(contents, bakenn)})
+
+
+def by_gcc(contents: dict[str, bytes], bakenn: Path) -> dict[str, object]:
+    """Our kernels and CMSIS-NN's by GCC, or what was stored of it where there is no GCC."""
+    found = gcc.version()
+    if found is None:
+        print(f"{gcc.NAME} is not installed: its figures stay as they are stored")
+        return dict(json.loads(STORED.read_text("utf-8"))["gcc"])
+    core, measured = "cortex-m4", {}
+    for name, content in contents.items():
+        made = builds(content, core, bakenn)
+        engines = {key: made[key] for key in ("ours", "CMSIS-NN")}
+        measured[name] = {k: measure(content, p, core, gcc.compile) for k, p in engines.items() if p}
+        print(name, *measured[name].values(), sep="\n  ", flush=True)
+    return {"compiler": f"{gcc.NAME} {found}, {gcc.OPTIMIZE}", core: measured}
 
 
 def store(measured: dict[str, object]) -> None:
     """Write data/reference/kernels.json; an engine that cannot do a network has `null` there."""
-    text = json.dumps(measured, indent=1, default=asdict) + "\n"
-    (data_folder() / "reference" / "kernels.json").write_text(text, "utf-8")
+    STORED.write_text(json.dumps(measured, indent=1, default=asdict) + "\n", "utf-8")
     write_manifest()
 
 

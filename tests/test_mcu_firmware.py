@@ -81,6 +81,19 @@ def test_cycles_of_instructions_counted_by_hand():
         assert found.low == cycles  # on the M7 divided by 1.7
 
 
+def test_cycles_of_float_instructions_counted_by_hand():
+    body = (
+        "vldr s0, [sp]\\n vldr s1, [sp]\\n vmla.f32 s2, s0, s1\\n vfma.f32 s2, s0, s1\\n"
+        "vadd.f32 s3, s0, s1\\n vmul.f32 s4, s0, s1\\n vstr s2, [sp]\\n vldr d4, [sp]\\n"
+        "vpush {s0, s1, s2}\\n vpop {s0, s1, s2}\\n vpush {d0, d1}\\n vpop {d0, d1}\\n bx lr"
+    )
+    source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{body}"); }}'
+    machine = Machine(toolchain.compile(source, "cortex-m4"))
+    machine.run()
+    found = timing.estimate(machine._image, machine.blocks(), devices.get("nano33ble"))
+    assert found.low == 2 + 2 + 3 + 3 + 1 + 1 + 2 + 3 + 4 + 4 + 5 + 5 + 3
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

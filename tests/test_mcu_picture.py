@@ -5,12 +5,13 @@ from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from tinyml_helpers import mcu
 from tinyml_helpers.datasets import data_folder, load_fashion
-from tinyml_helpers.deploy import litert
-from tinyml_helpers.mcu import comparison, listing, picture, plain, toolchain, verify
+from tinyml_helpers.deploy import litert, runner
+from tinyml_helpers.mcu import comparison, listing, picture, plain, published, timing, toolchain, verify
 
 MODELS = data_folder() / "models"
 WAND = MODELS / "magic_wand.tflite"
@@ -106,10 +107,13 @@ def test_firmware_spends_most_in_smlad_where_there_is_one():
 
 
 def test_plain_loops_say_what_each_core_lacks():
-    assert plain.instructions_per_mac("Cortex-M0+", "float") > 50
-    assert plain.instructions_per_mac("Cortex-M4F", "int8") < 5
+    assert plain.per_mac("pico", "float").instructions > 50
+    integer, real = (plain.per_mac("nano33ble", kind) for kind in ("int8", "float"))
+    assert integer.instructions < real.instructions < 5
+    # The FPU's loads take two cycles each, so in time int8 gains more than in instructions.
+    assert real.cycles / integer.cycles > real.instructions / integer.instructions
     with pytest.raises(ValueError, match="unknown kind 'int4': choose one of float, int8"):
-        plain.instructions_per_mac("Cortex-M4F", "int4")
+        plain.per_mac("nano33ble", "int4")
 
 
 def test_comparison_prints_what_was_measured(wand):
@@ -139,6 +143,28 @@ def test_verify_counts_bytes_and_can_fail(monkeypatch):
     assert verify.verify(WAND, inputs=5).wrong == 5
 
 
+@pytest.mark.parametrize("name", ["magic_wand", "small", "large-slim"])
+def test_every_tensor_inside_is_as_litert_has_it(name):
+    found = verify.inside(MODELS / f"{name}.tflite", inputs=1)
+    outputs = verify.verify(MODELS / f"{name}.tflite", inputs=1).compared
+    assert found.wrong == 0
+    assert found.compared > 10 * outputs
+    assert f"bytes in {found.tensors} tensors differ" in repr(found)
+
+
+def test_one_byte_off_inside_is_counted(monkeypatch):
+    look = runner.Model.look_inside
+
+    def off_by_one(self, raw):
+        seen = look(self, raw)
+        middle = sorted(seen)[len(seen) // 2]
+        seen[middle].flat[0] ^= 1
+        return seen
+
+    monkeypatch.setattr(runner.Model, "look_inside", off_by_one)
+    assert verify.inside(WAND, inputs=2).wrong == 1
+
+
 @pytest.mark.parametrize("name", SPINE)
 def test_shipped_networks_recognise_clothes_and_run(name):
     test = load_fashion().test
@@ -155,8 +181,48 @@ def test_zeros_among_weights_change_no_count():
     assert whole.run.instructions == pruned.run.instructions
 
 
+def kernels():
+    return json.loads((data_folder() / "reference" / "kernels.json").read_text("utf-8"))
+
+
+def test_the_rival_is_named_with_version_and_compiler():
+    stored = kernels()
+    assert stored["versions"]["CMSIS-NN in it"] == "4.0.0"
+    assert "-O2" in stored["versions"]["compiler"]
+    assert "arm-none-eabi-gcc" in stored["gcc"]["compiler"]
+
+
+def test_a_board_lies_in_the_band_of_what_it_ran():
+    stored, board = kernels(), published.CMSIS_NN_PER_SECOND
+    for rows in (stored["gcc"]["cortex-m4"], stored["cores"]["cortex-m4"]):
+        times = [published.cmsis_nn_cycles(name) / rows[name]["CMSIS-NN"]["cycles"] for name in board]
+        assert all(1 < time < timing.BOARD_FACTOR for time in times)
+    assert published.cmsis_nn_cycles("DS-CNN") == pytest.approx(11.98e6, rel=1e-3)
+
+
+def test_public_results_are_counted_in_the_same_macs():
+    rows = list(published.keywords())
+    assert [row.per_second for row in rows] == sorted(row.per_second for row in rows)
+    assert mcu.build(MODELS / "keyword_spotting.tflite").macs == published.KEYWORD_MACS
+    slowest, fastest = rows[0], rows[-1]
+    assert (round(slowest.latency_ms, 1), round(slowest.cycles_per_mac, 2)) == (181.9, 8.22)
+    assert (fastest.submitter, round(fastest.cycles_per_mac, 2)) == ("ST", 1.95)
+    table = repr(published.keywords())
+    assert all(row.engine in table and f"{row.round}, {row.year}" in table for row in rows)
+    assert "cycles per MAC" in published.keywords()._repr_html_()
+
+
+def test_a_picture_puts_each_network_into_the_band():
+    times = pd.DataFrame({"GCC": {"a": 1.25, "b": 1.16}, "clang": {"a": 1.09, "b": 1.03}})
+    axes = picture.in_band(times, plt.subplots()[1])
+    assert [list(line.get_xdata()) for line in axes.lines] == [[1.25, 1.16], [1.09, 1.03]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    band = axes.patches[0]
+    assert (band.get_x(), band.get_x() + band.get_width()) == (1, pytest.approx(timing.BOARD_FACTOR))
+
+
 def test_stored_benchmark_is_of_these_kernels():
-    stored = json.loads((data_folder() / "reference" / "kernels.json").read_text("utf-8"))
+    stored = kernels()
     for core, device in (("cortex-m4", "nucleo_l4r5zi"), ("cortex-m0plus", "pico")):
         ours = stored["cores"][core]["DS-CNN"]["ours"]
         now = comparison.measure(MODELS / "keyword_spotting.tflite", device)

@@ -10,9 +10,11 @@ from tinyml_helpers.mcu.codegen import Program
 from tinyml_helpers.mcu.firmware import Firmware
 from tinyml_helpers.mcu.lowering import Layer
 from tinyml_helpers.mcu.report import Run
+from tinyml_helpers.mcu.timing import BOARD_FACTOR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 # Okabe and Ito's colours: they stay apart for people with any common colour blindness.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#C98200", "#009E73", "#D9D9D9"
@@ -190,6 +192,23 @@ def bands(
         axes.plot([places[list(measured)[row]] for row in rows], rows, marker, color=colour, label=label)
     axes.set(xscale="log", yticks=range(len(measured)), yticklabels=list(measured))
     axes.invert_yaxis()
+    return axes
+
+
+def in_band(times: DataFrame, axes: Axes) -> Axes:
+    """Draw how many times as long as the low end of a band something took, over the band itself.
+
+    Args:
+        times: one row for each network, one column for each build.
+        axes: one row for each network.
+    """
+    axes.axvspan(1, BOARD_FACTOR, color="#3A9BD4", alpha=0.25, lw=0, label="the emulator's band")
+    for name, marker, colour in zip(times, "oD", ("#000000", _ORANGE), strict=False):
+        axes.plot(times[name], range(len(times)), marker, color=colour, label=f"built by {name}")
+    axes.set(xlim=(0.95, BOARD_FACTOR + 0.05), ylim=(-0.6, len(times) - 0.4))
+    axes.set_yticks(range(len(times)), list(times.index))
+    axes.invert_yaxis()
+    axes.legend(loc="lower right")
     return axes
 
 

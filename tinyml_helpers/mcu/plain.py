@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tinyml_helpers.mcu import emulator, toolchain
+from dataclasses import dataclass
+
+from tinyml_helpers import devices
+from tinyml_helpers.mcu import timing, toolchain
+from tinyml_helpers.mcu.emulator import Machine
 
 LENGTH = 8192
 SOURCE = """TYPE x[8192], w[8192];
@@ -23,18 +27,33 @@ KINDS = {
 """Name -> C types of a number and of the sum."""
 
 
-def instructions_per_mac(core: str, kind: str) -> float:
-    """Instructions that the plain loop takes for each multiply-accumulate.
+@dataclass(frozen=True)
+class PerMac:
+    """What a loop takes for each multiply-accumulate: instructions, and cycles at the least."""
+
+    instructions: float
+    cycles: float
+
+
+def per_mac(device: str, kind: str) -> PerMac:
+    """What the plain loop takes for each multiply-accumulate.
 
     Args:
-        core: as for `toolchain.compile`: "Cortex-M4F".
+        device: the key of a device with a Cortex-M core: "nano33ble".
         kind: a key of `KINDS`.
 
+    Returns:
+        Instructions as executed, cycles with memory that answers at once.
+
     Raises:
-        ValueError: unknown core or kind.
+        ValueError: unknown device or kind.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}: choose one of {', '.join(KINDS)}")
-    number, total = KINDS[kind]
+    chosen, (number, total) = devices.get(device), KINDS[kind]
     source = SOURCE.replace("TYPE", number).replace("TOTAL", total)
-    return emulator.run(toolchain.compile(source, core)).instructions / LENGTH
+    image = toolchain.compile(source, chosen.core)
+    machine = Machine(image)
+    run = machine.run()
+    cycles = timing.estimate(image, machine.blocks(), chosen)
+    return PerMac(run.instructions / LENGTH, cycles.low / LENGTH)
