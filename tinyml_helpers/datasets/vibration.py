@@ -63,11 +63,15 @@ class Vibration:
         )
 
     def cases(self) -> dict[str, NDArray[np.bool_]]:
-        """Segments by machine, and the healthy ones with each size and each kind of fault: bool [N]."""
+        """Segments by machine, and the healthy ones with each kind of fault and each size: bool [N].
+
+        The sizes are those of pits. That of an unbalance is no width, so it is a case of its own.
+        """
         healthy, faulty = self.healthy, ~self.healthy
+        pits = faulty & (self.fault != "unbalance")
         out = {f"machine {number}": self.machine == number for number in np.unique(self.machine)}
-        for size in np.unique(self.size_mm[faulty]):
-            out[f"{size} mm"] = healthy | (self.size_mm == size)
+        for size in np.unique(self.size_mm[pits]):
+            out[f"{size} mm"] = healthy | (pits & (self.size_mm == size))
         for kind in np.unique(self.fault[faulty]):
             out[str(kind)] = healthy | (self.fault == kind)
         return out

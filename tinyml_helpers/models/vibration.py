@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import nn
 
-from tinyml_helpers.datasets import read_verified
+from tinyml_helpers.datasets import read_json, read_verified
 
 INPUTS, HIDDEN, BOTTLENECK = 56, 32, 8
 
@@ -62,3 +63,13 @@ def load_trained() -> tuple[nn.Sequential, dict[str, torch.Tensor]]:
     model = autoencoder()
     model.load_state_dict(tensors)
     return model.eval(), scaling
+
+
+def results() -> dict[str, Any]:
+    """Return what data/build/train_vibration.py and data/build/vibration_spread.py measured.
+
+    Raises:
+        tinyml_helpers.datasets.DataError: the file is missing or damaged.
+    """
+    stored: dict[str, Any] = read_json("models/vibration.json")
+    return stored

@@ -158,13 +158,27 @@ def quality(
     from sklearn.metrics import roc_auc_score
 
     machine = np.zeros(len(scores), np.int64) if machine is None else machine
-    single = [roc_auc_score(faulty[machine == m], scores[machine == m]) for m in np.unique(machine)]
+    single = by_machine(scores, faulty, machine)
     return {
         "AUC": float(roc_auc_score(faulty, scores)),
         "partial AUC": float(roc_auc_score(faulty, scores, max_fpr=0.1)),
         "mean of machines": float(np.mean(single)),
-        "worst machine": float(min(single)),
+        "worst machine": float(single.min()),
     }
+
+
+def by_machine(scores: Scores, faulty: NDArray[np.bool_], machine: NDArray[np.generic]) -> Scores:
+    """AUC of each machine alone, in the order of their numbers.
+
+    Args:
+        scores: [N].
+        faulty: bool [N].
+        machine: [N].
+    """
+    from sklearn.metrics import roc_auc_score
+
+    numbers = np.unique(machine)
+    return np.array([roc_auc_score(faulty[machine == m], scores[machine == m]) for m in numbers])
 
 
 def auc_table(

@@ -218,14 +218,14 @@ def decisions(flow: Stream, spoken: NDArray[Any], second: int, votes: int) -> li
     panels[0].set_ylabel("g")
     panels[1].scatter(time[shown], flow.truth[shown], color=_GREY, s=40, marker="s", label="truth")
     near = (ends >= shown.start) & (ends < shown.stop)
-    for those, mark, label in ((within, "o", "decision"), (~within, "x", "decision across a change")):
+    for those, mark, label in ((within, "o", "decision"), (~within, "x", "decision elsewhere")):
         panels[1].plot(ends[near & those] / RATE_HZ, answers[near & those], mark, ms=5, label=label)
     panels[1].axvline(second, color="#C98200", lw=1)
     panels[1].set_yticks(range(NONE, len(flow.classes)), ["none", *flow.classes], fontsize=9)
     right = answers == flow.truth[ends - 1]
-    title = "right this minute: " + ", ".join(
+    title = "Right this minute: " + ", ".join(
         f"{(right & those & near).sum()} of {(those & near).sum()} {where}"
-        for those, where in ((within, "within a movement"), (~within, "in rest or across a change"))
+        for those, where in ((within, "within a movement"), (~within, "elsewhere"))
     )
     panels[1].set(xlabel="seconds", ylim=(-1.6, len(flow.classes) + 0.6))
     panels[1].set_title(title, fontsize=11)
