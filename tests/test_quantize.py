@@ -22,18 +22,20 @@ def test_rounded_weights_take_no_more_values_than_the_bits_allow():
                 assert len(channel.unique()) <= 2**bits
 
 
-def test_sensitivity_touches_one_layer_at_a_time():
+def test_sensitivity_rounds_one_layer_at_a_time():
     model = quantize.fold_batch_norm(models.load_trained("tiny"))
-    before = {name: layer.weight.clone() for name, layer in quantize.layers(model)}
-
-    def changed(rounded):
-        return sum(
-            not torch.equal(layer.weight, before[name]) for name, layer in quantize.layers(rounded)
-        )
-
-    drops = quantize.sensitivity(model, 4, lambda m: float(changed(m)))
-    assert set(drops) == set(before)
-    assert set(drops.values()) == {-1.0}
+    images = datasets.load_fashion().test.take(slice(0, 400))
+    names = [name for name, _ in quantize.layers(model)]
+    found = quantize.sensitivity(model, 3, images)
+    assert list(found) == names
+    assert all(drop.n == 400 and drop.low <= drop.value <= drop.high for drop in found.values())
+    before = training.accuracy(model, images)
+    for name in (names[0], names[-1]):
+        alone = quantize.with_rounded_weights(model, 3, only=name)
+        pairs = zip(quantize.layers(model), quantize.layers(alone), strict=True)
+        changed = [one[0] for one, other in pairs if not torch.equal(one[1].weight, other[1].weight)]
+        assert changed == [name]
+        assert found[name].value == pytest.approx(training.accuracy(alone, images) - before)
     with pytest.raises(ValueError, match="no layer 'tail': choose one of"):
         quantize.with_rounded_weights(model, 4, only="tail")
 

@@ -10,7 +10,10 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm.auto import tqdm
 
+from tinyml_helpers import intervals, training
 from tinyml_helpers.compress.affine import Affine, binary, weight_affine
+from tinyml_helpers.datasets import ImageSet
+from tinyml_helpers.intervals import Interval
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Linear
 
@@ -94,14 +97,24 @@ def _activations(model: nn.Module) -> dict[str, nn.Module]:
     return {n: m for n, m in model.named_modules() if isinstance(m, nn.ReLU) or n == last}
 
 
-def sensitivity(model: nn.Module, bits: int, score: Callable[[nn.Module], float]) -> dict[str, float]:
-    """Return how far `score` falls when one layer alone is rounded to `bits` bits, by layer name."""
-    reference = score(model)
+def sensitivity(model: nn.Module, bits: int, data: ImageSet) -> dict[str, Interval]:
+    """Return how many points of accuracy each layer gains (loses: below 0) when it alone is rounded.
+
+    Args:
+        model: its batch norms should be folded first.
+        bits: of the weights of one layer at a time.
+        data: labelled images to score on.
+    """
+    labels = torch.from_numpy(data.labels)
+    before = training.predict(model, data).argmax(1) == labels
+
+    def gained(name: str) -> Interval:
+        rounded = with_rounded_weights(model, bits, only=name)
+        after = training.predict(rounded, data).argmax(1) == labels
+        return intervals.gained(before.numpy(), after.numpy(), "images")
+
     names = [name for name, _ in layers(model)]
-    return {
-        name: reference - score(with_rounded_weights(model, bits, only=name))
-        for name in tqdm(names, unit="layer", leave=False, delay=2)
-    }
+    return {name: gained(name) for name in tqdm(names, unit="layer", leave=False, delay=2)}
 
 
 def stored_tensors(converted: nn.Module) -> dict[str, torch.Tensor]:

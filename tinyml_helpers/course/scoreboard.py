@@ -79,7 +79,7 @@ def record(name: str, value: float, unit: str, lesson: int) -> Record:
     """Record a measurement; a later one of the same name and lesson replaces it.
 
     Args:
-        name: dotted lower-case words, the first of which names the subject: "ptq.int8.size_ratio".
+        name: dotted lower-case words, the first of which names the subject: "prune.large.gzip_ratio".
         value: a finite number.
         unit: "percent", "bytes", "ms" ...; "" for a plain ratio or count.
         lesson: number of the lesson.
@@ -89,7 +89,8 @@ def record(name: str, value: float, unit: str, lesson: int) -> Record:
         OSError: the folder of the records cannot be written to; the old records are as they were.
     """
     if not _NAME.fullmatch(name):
-        raise ValueError(f"record name {name!r} is not dotted lower case, such as 'ptq.int8.size_ratio'")
+        example = "such as 'prune.large.gzip_ratio'"
+        raise ValueError(f"record name {name!r} is not dotted lower case, {example}")
     if not math.isfinite(value):
         raise ValueError(f"{name} is {value}: only finite numbers are recorded")
     made = Record(name, float(value), unit, lesson)
