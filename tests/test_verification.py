@@ -29,6 +29,9 @@ def test_errors_by_hand():
     assert HAND.false_reject(0.55) == 0.25
     assert HAND.false_accept(0.6) == pytest.approx(0.2)  # who reaches the threshold is in
     assert HAND.false_accept(0.61) == 0
+    assert HAND.counts(0.55) == (1, 1)
+    assert HAND.counts(0.6) == (1, 1)
+    assert (HAND.counts(-1), HAND.counts(2)) == ((5, 0), (0, 4))
     assert (HAND.false_accept(-1), HAND.false_reject(-1)) == (1, 0)
     assert (HAND.false_accept(2), HAND.false_reject(2)) == (0, 1)
     assert repr(HAND) == "4 genuine: 0.50 to 0.90; 5 impostor: 0.10 to 0.60"

@@ -40,6 +40,11 @@ class Scores:
         """Return the share of genuine claims that are rejected."""
         return float(np.searchsorted(self.genuine, threshold)) / len(self.genuine)
 
+    def counts(self, threshold: float) -> tuple[int, int]:
+        """Return how many impostors are accepted, and how many genuine claims are rejected."""
+        outside, rejected = (int(np.searchsorted(x, threshold)) for x in (self.impostor, self.genuine))
+        return len(self.impostor) - outside, rejected
+
     def errors(self, threshold: float) -> tuple[float, float]:
         """Return both shares: impostors accepted, genuine claims rejected."""
         return self.false_accept(threshold), self.false_reject(threshold)
