@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -182,3 +183,33 @@ def test_bfloat16_changes_little():
     )
     assert exact.dtype == fast.dtype == torch.float32
     torch.testing.assert_close(exact, fast, rtol=0.02, atol=0.02)
+
+
+def test_a_shuffled_teacher_is_as_soft_and_as_sure_and_knows_no_likeness():
+    known, truth = logits(3, images=200, classes=10)[0], labels(200, 10)
+    mixed = distill.shuffle_wrong(known, truth)
+    assert torch.equal(mixed.sort(1).values, known.sort(1).values)
+    chosen = truth[:, None]
+    assert torch.equal(mixed.gather(1, chosen), known.gather(1, chosen))
+    stayed = ((mixed == known).sum(1) - 1) / 9
+    assert 0.05 < float(stayed.mean()) < 0.2  # one in nine by chance
+    assert torch.equal(distill.shuffle_wrong(known, truth), mixed)
+    assert not torch.equal(distill.shuffle_wrong(known, truth, seed=1), mixed)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS, TEMPERATURES)
+def test_a_leveled_teacher_keeps_the_probability_of_the_label_and_spreads_the_rest(seed, temperature):
+    known, truth = logits(seed)[0], labels()
+    before = distill.soften(known, temperature)
+    after = distill.soften(distill.level_wrong(known, truth, temperature), temperature)
+    sure = before.gather(1, truth[:, None])
+    expected = ((1 - sure) / 3).expand(-1, 4).scatter(1, truth[:, None], sure)
+    torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["few/alone/0", "few/permuted-4-0.9/4", "few/int3-taught/2"])
+def test_the_noted_accuracy_of_a_stored_student_is_counted_again(name):
+    notes = json.loads(datasets.read_verified("models/students.json"))["test_accuracy_percent"]
+    counted = training.accuracy(distill.load_student(name), datasets.load_fashion().test)
+    assert counted == pytest.approx(notes[name], abs=0.03)

@@ -6,6 +6,7 @@ Source: Hinton, Vinyals and Dean, Distilling the knowledge in a neural network, 
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -148,6 +149,43 @@ def taught_once(
         )
 
     return replace(data, labels=np.arange(len(data))), loss
+
+
+def shuffle_wrong(logits: torch.Tensor, labels: torch.Tensor, seed: int = 0) -> torch.Tensor:
+    """Return a teacher's logits [N, classes] after each image's wrong classes traded values at random.
+
+    A control: such a teacher is as sure of each label as before and spreads its doubt as unevenly, but
+    no longer knows which classes are alike.
+
+    Args:
+        logits: float32 [N, classes].
+        labels: int64 [N]; the logit of the label stays.
+        seed: of the order, another one for each image.
+
+    Source: dark knowledge with permuted predictions, Furlanello et al., arXiv 1805.04770, section 3.
+    """
+    wrong = torch.ones_like(logits, dtype=torch.bool).scatter(1, labels[:, None], False)
+    values = logits[wrong].reshape(len(logits), -1)
+    order = torch.rand(values.shape, generator=torch.Generator().manual_seed(seed)).argsort(1)
+    return logits.masked_scatter(wrong, values.gather(1, order))
+
+
+def level_wrong(logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Return a teacher's logits [N, classes] after each image's wrong classes became equally likely.
+
+    A control: at `temperature` such a teacher gives each label the probability that it gave before, and
+    says nothing else.
+
+    Args:
+        logits: float32 [N, classes].
+        labels: int64 [N]; the logit of the label stays.
+        temperature: at which the probability of the label is kept.
+    """
+    _require(temperature, 1.0)
+    wrong = torch.ones_like(logits, dtype=torch.bool).scatter(1, labels[:, None], False)
+    values = logits[wrong].reshape(len(logits), -1) / temperature
+    mean = temperature * (values.logsumexp(1, keepdim=True) - math.log(values.shape[1]))
+    return torch.where(wrong, mean, logits)
 
 
 def load_student(name: str) -> nn.Module:
