@@ -80,5 +80,5 @@ def answers(content: bytes, inputs: torch.Tensor) -> NDArray[np.int64]:
 def write_figures(path: Path, figures: dict[str, Any]) -> None:
     """Write figures as JSON in which a list of plain numbers takes one line."""
     text = json.dumps(figures, indent=2)
-    flat = re.sub(r"\[[-\d.,\s]+\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
-    path.write_text(flat.replace("[ ", "[").replace(" ]", "]") + "\n", "utf-8")
+    flat = re.sub(r"\[\s+([-\d.,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+    path.write_text(flat + "\n", "utf-8")

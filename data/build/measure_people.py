@@ -29,7 +29,7 @@ from tinyml_helpers.signals import audio, listening
 NOISE_DB = (40, 20, 15, 10, 5, 0)
 FLOATS = {"kws": "product", "kws-small": "small", "kws-synthetic": "synthetic"}
 ALONE = ("start", "teacher")  # have no int8 file of the course's
-SPEAKER = re.compile(r"([0-9a-f]{8})_nohash_")
+SPEAKER = re.compile(r"(?:^|_)([0-9a-f]{8})(?:_nohash_|$)")
 
 
 def by_person(words: Keywords) -> Keywords:

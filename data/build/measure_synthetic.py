@@ -28,8 +28,8 @@ PARTS = ("voices", "engine", "new engine")
 EXPORTED = ("kws", "kws-small", "kws-synthetic")
 STREAMED = ("kws", "kws-synthetic")
 PIECES, MINUTES = 6, 10
-# False alarms an hour that lesson 09 allows on the scene that it chooses the threshold on.
-MOST_AN_HOUR = 6.0
+# False alarms an hour that lesson 09 allows on the scene that it chooses a threshold on.
+MOST_AN_HOUR = 30.0
 
 
 def on_clips(model: torch.nn.Module, content: bytes | None, met: list[str]) -> dict[str, dict[str, Any]]:
