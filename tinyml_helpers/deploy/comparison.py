@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyml_helpers.intervals import Interval, rate
 from tinyml_helpers.tables import html_table, text_table
 
 _HEADER = ("kernels", "output bytes", "that differ", "largest difference", "same class")
@@ -40,6 +41,10 @@ class Comparison:
         ours, theirs = (self.outputs[key].argmax(-1) for key in (name, "reference"))
         return float((ours == theirs).mean())
 
+    def _same_class(self, name: str) -> Interval:
+        count = len(self.outputs[name])
+        return rate(round(count * self.same_class(name)), count, "inputs")
+
     def __repr__(self) -> str:
         return text_table(_HEADER, self._rows())
 
@@ -53,7 +58,7 @@ class Comparison:
                 f"{self.output_bytes:,}",
                 f"{self.differing(name):,}",
                 str(self.steps(name).max()),
-                f"{100 * self.same_class(name):.1f} %",
+                str(self._same_class(name)),
             )
             for name in self.outputs
         ]
