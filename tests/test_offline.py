@@ -26,6 +26,7 @@ ABLE = {
 DOWNLOADERS = {"tinyml_helpers/datasets/download.py"}  # verified, and only at the learner's wish
 LOOPBACK = {  # a server and a client on this machine, and the guards themselves
     "tinyml_helpers/deploy/cloud.py",
+    "tinyml_helpers/deploy/isolation.py",
     "tinyml_helpers/deploy/offline.py",
 }
 # Calls that fetch something by themselves where they are asked to.

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tinyml_helpers import datasets, models
+from tinyml_helpers import datasets, intervals, models
 from tinyml_helpers.compress import attacks, defences, private
 from tinyml_helpers.signals import last_layer, last_layer_trial
 
@@ -37,10 +37,27 @@ def test_losses_are_cross_entropies():
 
 def test_the_attack_is_perfect_or_a_coin_where_it_must_be():
     perfect = attacks.membership(Knows(), flat(255, 5), flat(0, 7))
-    assert (perfect.auc, perfect.caught_percent) == (1.0, 100.0)
+    assert (perfect.auc.value, perfect.caught.value) == (1.0, 100.0)
     coin = attacks.membership(Knows(), flat(0, 5), flat(0, 7))
-    assert (coin.auc, coin.caught_percent) == (0.5, 0.0)
-    assert repr(coin).startswith("attack AUC 0.500, catches 0.0 % at 1 %")
+    assert (coin.auc.value, coin.caught.value) == (0.5, 0.0)
+    assert repr(coin).startswith("attack's AUC: 0.500 (0.500 to 0.500, n = 5 members)\ncaught at 1 %")
+
+
+def test_the_auc_is_scikit_learns_and_its_interval_that_of_a_bootstrap():
+    from sklearn.metrics import roc_auc_score
+
+    draw = np.random.default_rng(0)
+    for shift, decimals in ((0.0, 3), (0.3, 3), (1.0, 0)):  # rounded, so that many tie
+        inside = draw.normal(-shift, 1, 200).round(decimals)
+        outside = draw.normal(0, 1, 600).round(decimals)
+        found = attacks.auc(inside, outside)
+        truth = np.repeat([1, 0], [200, 600])
+        assert found.value == pytest.approx(roc_auc_score(truth, -np.concatenate([inside, outside])))
+        again = [
+            attacks.auc(draw.choice(inside, 200), draw.choice(outside, 600)).value for _ in range(400)
+        ]
+        assert found.half_width == pytest.approx(1.96 * np.std(again), rel=0.15)
+        assert found.n == 200
 
 
 def test_the_attack_wants_both_kinds():
@@ -176,6 +193,14 @@ def test_an_owner_gains_and_replay_keeps_the_others():
     shipped, alone, replay = (means.loc[case] for case in last_layer_trial.CASES)
     assert alone.owner > shipped.owner
     assert replay.others > alone.others
+    owners = last_layer_trial.by_owner(table)
+    assert owners.index.tolist() == ["1", "2"]
+    gained = last_layer_trial.gains(table)
+    assert gained.tolist() == (owners["with replay"] - owners["as shipped"]).tolist()
+    axes = last_layer_trial.picture(table)
+    assert {text.get_text() for text in axes.texts} == {"1", "2"}
+    drawn = np.concatenate([line.get_ydata() for line in axes.lines[1:]])
+    assert sorted(drawn) == pytest.approx(sorted(gained))
 
 
 def test_first_and_later_windows_share_no_sample():
@@ -211,14 +236,15 @@ def test_defences_are_what_their_names_say(images):
     assert len(torch.unique(rounded["weights in 4 bits"].head.weight[0].detach())) <= 16
     kept = defences.limited(members)
     assert [one.noise for one in kept.values()] == [0, 0, 2]
-    assert kept["clipping"].epsilon == float("inf") > kept["clipping and noise"].epsilon
+    assert kept["tanh, clipping"].epsilon == float("inf") > kept["tanh, clipping and noise"].epsilon
 
 
 def test_pictures_show_everybody():
     import matplotlib
 
     matplotlib.use("Agg")
-    one = attacks.Membership(0.6, 2.0, 90.0, 80.0)
+    low, high = intervals.rate(80, 100), intervals.rate(90, 100)
+    one = attacks.Membership(attacks.auc(np.arange(5.0), np.arange(2.0, 9.0)), low, high, low)
     axes = defences.trade({"a": one, "b": one})
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
     losses = np.array([0.001, 0.1, 1.0], np.float32)
@@ -234,6 +260,7 @@ def test_a_gradient_is_the_picture(images):
     weight, bias = torch.autograd.grad(loss, layer.parameters())
     assert torch.allclose(attacks.from_gradient(weight, bias), picture[0, 0], atol=1e-4)
     assert torch.allclose(attacks.from_gradient(weight, bias, clip=0.01), picture[0, 0], atol=1e-4)
+    assert torch.allclose(attacks.from_gradient(weight, bias, unit=3), picture[0, 0], atol=1e-3)
     noisy = attacks.from_gradient(weight, bias, noise=0.1)
     assert not torch.allclose(noisy, picture[0, 0], atol=0.1)
     defences.row({"one": picture[0, 0], "other": more[0][1, 0]})

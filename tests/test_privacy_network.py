@@ -1,13 +1,17 @@
 """The network cut, a cloud on loopback, and models with a seal."""
 
+import re
+import shutil
 import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tinyml_helpers import datasets
-from tinyml_helpers.deploy import cloud, offline, signing
+from tinyml_helpers.deploy import cloud, isolation, offline, signing
 from tinyml_helpers.deploy.report import ModelError
 
 MODELS = datasets.data_folder() / "models"
@@ -31,7 +35,7 @@ def test_connections_and_datagrams_are_refused_and_counted():
                 link.sendto(b"again", 0, NOWHERE)
     assert guard.attempts == [("192.0.2.1:80", 0)] * 2 + [("192.0.2.1:80", 5)] * 2
     assert guard.bytes_tried == 10
-    assert repr(guard) == "4 attempts to reach the network (192.0.2.1:80), 0 bytes left"
+    assert repr(guard) == "4 attempts to reach the network (192.0.2.1:80), 10 bytes held back"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sendmsg is not there")
@@ -87,33 +91,97 @@ def test_what_is_local(address, local):
     assert offline.is_local(address) is local
 
 
-# ----- no network at all
+# ----- a network that counts and leads nowhere
 
 
-def test_an_empty_network_lets_nothing_out():
-    run = offline.isolated(
-        "import socket\n"
-        "try: socket.create_connection(('192.0.2.1', 80), 2)\n"
-        "except OSError as error: print(type(error).__name__)"
-    )
+def isolated(code):
+    run = isolation.isolated(code)
     if run.why_not:
         pytest.skip(run.why_not)
-    assert (run.output, run.bytes_sent, run.interfaces) == ("OSError", 0, ("lo",))
-    assert repr(run) == "interfaces seen: lo; bytes sent by the kernel's count: 0"
+    return run
 
 
-def test_a_system_that_cannot_says_why(monkeypatch):
-    monkeypatch.setattr(sys, "platform", "darwin")
-    run = offline.isolated("print(1)")
-    assert run.bytes_sent is None
-    assert repr(run).endswith("empty network namespaces are a feature of Linux")
+SEND = "import socket\nsocket.socket(type=socket.SOCK_DGRAM).sendto(bytes({}), ('192.0.2.1', 9))"
+
+
+def test_nothing_sent_is_counted_as_nothing():
+    run = isolated("print('hello')")
+    assert (run.output, run.bytes_sent, run.turned_away) == ("hello", 0, 0)
+    assert "lo" in run.interfaces
+    said = "0 bytes sent, 0 packets turned away, by the kernel's count (interfaces: lo"
+    assert repr(run).startswith(said)
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+def test_what_is_sent_is_counted(count):
+    # A datagram has 8 bytes of head, and the packet around it 20.
+    assert isolated(SEND.format(count)).bytes_sent == count + 28
+
+
+def test_connections_and_look_ups_are_counted_too():
+    # A connection begins with a packet of 60 bytes, to which nobody answers.
+    code = (
+        "import socket\n"
+        "link = socket.socket()\n"
+        "link.settimeout(0.2)\n"
+        "print(link.connect_ex(('192.0.2.1', 80)))"
+    )
+    assert isolated(code).bytes_sent >= 60
+
+
+def test_a_packet_of_ipv6_finds_no_road_and_is_counted_as_turned_away(monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # the tests' own guard would stop it before
+    code = (
+        "import socket\n"
+        "try: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ('2001:db8::1', 9))\n"
+        "except OSError as error: print(type(error).__name__)"
+    )
+    run = isolated(code)
+    assert run.output == "OSError"
+    assert (run.bytes_sent, run.turned_away) in {(0, 1), (0, 0)}  # 0 where the kernel knows no IPv6
+
+
+def test_what_is_said_outside_is_not_counted():
+    before = isolated("").bytes_sent
+    with socket.socket(type=socket.SOCK_DGRAM) as link:
+        link.sendto(b"hello", ("127.0.0.1", 9))
+    assert (before, isolated("").bytes_sent) == (0, 0)
+
+
+def test_the_road_is_not_opened_on_the_machines_own_network():
+    if not sys.platform.startswith("linux"):
+        pytest.skip("no namespaces here")
+    routes = Path("/proc/self/net/route").read_text("utf-8")
+    with pytest.raises(OSError, match="left as it is"):
+        isolation.open_road(str(Path("/proc/self/ns/net").readlink()))
+    assert Path("/proc/self/net/route").read_text("utf-8") == routes
+
+
+def refused(monkeypatch):
+    failed = subprocess.CompletedProcess([], 1, "", "unshare: Operation not permitted")
+    monkeypatch.setattr(isolation, "_python", lambda code: failed)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda patch: patch.setattr(sys, "platform", "darwin"), "a feature of Linux"),
+        (lambda patch: patch.setattr(shutil, "which", lambda name: None), "install util-linux"),
+        (refused, r"forbidden here \(unshare: Operation not permitted\)"),
+    ],
+)
+def test_what_cannot_be_measured_is_none_and_not_zero(monkeypatch, change, words):
+    monkeypatch.setattr(sys, "platform", "linux")
+    change(monkeypatch)
+    run = isolation.isolated("print(1)")
+    assert (run.bytes_sent, run.turned_away, run.output) == (None, None, "")
+    assert re.search(f"not measured on this system: .*{words}", repr(run))
 
 
 def test_code_that_fails_is_told():
-    if (run := offline.isolated("")).why_not:
-        pytest.skip(run.why_not)
+    isolated("")
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        offline.isolated("1 / 0")
+        isolation.isolated("1 / 0")
 
 
 def test_networks_answer_alike_with_and_without_a_network():
@@ -153,8 +221,6 @@ def test_the_cloud_answers_and_bytes_are_counted(served):
     [("down", "Refused"), ("slow", "timed out|Timeout"), ("broken", "not whole")],
 )
 def test_faults_are_told_and_pass(served, fault, message):
-    import re
-
     image = np.zeros((2, 2), np.uint8)
     served.fault = fault
     call = served.classify(image, 0.25 if fault == "slow" else 5.0)

@@ -11,6 +11,7 @@ from torch import nn
 
 from tinyml_helpers import training
 from tinyml_helpers.datasets import ImageSet
+from tinyml_helpers.intervals import CONFIDENCE, Interval, rate
 
 
 @dataclass(frozen=True, repr=False)
@@ -19,19 +20,42 @@ class Membership:
 
     Args:
         auc: chance that a member has a lower loss than a stranger: 0.5 is guessing.
-        caught_percent: members found at a threshold that accuses one stranger in a hundred.
-        train_percent: accuracy on the members.
-        test_percent: accuracy on the strangers.
+        caught: members found at a threshold that accuses one stranger in a hundred.
+        members: accuracy on the members.
+        strangers: accuracy on the strangers.
     """
 
-    auc: float
-    caught_percent: float
-    train_percent: float
-    test_percent: float
+    auc: Interval
+    caught: Interval
+    members: Interval
+    strangers: Interval
 
     def __repr__(self) -> str:
-        right = f"right on {self.train_percent:.1f} % of members, {self.test_percent:.1f} % of strangers"
-        return f"attack AUC {self.auc:.3f}, catches {self.caught_percent:.1f} % at 1 %; {right}"
+        names = ("attack's AUC", "caught at 1 %", "right on members", "right on strangers")
+        values = (self.auc, self.caught, self.members, self.strangers)
+        return "\n".join(f"{name}: {value}" for name, value in zip(names, values, strict=True))
+
+
+def auc(inside: NDArray[np.floating], outside: NDArray[np.floating]) -> Interval:
+    """Return the chance that a member's loss is below a stranger's, ties counting half.
+
+    Args:
+        inside: losses of members [M].
+        outside: losses of strangers [N].
+
+    Source: the interval is that of DeLong et al., Biometrics 44 (1988), 837.
+    """
+    from scipy.stats import norm, rankdata
+
+    ranks = rankdata(np.concatenate([inside, outside]))
+    # Of each member: the share of strangers above it. Of each stranger: the share of members below.
+    above = 1 - (ranks[: len(inside)] - rankdata(inside)) / len(outside)
+    below = (ranks[len(inside) :] - rankdata(outside)) / len(inside)
+    parts = [part.var(ddof=1) / len(part) if len(part) > 1 else 0.0 for part in (above, below)]
+    value, reach = float(above.mean()), float(norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt(sum(parts)))
+    return Interval(
+        value, max(0.0, value - reach), min(1.0, value + reach), len(inside), "", "members", 3
+    )
 
 
 def losses(model: nn.Module, images: ImageSet) -> NDArray[np.float32]:
@@ -57,27 +81,35 @@ def membership(model: nn.Module, members: ImageSet, strangers: ImageSet) -> Memb
     """
     if not len(members) or not len(strangers):
         raise ValueError(f"{len(members)} members and {len(strangers)} strangers: give some of each")
-    from sklearn.metrics import roc_auc_score
-
     inside, outside = losses(model, members), losses(model, strangers)
-    truth = np.concatenate([np.ones(len(inside)), np.zeros(len(outside))])
     strict = np.quantile(outside, 0.01)
     return Membership(
-        auc=float(roc_auc_score(truth, -np.concatenate([inside, outside]))),
-        caught_percent=100 * float((inside < strict).mean()),
-        train_percent=training.accuracy(model, members),
-        test_percent=training.accuracy(model, strangers),
+        auc=auc(inside, outside),
+        caught=rate(int((inside < strict).sum()), len(inside), "members"),
+        members=_right(model, members, "members"),
+        strangers=_right(model, strangers, "strangers"),
     )
 
 
+def _right(model: nn.Module, images: ImageSet, things: str) -> Interval:
+    hits = round(len(images) * training.accuracy(model, images) / 100)
+    return rate(hits, len(images), things)
+
+
 def from_gradient(
-    weight: torch.Tensor, bias: torch.Tensor, *, clip: float | None = None, noise: float = 0.0
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    *,
+    unit: int | None = None,
+    clip: float | None = None,
+    noise: float = 0.0,
 ) -> torch.Tensor:
     """Rebuild the picture that a linear first layer was shown, from the gradient that it shared.
 
     Args:
         weight: the gradient for its weights, [units, 784].
         bias: the gradient for its biases, [units].
+        unit: whose row to divide; None takes the one that was pulled most.
         clip: cut both, taken as one vector, to this length first.
         noise: standard deviation of what is added to each number, by PyTorch's own generator.
 
@@ -90,7 +122,7 @@ def from_gradient(
     shared = shared if clip is None else clipped(shared, clip)
     shared = shared + noise * torch.randn(len(shared))
     rows, pulls = shared[: weight.numel()].reshape(weight.shape), shared[weight.numel() :]
-    unit = int(pulls.abs().argmax())
+    unit = int(pulls.abs().argmax()) if unit is None else unit
     return (rows[unit] / pulls[unit]).reshape(28, 28)
 
 

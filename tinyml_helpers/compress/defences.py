@@ -67,9 +67,9 @@ def limited(members: ImageSet, *, seed: int = 0) -> dict[str, Private]:
     torch.manual_seed(seed)
     start = private.build(channels=8)
     settings: dict[str, dict[str, float]] = {
-        "plain SGD": {"noise": 0, "clip": 1e6, "learning_rate": 0.1},
-        "clipping": {"noise": 0, "learning_rate": 0.5},
-        "clipping and noise": {"noise": 2, "learning_rate": 0.5},
+        "tanh, plain SGD": {"noise": 0, "clip": 1e6, "learning_rate": 0.1},
+        "tanh, clipping": {"noise": 0, "learning_rate": 0.5},
+        "tanh, clipping and noise": {"noise": 2, "learning_rate": 0.5},
     }
     return {
         name: private.fit(
@@ -109,14 +109,16 @@ def row(views: Mapping[str, torch.Tensor]) -> None:
 
 
 def trade(found: Mapping[str, Membership]) -> Axes:
-    """Draw attack against accuracy, a point for each network."""
+    """Draw attack, with its interval, against accuracy: a point for each network."""
     from matplotlib import pyplot as plt
 
     axes: Axes = plt.subplots(figsize=(9, 4))[1]
     markers = "os^Dv<>P*X"
     for number, (name, one) in enumerate(found.items()):
         marker = markers[number % len(markers)]
-        axes.plot(one.auc, one.test_percent, marker, ms=10, label=name)
+        height = one.strangers.value
+        (drawn,) = axes.plot(one.auc.value, height, marker, ms=9, label=name)
+        axes.hlines(height, one.auc.low, one.auc.high, drawn.get_color(), linewidth=1)
     axes.set(xlabel="AUC of the attack (0.5: a coin)", ylabel="right on strangers (%)")
     axes.legend(bbox_to_anchor=(1, 1))
     return axes

@@ -44,9 +44,14 @@ class Call:
     error: str = ""
 
     @property
+    def radio_ms(self) -> float:
+        """Time in ms that its bytes would take on the radio of a small board."""
+        return 1000 * (self.sent_bytes + self.received_bytes) / RADIO_BYTES_PER_S
+
+    @property
     def radio_mj(self) -> float:
-        """Energy in mJ that its bytes would take on the radio of a small board."""
-        return RADIO_MW * (self.sent_bytes + self.received_bytes) / RADIO_BYTES_PER_S
+        """Energy in mJ that its bytes would take there; waiting for the answer comes on top."""
+        return RADIO_MW * self.radio_ms / 1000
 
     def __repr__(self) -> str:
         said = f"no answer ({self.error})" if self.error else f"class {self.answer}"
@@ -116,12 +121,18 @@ def against(calls: Sequence[Call], latency_ms: Sequence[float], energy_uj: Seque
         calls: requests; their median time counts, and the radio of the first.
         latency_ms: low and high, of the device.
         energy_uj: low and high, of the device.
+
+    Returns:
+        A row for the cloud and two for the device: milliseconds of the work (the server and its
+        loopback, or the network on the chip), of the radio, of both, and millijoules.
     """
     from pandas import DataFrame
 
-    ms = [float(np.median([call.ms for call in calls])), *latency_ms]
+    work = [float(np.median([call.ms for call in calls])), *latency_ms]
+    radio = [calls[0].radio_ms, 0.0, 0.0]
     mj = [calls[0].radio_mj, *(one / 1000 for one in energy_uj)]
-    return DataFrame({"ms": ms, "mJ": mj}, ["cloud", "device, low", "device, high"]).round(2)
+    columns = {"work, ms": work, "radio, ms": radio, "answer, ms": np.add(work, radio), "mJ": mj}
+    return DataFrame(columns, ["cloud", "device, low", "device, high"]).round(2)
 
 
 def _answer(reply: bytes) -> int:

@@ -1,18 +1,14 @@
-"""Proof that nothing leaves: cut the network for this process, or run where there is none.
+"""Watch what leaves: cut the network for this process, and note who tried to use it.
 
 `cut()` guards Python's sockets, so it names what tried to leave. Libraries in C++ may open sockets
-of their own; `isolated()` holds them too, because the kernel gives its process no network at all.
+of their own; `isolation.isolated` holds them too, because there the kernel itself counts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
-import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,7 +51,8 @@ class Guard:
 
     def __repr__(self) -> str:
         tried = ", ".join(dict.fromkeys(where for where, _ in self.attempts)) or "nobody"
-        return f"{len(self.attempts)} attempts to reach the network ({tried}), 0 bytes left"
+        held = f"{self.bytes_tried:,} bytes held back"
+        return f"{len(self.attempts)} attempts to reach the network ({tried}), {held}"
 
 
 def is_local(address: object) -> bool:
@@ -159,64 +156,6 @@ def _peer(one: socket.socket) -> object:
         return one.getpeername()
     except OSError:
         return None
-
-
-@dataclass(frozen=True, repr=False)
-class Isolated:
-    """A run in an empty network namespace.
-
-    Args:
-        output: what the code printed.
-        bytes_sent: by the kernel's own count, over all interfaces; None where it could not run.
-        interfaces: the network interfaces that the process could see.
-        why_not: why this system cannot do it, or "".
-    """
-
-    output: str
-    bytes_sent: int | None
-    interfaces: tuple[str, ...]
-    why_not: str = ""
-
-    def __repr__(self) -> str:
-        if self.why_not:
-            return f"not run in an empty network: {self.why_not}"
-        seen = ", ".join(self.interfaces)
-        return f"interfaces seen: {seen}; bytes sent by the kernel's count: {self.bytes_sent}"
-
-
-def isolated(code: str) -> Isolated:
-    """Run Python code in a process to which Linux gives no network: a loopback that is down, no more.
-
-    Raises:
-        RuntimeError: the code itself failed.
-    """
-    if why_not := _why_not():
-        return Isolated("", None, (), why_not)
-    command = ["unshare", "-rn", sys.executable, "-c", code + _COUNT]
-    child = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    if child.returncode:
-        raise RuntimeError(f"the code failed without a network: {child.stderr.strip()[-300:]}")
-    *printed, last = child.stdout.splitlines()
-    sent: dict[str, int] = json.loads(last)
-    return Isolated("\n".join(printed), sum(sent.values()), tuple(sent))
-
-
-# Field 9 after the colon is the count of transmitted bytes (man 5 proc_pid_net).
-_COUNT = """
-import json
-with open("/proc/self/net/dev") as lines:
-    rows = [line.split(":") for line in list(lines)[2:]]
-print(json.dumps({name.strip(): int(counts.split()[8]) for name, counts in rows}))
-"""
-
-
-def _why_not() -> str:
-    if not sys.platform.startswith("linux"):
-        return "empty network namespaces are a feature of Linux"
-    if not shutil.which("unshare"):
-        return "the command unshare is missing: install util-linux"
-    tried = subprocess.run(["unshare", "-rn", "true"], capture_output=True, text=True)
-    return f"this system forbids it ({tried.stderr.strip()})" if tried.returncode else ""
 
 
 def answers(files: Iterable[str | Path], seed: int = 0) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyml_helpers.intervals import over_groups
 from tinyml_helpers.signals import last_layer, motion
 from tinyml_helpers.signals.last_layer import Layer
 from tinyml_helpers.signals.motion import Windows
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tinyml_helpers.datasets.gestures import Gestures
 
 CASES = ("as shipped", "own examples alone", "with replay")
+# Who gained, and who did not: colour and marker, so that either is enough.
+_LOOKS = ((True, "#0072B2", "o", "gained"), (False, "#D55E00", "X", "lost, or stayed"))
 
 
 def features(person: str, inputs: torch.Tensor) -> tuple[Layer, NDArray[np.float32]]:
@@ -94,17 +97,34 @@ def means(results: DataFrame) -> DataFrame:
     return table
 
 
-def gain(results: DataFrame) -> float:
-    """Return how many points the owners gain on average, with replay."""
-    owner = means(results).owner
-    return float(owner[CASES[2]] - owner[CASES[0]])
+def gains(results: DataFrame) -> NDArray[np.float64]:
+    """Return how many points each owner gains with replay [people]; less than zero is lost."""
+    owners = by_owner(results)
+    found: NDArray[np.float64] = (owners[CASES[2]] - owners[CASES[0]]).to_numpy()
+    return found
 
 
-def bars(results: DataFrame) -> Axes:
-    """Draw how often each owner is understood, in each of `CASES`."""
+def by_owner(results: DataFrame) -> DataFrame:
+    """Return how often each owner is understood in percent: a row for each, a column for each case."""
     people = list(dict.fromkeys(results.person))
-    owners = results.pivot(index="person", columns="case", values="owner").loc[people, list(CASES)]
-    axes: Axes = owners.plot.bar(figsize=(9, 3.6), rot=0, width=0.75, ylim=(60, 112))
-    axes.legend(ncols=3, loc="upper center", fontsize=10)
-    axes.set(xlabel="person", ylabel="correct (%)", yticks=range(60, 101, 10))
+    table: DataFrame = results.pivot(index="person", columns="case", values="owner")
+    return table.loc[people, list(CASES)]
+
+
+def picture(results: DataFrame) -> Axes:
+    """Draw what each owner gains with replay over how well the watch knew them, and the mean."""
+    from matplotlib import pyplot as plt
+
+    axes: Axes = plt.subplots(figsize=(9, 4.2))[1]
+    owners, found = by_owner(results), gains(results)
+    mean = over_groups(found, "points")
+    axes.axhspan(mean.low, mean.high, color="#0072B2", alpha=0.15, label="mean, 95 %")
+    axes.axhline(0, color="black", linewidth=1)
+    for won, colour, marker, name in _LOOKS:
+        here = owners[(found > 0) == won]
+        axes.plot(here[CASES[0]], found[(found > 0) == won], marker, color=colour, ms=9, label=name)
+    for person, start, gain in zip(owners.index, owners[CASES[0]], found, strict=True):
+        axes.annotate(person, (start, gain), (7, 4), textcoords="offset points", fontsize=9)
+    axes.set(xlabel="owner understood as shipped (%)", ylabel="gained with replay (points)")
+    axes.legend()
     return axes

@@ -106,12 +106,6 @@ def _least_squares(weight_gradient: Array, bias_gradient: Array) -> Array:
     return row
 
 
-def _any_pulled(weight_gradient: Array, bias_gradient: Array) -> Array:
-    unit = np.flatnonzero(bias_gradient)[-1]
-    row: Array = weight_gradient[unit] / bias_gradient[unit]
-    return row
-
-
 def _row(place: int) -> Callable[[Array, Array], Array]:
     return lambda weight_gradient, bias_gradient: weight_gradient[place] / bias_gradient[place]
 
@@ -146,7 +140,7 @@ def _same_input(said: Any, wanted: Array) -> bool:
 
 
 @exercise(
-    right=[(_most_pulled,), (_most_pulled_in_torch,), (_least_squares,), (_any_pulled,)],
+    right=[(_most_pulled,), (_most_pulled_in_torch,), (_least_squares,)],
     wrong=[
         (_row(0),), (_row(1),), (_row(-1),), (_largest,), (_not_divided,),
         (lambda weight, bias: np.zeros(weight.shape[1]),), (1.0,),
@@ -204,10 +198,6 @@ def _of_two(layers: Sequence[Array], counts: Sequence[int]) -> Array:
     return np.asarray(share * layers[0] + (1 - share) * layers[1])
 
 
-def _largest_wins(layers: Sequence[Array], counts: Sequence[int]) -> Array:
-    return layers[int(np.argmax(counts))]
-
-
 def _returned() -> Iterator[tuple[list[Array], list[int]]]:
     draw = cases.rng("federated_mean")
     for number in range(20):
@@ -221,7 +211,7 @@ def _returned() -> Iterator[tuple[list[Array], list[int]]]:
 @exercise(
     right=[(_mean,), (_mean_in_torch,), (_mean_by_average,)],
     wrong=[
-        (_plain_mean,), (_not_normalised,), (_of_two,), (_largest_wins,),
+        (_plain_mean,), (_not_normalised,), (_of_two,),
         (lambda layers, counts: layers[0],), (lambda layers, counts: np.array([[2.0, 3.0]]),), ([1, 2],),
     ],
 )  # fmt: skip
