@@ -57,7 +57,10 @@ def test_what_is_no_table_of_numbers_has_no_front(costs):
 def test_trials_of_one_design_become_one_candidate():
     trials = [trial(90.0, 0), trial(92.0, 1, instructions=641_000), trial(80.0, width=0.5)]
     first, second = search.candidates(trials, "nano33ble")
-    assert (first.score, first.spread, first.scores) == (91.0, 2.0, (90.0, 92.0))
+    assert (first.score, first.low, first.high) == (91.0, 90.0, 92.0)
+    assert (first.scores, first.seeds) == ((90.0, 92.0), (0, 1))
+    swapped = search.candidates(reversed(trials), "nano33ble")[0]
+    assert (swapped.scores, swapped.seeds) == (first.scores, first.seeds)
     assert first.instructions == 641_000  # the worst seed counts
     assert str(second.settings) == "width 0.5"
     low, high = second.latency_ms  # 640,000 and 1,280,000 cycles at 64 MHz
@@ -67,7 +70,8 @@ def test_trials_of_one_design_become_one_candidate():
 
 def test_candidates_print_score_spread_and_bytes():
     text = repr(search.candidates([trial(90.0, 0), trial(92.0, 1)], "nano33ble"))
-    assert "91.0 ± 1.0" in text
+    assert "91.0 (90.0 to 92.0)" in text
+    assert "(" not in repr(search.candidates([trial(90.0)], "nano33ble"))
     assert "20.00" in text
 
 
@@ -88,6 +92,58 @@ def three():
         trial(70.0, instructions=160_000, width=0.25),
     ]
     return search.candidates(made, "nano33ble")
+
+
+def seeds(*scores, **settings):
+    return [trial(score, seed, **settings) for seed, score in enumerate(scores)]
+
+
+WIDE = {"width": 2.0, "instructions": 900_000}
+PLAIN = {"width": 1.0, "instructions": 640_000}
+CUT = {"removed": 0.5, "instructions": 300_000}
+NARROW = {"width": 0.25, "instructions": 160_000}
+
+
+@pytest.mark.parametrize(
+    ("cut", "chosen"),
+    [
+        # The leader is width 1: 91 on average, from 88 to 94.
+        (
+            (87.0, 88.5),
+            "width 1, 50% removed",
+        ),  # its best seed reaches the leader's worst: not told apart
+        ((88.0, 80.0), "width 1, 50% removed"),  # touches
+        ((87.0, 87.9), "width 1"),  # told apart
+    ],
+)
+def test_the_cheapest_that_seeds_do_not_tell_from_the_best_is_chosen(cut, chosen):
+    trials = [*seeds(88.0, 94.0, **PLAIN), *seeds(*cut, **CUT), *seeds(60.0, 61.0, **NARROW)]
+    trials += seeds(89.0, 90.0, **WIDE)  # close as well, and dearer
+    choice = search.choose(search.candidates(trials, "nano33ble"), search.Budgets(score=55))
+    assert str(choice.best.settings) == chosen
+    assert str(choice.leader.settings) == "width 1"
+    assert choice.allowed == 4
+    assert choice.best in choice.close
+    assert "The best mean has width 1: 91.0 (88.0 to 94.0)." in repr(choice)
+
+
+def test_one_lucky_seed_does_not_choose():
+    # Best single score 95, best mean 92: neither a budget nor the choice goes by the lucky one.
+    found = search.candidates(seeds(95.0, 80.0, **WIDE) + seeds(92.0, 92.0, **PLAIN), "nano33ble")
+    choice = search.choose(found, search.Budgets(score=85))
+    assert (choice.best.score, choice.allowed) == (92.0, 1)
+    assert choice.reason.endswith("No other design's seeds reach it.")
+
+
+def test_a_budget_for_the_score_has_to_hold_for_the_worst_seed():
+    (one,) = search.candidates(seeds(84.0, 90.0), "nano33ble")
+    (line,) = search.Budgets(score=85).lines(one)
+    assert (line.measured, line.verdict) == (84.0, "FAILED")
+
+
+def test_of_equal_costs_the_better_mean_is_chosen():
+    found = search.candidates(seeds(90.0, 92.0) + seeds(91.0, 92.0, bits=4), "nano33ble")
+    assert str(search.choose(found, search.Budgets()).best.settings) == "width 1, 4-bit weights"
 
 
 def test_the_best_score_within_the_budgets_is_chosen():

@@ -14,7 +14,7 @@ import pytest
 from tqdm.auto import tqdm
 
 from tinyml_helpers import models, search
-from tinyml_helpers.search import making, records, trial
+from tinyml_helpers.search import finishing, making, records, trial
 from tinyml_helpers.search.settings import Settings
 from tinyml_helpers.search.trial import OnCore, Trial
 
@@ -68,6 +68,20 @@ def test_a_trial_is_made_scored_and_measured(task):
     assert one.gzip_bytes < one.tflite_bytes
     assert 40 < one.score <= 100
     assert trial.parsed(one.line()) == one
+
+
+def test_what_was_chosen_is_made_with_every_seed_and_none_is_picked(task, tmp_path):
+    trials = [trial.run(task, Settings(seed=seed), CORE) for seed in (0, 1)]
+    (chosen,) = search.candidates(trials, "nano33ble")
+    made = finishing.finish(task, chosen)
+    assert made.validation == pytest.approx(chosen.scores, abs=0.001)  # trials keep three digits
+    assert made.test.seeds == (0, 1)
+    assert made.made.content == making.make(task, Settings()).content  # the first, be it good or bad
+    for seed, score in enumerate(made.test.scores):
+        again = making.make(task, Settings(seed=seed))
+        assert score == pytest.approx(trial.score(task, again.content, "test"), abs=0.001)
+    assert "on the test set of 1 groups; seeds 0, 1, of which the first is in the file" in made.scores
+    assert made.write(tmp_path).read_bytes() == made.made.content
 
 
 def test_bits_zeros_and_channels_are_what_the_network_has(task):
@@ -288,6 +302,20 @@ def test_the_parts_of_a_task_share_no_group(name):
     groups = [set(task.load(part).groups.tolist()) for part in ("train", "validation", "test")]
     assert all(groups)
     assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
+
+
+def test_the_gestures_that_ship_have_three_seeds_each_and_combine_techniques():
+    designs = search.candidates(search.stored(search.get("gestures")), "nano33ble")
+    assert {one.seeds for one in designs} == {(0, 1, 2)}
+    knobs = [
+        (one.width != 1, one.removed > 0, one.zeros > 0, one.bits < 8, one.teacher)
+        for one in (design.settings for design in designs)
+    ]
+    assert sum(sum(row) > 1 for row in knobs) >= 5
+    # The lesson's budgets: the best mean is not what it takes, because something cheaper reaches it.
+    choice = search.choose(designs, search.Budgets(14, 4, 7, 70, 80))
+    assert choice.best.instructions < choice.leader.instructions
+    assert choice.best.high >= choice.leader.low
 
 
 def test_the_trials_that_ship_are_of_this_version():

@@ -2,10 +2,10 @@
 
     python data/build/search_trials.py [--teacher] [--workers 1] [gestures vibration images ...]
 
-Stopped, it goes on where it was: finished trials are in the file. All of them take about twenty minutes
-on one free core. --teacher trains the teacher of the gestures first, a network twice as wide, on the
-same six people, and stores it in data/models; run data/build/manifest.py after that. Nothing here looks
-at a test set.
+Stopped, it goes on where it was: finished trials are in the file. All of them take about half an
+hour on one free core. --teacher trains the teacher of the gestures first, a network twice as wide, on
+the same six people, and stores it in data/models; run data/build/manifest.py after that. Nothing here
+looks at a test set.
 """
 
 import argparse
@@ -19,21 +19,29 @@ from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.search import making, running, tasks, trial
 from tinyml_helpers.search.settings import Settings
 
+# What the lesson chooses among: techniques alone, and together. Three seeds of each.
+ALONE: list[dict[str, Any]] = [
+    {"width": 0.25},
+    {"width": 0.5},
+    {"width": 0.75},
+    {"width": 1.0},
+    {"width": 1.5},
+    {"removed": 0.5},
+    {"zeros": 0.75},
+    {"bits": 4},
+    {"width": 0.5, "teacher": True},
+    {"teacher": True},
+]
+TOGETHER: list[dict[str, Any]] = [
+    {"removed": 0.5, "teacher": True},
+    {"width": 0.75, "teacher": True},
+    {"removed": 0.5, "bits": 4},
+    {"zeros": 0.75, "bits": 4},
+    {"removed": 0.5, "zeros": 0.5, "bits": 4, "teacher": True},
+]
 # In the order in which they are run: what a lesson needs first stands first.
 CHOICES: dict[str, list[dict[str, Any]]] = {
-    "gestures": [
-        {"width": 0.25},
-        {"width": 0.5},
-        {"width": 0.75},
-        {"width": 1.0},
-        {"removed": 0.5},
-        {"zeros": 0.75},
-        {"bits": 4},
-        {"width": 0.5, "teacher": True},
-        {"width": 0.5, "seed": 1},
-        {"width": 1.0, "seed": 1},
-        {"width": 1.5},
-    ],
+    "gestures": [one | {"seed": seed} for seed in range(3) for one in ALONE + TOGETHER],
     "vibration": [{}, {"width": 0.5}, {"removed": 0.5}, {"zeros": 0.75}, {"bits": 4}],
     "images": [{}, {"width": 0.5}, {"removed": 0.5}, {"teacher": True}, {"zeros": 0.75}, {"bits": 4}],
     "keywords": [
@@ -42,16 +50,6 @@ CHOICES: dict[str, list[dict[str, Any]]] = {
         {"width": 0.5, "teacher": True},
         {"removed": 0.5},
         {},
-    ],
-    "more gestures": [
-        {"width": 0.25, "seed": 1},
-        {"removed": 0.5, "seed": 1},
-        {"zeros": 0.75, "seed": 1},
-        {"bits": 4, "seed": 1},
-        {"width": 0.5, "teacher": True, "seed": 1},
-        {"teacher": True},
-        {"teacher": True, "seed": 1},
-        {"width": 0.75, "seed": 1},
     ],
     "more vibration": [{"seed": 1}, {"width": 0.5, "seed": 1}, {"removed": 0.5, "seed": 1}],
     "more images": [{"seed": 1}, {"width": 0.5, "seed": 1}, {"teacher": True, "seed": 1}],

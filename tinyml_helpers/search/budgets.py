@@ -70,7 +70,7 @@ class Budgets:
         ram_kib: arena, variables and stack.
         latency_ms: of one run, from raw samples to an answer, on a slow board.
         energy_uj: of one run, on a slow board.
-        score: least score, 0 to 100.
+        score: least score, 0 to 100; of several seeds the worst counts.
 
     Raises:
         ValueError: a budget that is not above zero, or a score above 100.
@@ -98,7 +98,7 @@ class Budgets:
             ("ram_kib", "RAM", "KiB", it.ram_bytes / 1024),
             ("latency_ms", "latency", "ms", it.latency_ms[1]),
             ("energy_uj", "energy", "uJ", energy),
-            ("score", "score", "", it.score),
+            ("score", "score", "", it.low),
         )
         return tuple(
             Line(name, unit, allowed, measured, at_least=key == "score")
@@ -116,7 +116,9 @@ class Choice:
     """What budgets leave.
 
     Args:
-        best: the best score that meets them all, or None.
+        best: the cheapest of those that nothing tells from the best score, or None.
+        leader: the best mean score that meets all budgets, or None.
+        close: those whose range over seeds reaches the leader's, itself among them.
         nearest: the candidate that misses by least; the best itself where there is one.
         budgets: that were set.
         relax: for each budget that alone stands in the way, its line for the candidate that asks least.
@@ -125,6 +127,8 @@ class Choice:
     """
 
     best: Candidate | None
+    leader: Candidate | None
+    close: tuple[Candidate, ...]
     nearest: Candidate
     budgets: Budgets
     relax: tuple[Line, ...]
@@ -136,15 +140,27 @@ class Choice:
         return self.best is not None
 
     def __repr__(self) -> str:
-        head = f"{self.allowed} of {self.tried} designs meet every budget"
-        if self.best:
-            return f"{head}; the best score has: {self.best.settings}\n{self._table()}"
-        return f"{head}. Nearest: {self.nearest.settings}\n{self._table()}\n{self.advice}"
+        rest = "" if self.best else f"\n{self.advice}"
+        return f"{self.reason}\n{text_table(HEADER, self._rows(), names=(0, 3))}{rest}"
 
     def _repr_html_(self) -> str:
-        head, _, _ = repr(self).partition("\n")
         table = html_table(HEADER, self._rows(), names=(0, 3))
-        return f"{head}{table}{'' if self.best else self.advice}"
+        return f"{self.reason}{table}{'' if self.best else self.advice}"
+
+    @property
+    def reason(self) -> str:
+        """Why this one, in a few sentences."""
+        head = f"{self.allowed} of {self.tried} designs meet every budget."
+        if not self.best or not self.leader:
+            return f"{head} Nearest: {self.nearest.settings}."
+        lead = f"The best mean has {self.leader.settings}: {self.leader.told}."
+        others = len(self.close) - 1
+        if not others:
+            return f"{head} {lead} No other design's seeds reach it."
+        reach = f"The seeds of {others} {'others' if others > 1 else 'other'} reach its range."
+        return (
+            f"{head} {lead} {reach} The cheapest of them all is {self.best.settings}: {self.best.told}."
+        )
 
     @property
     def advice(self) -> str:
@@ -160,14 +176,13 @@ class Choice:
     def _rows(self) -> list[tuple[str, ...]]:
         return [line.row() for line in self.budgets.lines(self.nearest)]
 
-    def _table(self) -> str:
-        return text_table(HEADER, self._rows(), names=(0, 3))
-
 
 def choose(found: Sequence[Candidate], budgets: Budgets) -> Choice:
-    """Choose the best validation score among the candidates that meet all budgets.
+    """Choose the cheapest candidate that the seeds do not tell from the best, within all budgets.
 
-    Of equal scores the one with fewer instructions is taken.
+    The best has the highest mean score on validation data among those that meet all budgets. A design
+    whose best seed reaches the worst seed of that one is not shown to be worse. Of these the one with
+    the fewest instructions is taken; then the smallest file, then the better mean.
 
     Raises:
         ValueError: no candidates.
@@ -175,10 +190,12 @@ def choose(found: Sequence[Candidate], budgets: Budgets) -> Choice:
     if not found:
         raise ValueError("no candidates: run some trials of the task first")
     allowed = [one for one in found if budgets.allow(one)]
-    best = max(allowed, key=lambda one: (one.score, -one.instructions), default=None)
+    leader = max(allowed, key=lambda one: (one.score, -one.instructions), default=None)
+    close = tuple(one for one in allowed if leader and one.high >= leader.low)
+    best = min(close, key=lambda one: (one.instructions, one.tflite_bytes, -one.score), default=None)
     nearest = best or min(found, key=lambda one: (_worst(one, budgets), one.instructions))
     relax = () if best else _relaxed(found, budgets)
-    return Choice(best, nearest, budgets, relax, len(allowed), len(found))
+    return Choice(best, leader, close, nearest, budgets, relax, len(allowed), len(found))
 
 
 def _worst(one: Candidate, budgets: Budgets) -> float:

@@ -102,7 +102,8 @@ def certify(
 
     Args:
         title: of the page.
-        measured: what the finished network takes, its score that of the test set.
+        measured: what the finished network takes, its scores those on the test set, one for each seed;
+            the worst of them is held against the budget.
         budgets: that were set before.
         content: of the .tflite file.
         facts: what else the page shall say, such as data and seed.
@@ -114,7 +115,7 @@ def certify(
     told = {
         "device": f"{device.name}: {device.chip}, {device.core} at {device.clock_hz / 1e6:.0f} MHz",
         "how": "instructions, flash and RAM counted on the virtual microcontroller; ms and uJ estimated "
-        "from them, the worse end of the band",
+        "from them, the worse end of the band; the score of the worst seed",
         "file": f"{len(content):,} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}",
         "design": str(measured.settings),
         "instructions": f"{measured.instructions:,}",

@@ -1,38 +1,52 @@
-"""The chosen design, made once more and looked at on the test set, ready to ship."""
+"""The chosen design, made once more with every seed and looked at on the test set, ready to ship."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from tinyml_helpers.mcu import Firmware
 from tinyml_helpers.mcu.report import Run
 from tinyml_helpers.search import making, trial
-from tinyml_helpers.search.front import Candidate, Candidates, candidates
-from tinyml_helpers.search.settings import Settings
+from tinyml_helpers.search.front import Candidate, candidates
 from tinyml_helpers.search.tasks import Task
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Finished:
-    """A network to ship; prints as what it takes.
+    """A network to ship, and others that differ by chance alone; prints as what it takes.
 
     Args:
-        made: the network and its .tflite.
+        made: the network and its .tflite, of the first seed: no score chose it.
         firmware: for the device.
         run: on noise from a fixed seed.
-        validation: its score on validation data.
-        test: the same figures with the score on the test set.
+        validation: scores on validation data, one for each seed.
+        test: the same figures with the scores on the test set.
+        people: how many groups the test set is of, in words: "2 people".
     """
 
     made: making.Made
     firmware: Firmware
     run: Run
-    validation: float
+    validation: tuple[float, ...]
     test: Candidate
+    people: str
 
     def __repr__(self) -> str:
         return f"{self.made}\n{self.run}"
+
+    @property
+    def scores(self) -> str:
+        """What came out on both parts, as the certificate says it."""
+        low, high = min(self.validation), max(self.validation)
+        seeds = ", ".join(map(str, self.test.seeds))
+        return (
+            f"{low:.1f} to {high:.1f} on validation data, {self.test.low:.1f} to {self.test.high:.1f} "
+            f"on the test set of {self.people}; seeds {seeds}, of which the first is in the file: "
+            f"{self.test.scores[0]:.1f}"
+        )
 
     def write(self, folder: Path) -> Path:
         """Write model.tflite and a project for a real board into a folder; return the .tflite."""
@@ -43,18 +57,25 @@ class Finished:
         return path
 
 
-def finish(task: Task, settings: Settings, device: str) -> Finished:
-    """Make a design, build it for a device, and look at the test set: do so once, when all is chosen.
+def finish(task: Task, chosen: Candidate) -> Finished:
+    """Make a design with each of its seeds, and look at the test set: do so once, when all is chosen.
+
+    The first of them is built for the device of the choice, and measured there.
 
     Args:
         task: with more steps, if you have time: `dataclasses.replace(task, steps=4 * task.steps)`.
-        settings: what was chosen, on validation data.
-        device: its key.
+        chosen: what was chosen, on validation data.
     """
-    made = making.make(task, settings)
-    firmware, run = trial.run_once(trial.firmware_of(task, made.content, device))
+    every = [replace(chosen.settings, seed=seed) for seed in chosen.seeds]
+    made = [making.make(task, settings) for settings in every]
+    firmware, run = trial.run_once(trial.firmware_of(task, made[0].content, chosen.device.key))
     cores = {firmware.device.core: trial.on_core((firmware, run))}
-    scores = {part: trial.score(task, made.content, part) for part in ("validation", "test")}
-    one = trial.told(task, settings, made, scores["test"], cores, 0.0)
-    looked: Candidates = candidates([one], device)
-    return Finished(made, firmware, run, scores["validation"], looked[0])
+    scores = [trial.score(task, one.content, "test") for one in made]
+    looked = [
+        trial.told(task, settings, one, score, cores, 0.0)
+        for settings, one, score in zip(every, made, scores, strict=True)
+    ]
+    validation = tuple(trial.score(task, one.content, "validation") for one in made)
+    test = candidates(looked, chosen.device)[0]
+    people = f"{len(np.unique(task.load('test').groups)):,} {task.groups}"
+    return Finished(made[0], firmware, run, validation, test, people)

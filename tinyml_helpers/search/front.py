@@ -27,6 +27,7 @@ class Candidate:
         settings: of the design, seed 0.
         device: where it would run.
         scores: on validation data, one for each seed.
+        seeds: of the scores.
         instructions: of one run, from raw samples to an answer.
         around: how many of them the network does not take.
         flash_bytes: code and constants.
@@ -39,6 +40,7 @@ class Candidate:
     settings: Settings
     device: Device
     scores: tuple[float, ...]
+    seeds: tuple[int, ...]
     instructions: int
     around: int
     flash_bytes: int
@@ -53,9 +55,20 @@ class Candidate:
         return float(np.mean(self.scores))
 
     @property
-    def spread(self) -> float:
-        """From the worst seed to the best."""
-        return max(self.scores) - min(self.scores)
+    def low(self) -> float:
+        """The score of the worst seed: a budget has to hold for it."""
+        return min(self.scores)
+
+    @property
+    def high(self) -> float:
+        """The score of the best seed."""
+        return max(self.scores)
+
+    @property
+    def told(self) -> str:
+        """The score in words: the mean, and the range over seeds where there are several."""
+        seeds = f" ({self.low:.1f} to {self.high:.1f})" if len(self.scores) > 1 else ""
+        return f"{self.score:.1f}{seeds}"
 
     @property
     def latency_ms(self) -> tuple[float, float]:
@@ -72,9 +85,8 @@ class Candidate:
 
     def row(self) -> tuple[str, ...]:
         """The candidate as a row under `HEADER`; of milliseconds the worse end."""
-        spread = f" ± {self.spread / 2:.1f}" if len(self.scores) > 1 else ""
         return (
-            str(self.settings), f"{self.score:.1f}{spread}", f"{len(self.scores)}",
+            str(self.settings), self.told, f"{len(self.scores)}",
             f"{self.instructions:,}", f"{self.latency_ms[1]:.2f}", f"{self.flash_bytes / 1024:.1f}",
             f"{self.ram_bytes / 1024:.1f}", f"{self.tflite_bytes:,}", f"{self.gzip_bytes:,}",
         )  # fmt: skip
@@ -144,7 +156,8 @@ def candidates(trials: Iterable[Trial], device: Device | str) -> Candidates:
     return Candidates(tuple(sorted(made, key=lambda one: -one.score)))
 
 
-def _candidate(design: Settings, same: Sequence[Trial], device: Device) -> Candidate:
+def _candidate(design: Settings, trials: Sequence[Trial], device: Device) -> Candidate:
+    same = sorted(trials, key=lambda one: one.settings.seed)
     try:
         on = [trial.cores[device.core] for trial in same]
     except KeyError:
@@ -158,4 +171,5 @@ def _candidate(design: Settings, same: Sequence[Trial], device: Device) -> Candi
     sizes = {
         name: max(getattr(trial, name) for trial in same) for name in ("tflite_bytes", "gzip_bytes")
     }
-    return Candidate(design, device, tuple(trial.score for trial in same), **worst, **sizes)
+    scores, seeds = tuple(one.score for one in same), tuple(one.settings.seed for one in same)
+    return Candidate(design, device, scores, seeds, **worst, **sizes)

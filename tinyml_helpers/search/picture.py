@@ -16,7 +16,9 @@ _ALLOWED, _FORBIDDEN, _LINE = "#009E73", "#9A9A9A", "#0072B2"
 
 
 def front(found: Candidates, budgets: Budgets, axes: Axes) -> Axes:
-    """Draw every design: allowed ones as filled discs, others as crosses, the front joined by a line.
+    """Draw every design: allowed ones as filled discs, others as crosses, the front as a step line.
+
+    A thin line reaches from the score of the worst seed to that of the best, with a mark for each.
 
     Args:
         found: designs on one device.
@@ -24,14 +26,14 @@ def front(found: Candidates, budgets: Budgets, axes: Axes) -> Axes:
         axes: where to draw.
     """
     best = sorted(found.front, key=lambda one: one.instructions)
-    axes.plot(*_places(best), color=_LINE, zorder=1, label="the front")
+    axes.plot(*_places(best), color=_LINE, drawstyle="steps-post", zorder=1, label="the front")
     allowed = [one for one in found if budgets.allow(one)]
     _scatter(axes, [one for one in found if one not in allowed], _FORBIDDEN, "x", "beyond a budget")
     _scatter(axes, allowed, _ALLOWED, "o", "meets every budget")
     for one in found:
-        low, high = min(one.scores), max(one.scores)
         x = one.instructions / 1000
-        axes.vlines(x, low, high, color="#555555", linewidth=1, zorder=2)
+        axes.vlines(x, one.low, one.high, color="#555555", linewidth=1, zorder=2)
+        axes.scatter([x] * len(one.scores), one.scores, marker="_", color="#555555", zorder=2)
     for place, one in enumerate(best):
         below = place % 2 == 1
         axes.annotate(
