@@ -218,7 +218,7 @@ plain_data = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.tuples(inner, inner)
-        | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+        | st.dictionaries(st.text() | st.integers(-(1 << 60), 1 << 60), inner, max_size=3)
     ),
     max_leaves=10,
 )
@@ -304,7 +304,7 @@ def test_tensors_and_tables_of_pandas():
     ],
 )
 def test_messages_that_describe_no_value_are_refused(message):
-    with pytest.raises((ValueError, IndexError)):
+    with pytest.raises(ValueError):
         codec.decode(message, lambda number: len)
 
 
@@ -377,6 +377,6 @@ def test_numbers_of_system_calls_are_those_of_the_kernels_headers():
         place = next(headers / place for place in places if (headers / place).exists())
         text = place.read_text("utf-8")
         known = {name: int(n) for name, n in re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", text)}
-        tables = (seccomp.TABLE, seccomp.ON_SELF, seccomp.CLONES)
+        tables = (seccomp.TABLE, seccomp.ON_SELF, seccomp.CLONES, *seccomp.REFUSED_VALUES)
         ours = {name: n for table in tables for name, n in seccomp.numbers(table, column).items()}
         assert {name: known.get(name) for name in ours} == ours

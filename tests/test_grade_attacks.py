@@ -138,7 +138,10 @@ ALONE = {
     "listed files only": {
         "change a file outside of its own folder", "read another submission", "signal the grader",
     },
-    "filtered system calls": {"reach the network", "signal the grader", "start another process"},
+    "filtered system calls": {
+        "reach the network", "signal the grader", "have the kernel signal the grader",
+        "start another process",
+    },
     "guarded sockets": {"reach the network"},
 }  # fmt: skip
 WATCHED = ("take more memory than it may", "write more than it may")
@@ -200,15 +203,20 @@ def test_the_way_out_through_other_system_calls_is_closed(protection):
     tried = """
 import ctypes, os, resource
 libc = ctypes.CDLL(None, use_errno=True)
+PIPE = os.pipe()[0]
 check.attacks([
     libc.unshare(0x10000000), libc.ptrace(16, os.getppid(), 0, 0), libc.setsid(),
     libc.prlimit(os.getppid(), 0, (ctypes.c_long * 2)(1, 1), None), libc.memfd_create(b"x", 0),
     libc.syscall(425, 4, (ctypes.c_char * 256)()), libc.kill(-1, 0), libc.umount2(b"/", 2),
+    # The kernel would signal the owner of a file, or no longer end this process with its grader.
+    libc.fcntl(PIPE, 8, os.getppid()), libc.fcntl(PIPE, 10, 9), libc.fcntl(PIPE, 15, bytes(8)),
+    libc.ioctl(PIPE, 0x8901, (ctypes.c_int * 1)(os.getppid())), libc.prctl(1, 0, 0, 0, 0),
+    libc.sched_setaffinity(os.getppid(), 8, bytes(8)),
 ])
 """
     with Sandbox(LIMITS) as sandbox:
         said = sandbox.ask({"before": [], "answer": tried, "name": "attacks", "whole": False})
-    assert said == {"answer": [[-1] * 8]}
+    assert said == {"answer": [[-1] * 14]}
 
 
 # ----- the verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -28,16 +28,45 @@ def grade(
         if not os.access(out.absolute().parent, os.W_OK):  # said before an hour of grading
             raise ValueError(f"{out} cannot be written: choose a folder that exists and is yours")
         console.print(repr(grading.protection()), markup=False)
-        report = grading.grade(
-            folder, limits, workers=workers, whole=whole, progress=console.is_terminal
-        )
-        report.write(out)
     except (ValueError, OSError, RuntimeError) as error:
-        Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(1) from error
-    console.print()
-    console.print(repr(report), markup=False)
-    console.print(f"{len(report.rows):,} rows are in {out}", markup=False)
+        _stop(str(error), error)
+    failed: BaseException | None = None
+    with grading.Journal(out) as journal:
+        try:
+            grading.grade(
+                folder, limits, workers=workers, whole=whole, progress=console.is_terminal,
+                each=journal.add,
+            )  # fmt: skip
+        except (KeyboardInterrupt, ValueError, OSError, RuntimeError) as error:
+            failed = error
+        report = journal.report
+        if report.rows:
+            console.print()
+            console.print(repr(report), markup=False)
+            _keep(journal, out)
+    if failed:
+        said = "stopped" if isinstance(failed, KeyboardInterrupt) else str(failed)
+        kept = f"; the {len(report.rows):,} rows that were graded are kept" if report.rows else ""
+        _stop(f"{said}{kept}", failed)
+
+
+def _keep(journal: Any, out: Path) -> None:
+    """Write the table; where no file takes it, print it, so that an hour of grading is not lost."""
+    try:
+        journal.finish()
+    except OSError as error:
+        console.print(journal.report.csv(), markup=False, end="")
+        _stop(
+            f"{out} could not be written ({error.strerror or error}): the table stands above. "
+            "Make room, and grade again or save what was printed",
+            error,
+        )
+    console.print(f"{len(journal.report.rows):,} rows are in {out}", markup=False)
+
+
+def _stop(sentence: str, error: BaseException) -> NoReturn:
+    Console(stderr=True).print(sentence, style="red", soft_wrap=True, markup=False)
+    raise typer.Exit(1) from error
 
 
 def workshop(
@@ -63,8 +92,7 @@ def workshop(
         chosen = syllabus.select(numbers)
         made = kit.make(chosen, out, learners, start, exercises, progress=console.is_terminal)
     except (ValueError, OSError) as error:
-        Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(1) from error
+        _stop(str(error), error)
     console.print(repr(made), markup=False)
 
 

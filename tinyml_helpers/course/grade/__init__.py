@@ -16,10 +16,10 @@ from tinyml_helpers.course.grade import submissions
 from tinyml_helpers.course.grade.judging import Judged, judge
 from tinyml_helpers.course.grade.locks import Limits
 from tinyml_helpers.course.grade.probing import Protection, protection
-from tinyml_helpers.course.grade.report import Report, Row
+from tinyml_helpers.course.grade.report import Journal, Report, Row
 from tinyml_helpers.course.grade.submissions import Answer, Submission
 
-__all__ = ["Limits", "Protection", "Report", "Row", "grade", "protection"]
+__all__ = ["Journal", "Limits", "Protection", "Report", "Row", "grade", "protection"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def grade(
     workers: int = 1,
     whole: bool = False,
     progress: bool = False,
+    each: Callable[[Row], None] | None = None,
 ) -> Report:
     """Grade every notebook in a folder.
 
@@ -49,6 +50,7 @@ def grade(
         workers: submissions that run at the same time.
         whole: run all cells before an answer, in place of those statements that it needs.
         progress: show a bar.
+        each: is given each row as it comes, so that an end by force loses none.
 
     Returns:
         A row for each exercise of each lesson that a learner handed in; for a file that cannot be
@@ -67,13 +69,21 @@ def grade(
     run = _runner(limits or Limits(), folder, whole)
     pool = ThreadPoolExecutor(workers)
     try:
-        rows = tqdm(pool.map(run, tasks), total=len(tasks), unit="exercise", disable=not progress)
+        rows = []
+        for row in tqdm(pool.map(run, tasks), total=len(tasks), unit="exercise", disable=not progress):
+            rows.append(row)
+            if each:
+                each(row)
         return Report(tuple(rows))
     finally:  # after Ctrl-C, what waits does not start
         pool.shutdown(cancel_futures=True)
 
 
 def _tasks(one: Submission) -> Iterator[_Task]:
+    if one.number > submissions.MOST_OF_LEARNER:
+        said = f"More than {submissions.MOST_OF_LEARNER} files of one learner: the rest was left out."
+        yield _Task(one, None, "", None, Judged("error", said))
+        return
     try:
         cells = submissions.read(one.path)
     except submissions.UnreadableError as error:
@@ -89,7 +99,10 @@ def _tasks(one: Submission) -> Iterator[_Task]:
 
 def _runner(limits: Limits, folder: Path, whole: bool) -> Callable[[_Task], Row]:
     def run(task: _Task) -> Row:
-        said = judge(task.answer, limits, [folder], whole) if task.answer else task.said
+        try:
+            said = judge(task.answer, limits, [folder], whole) if task.answer else task.said
+        except Exception as error:  # one submission may cost its own row, and no other
+            said = Judged("error", f"It could not be judged ({type(error).__name__}: {error!s:.200}).")
         one, attempts = task.submission, task.answer.attempts if task.answer else 0
         return Row(
             one.learner, one.file, task.lesson, task.exercise, said.verdict, attempts, said.message,

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 MESSAGE_BYTES = 8 << 20
 """Longest message between the grader and a submission."""
-MOST_DEPTH, MOST_ITEMS = 12, 200_000
+MOST_DEPTH, MOST_ITEMS, MOST_KEYS = 12, 200_000, 1000
+_LARGEST_KEY = 1 << 60
+"""Beyond it, numbers can be chosen that all have one hash, and a dictionary of them takes minutes."""
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|c8|c16)")
 
 
@@ -52,7 +54,7 @@ def encode(value: Any, keep: Callable[[Any], int], depth: int = 0) -> Any:
     if isinstance(value, complex):
         return {"complex": [value.real, value.imag]}
     if isinstance(value, Mapping):
-        pairs = [[key, item] for key, item in _some(value.items())]
+        pairs = [[key, item] for key, item in _some(value.items(), MOST_KEYS)]
         return {"dict": encode(pairs, keep, depth + 1)}
     if _is_of("torch", "Tensor", value):
         return {"tensor": _array(value.detach().cpu().numpy())}
@@ -79,6 +81,8 @@ def decode(value: Any, fetch: Callable[[int], Callable[..., Any]], depth: int = 
     if depth > 2 * MOST_DEPTH:
         raise ValueError("nested too deeply")
     if isinstance(value, list):
+        if len(value) > MOST_ITEMS:
+            raise ValueError(f"longer than {MOST_ITEMS:,} items")
         return [decode(item, fetch, depth + 1) for item in value]
     if not isinstance(value, dict):
         return value
@@ -87,7 +91,9 @@ def decode(value: Any, fetch: Callable[[int], Callable[..., Any]], depth: int = 
     [(kind, content)] = value.items()
     try:
         return _KINDS[kind](content, lambda item: decode(item, fetch, depth + 1), fetch)
-    except (KeyError, TypeError, AttributeError) as error:
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a library makes of such content
         raise ValueError(f"no value: {kind!r:.40}") from error
 
 
@@ -97,10 +103,10 @@ def _is_of(module: str, name: str, value: Any) -> bool:
     return isinstance(kind, type) and isinstance(value, kind)
 
 
-def _some(values: Iterable[Any]) -> list[Any]:
-    found = list(itertools.islice(values, MOST_ITEMS + 1))
-    if len(found) > MOST_ITEMS:
-        raise ValueError(f"longer than {MOST_ITEMS:,} items")
+def _some(values: Iterable[Any], most: int = MOST_ITEMS) -> list[Any]:
+    found = list(itertools.islice(values, most + 1))
+    if len(found) > most:
+        raise ValueError(f"longer than {most:,} items")
     return found
 
 
@@ -146,15 +152,29 @@ def _to_tensor(content: Any, inner: Callable[[Any], Any], _: Any) -> Any:
 def _to_texts(content: Any, *_: Any) -> Any:
     if not isinstance(content, list | str):
         raise ValueError("no texts")
+    longest = max((len(text) for text in content if isinstance(text, str)), default=0)
+    # numpy gives each text the room of the longest.
+    if isinstance(content, list) and 4 * longest * len(content) > MESSAGE_BYTES:
+        raise ValueError("texts that would take more memory than an answer may")
     texts = np.array(content)
     if texts.dtype.kind != "U":
         raise ValueError("no texts")
     return texts
 
 
+def _to_dict(content: Any, inner: Callable[[Any], Any], _: Any) -> dict[Any, Any]:
+    if len(content) > MOST_KEYS:
+        raise ValueError(f"a dictionary of more than {MOST_KEYS:,} keys")
+    pairs = inner(content)
+    for key, _item in pairs:
+        if isinstance(key, int | float) and abs(key) > _LARGEST_KEY:
+            raise ValueError("a dictionary's key is too large a number")
+    return {key: item for key, item in pairs}
+
+
 _KINDS: dict[str, Callable[..., Any]] = {
     "complex": lambda content, *_: complex(float(content[0]), float(content[1])),
-    "dict": lambda content, inner, _: {key: item for key, item in inner(content)},
+    "dict": _to_dict,
     "tuple": lambda content, inner, _: tuple(inner(content)),
     "array": _to_array,
     "texts": _to_texts,

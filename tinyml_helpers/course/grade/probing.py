@@ -12,7 +12,7 @@ from tinyml_helpers.course.grade.sandbox import Sandbox, StoppedError
 from tinyml_helpers.tables import text_table
 
 _REFUSED = """
-import os, socket, time
+import fcntl, os, socket, time
 def refused(attack):
     try:
         attack()
@@ -27,11 +27,14 @@ def connect():
 def fork():
     if not os.fork():
         os._exit(0)
+def own():
+    fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, os.getppid())
 check.attacks({
     "reach the network": refused(connect),
     "change a file outside of its own folder": refused(lambda: open(PLACE + "/new", "w").close()),
     "read another submission": refused(lambda: open(PLACE + "/secret").read()),
     "signal the grader": refused(lambda: os.kill(os.getppid(), 0)),
+    "have the kernel signal the grader": refused(own),
     "start another process": refused(fork),
 })
 """

@@ -8,6 +8,7 @@ import os
 import tempfile
 import unicodedata
 from collections import Counter
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -85,6 +86,50 @@ class Report:
         for row in self.rows:
             writer.writerow([_cell(value) for value in astuple(row)])
         return text.getvalue()
+
+
+class Journal:
+    """Rows as they come, in a file beside the CSV to be: what a killed grader leaves behind.
+
+    Args:
+        path: of the CSV; the file beside it ends in `.part`, and goes once the CSV is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._rows = path.absolute(), list[Row]()
+        self._part = self._path.with_name(f"{self._path.name}.part")
+        self._file = self._part.open("w", encoding="utf-8", newline="")
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._file.close()
+        if not self._rows:
+            self._part.unlink(missing_ok=True)
+
+    @property
+    def report(self) -> Report:
+        """What was graded so far."""
+        return Report(tuple(self._rows))
+
+    def add(self, row: Row) -> None:
+        """Note a row; a disk that is full does not stop the grading."""
+        self._rows.append(row)
+        new = Report((row,)).csv()
+        with suppress(OSError):
+            self._file.write(new if len(self._rows) == 1 else new.partition("\n")[2])
+            self._file.flush()
+
+    def finish(self) -> None:
+        """Write the CSV and remove the file beside it.
+
+        Raises:
+            OSError: it cannot be written; the file beside it stays.
+        """
+        self.report.write(self._path)
+        self._part.unlink(missing_ok=True)
 
 
 def plain(text: str) -> str:

@@ -39,13 +39,23 @@ sethostname 170 161; setdomainname 171 162; personality 135 92; ioperm 173 -; io
 """
 ON_SELF = """
 kill 62 129; tgkill 234 131; rt_sigqueueinfo 129 138; rt_tgsigqueueinfo 297 240; prlimit64 302 261
+sched_setaffinity 203 122
 """
-"""Allowed where the first argument names this very process; `prlimit64` also with 0, which means it."""
+"""Allowed where the first argument names this very process; for `ZERO_IS_SELF` also where it is 0."""
+ZERO_IS_SELF = ("prlimit64", "sched_setaffinity")
+REFUSED_VALUES = {
+    # Whom the kernel signals when a file can be read, and with which signal: SIGKILL for the grader.
+    "fcntl 72 25": (1, (8, 10, 15)),  # F_SETOWN, F_SETSIG, F_SETOWN_EX
+    "ioctl 16 29": (1, (0x8901, 0x8902)),  # FIOSETOWN, SIOCSPGRP
+    "prctl 157 167": (0, (1,)),  # PR_SET_PDEATHSIG: a process ends with its grader
+}
+"""System call -> which argument, and the values of it that are refused."""
 CLONES = "clone 56 220; clone3 435 435"
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _LOAD, _EQUAL, _GREATER, _SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # the words of classic BPF
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+_ARGUMENT_BYTES = 8
 _CLONE_THREAD, _X32 = 0x10000, 0x40000000
 _EPERM, _ENOSYS = 1, 38
 _NO_NEW_PRIVILEGES, _SET_SECCOMP, _FILTER = 38, 22, 2  # of prctl
@@ -75,9 +85,16 @@ def program(column: int, architecture: int, process: int) -> bytes:
     for number in numbers(TABLE, column).values():
         words += [(_EQUAL, 0, 1, number), refuse]
     for name, number in numbers(ON_SELF, column).items():
-        zero = 0 if name == "prlimit64" else process
+        zero = 0 if name in ZERO_IS_SELF else process
         argument = [(_LOAD, 0, 0, _FIRST_ARGUMENT), (_EQUAL, 2, 0, process), (_EQUAL, 1, 0, zero)]
         words += [(_EQUAL, 0, 5, number), *argument, refuse, (_RETURN, 0, 0, _ALLOW)]
+    for table, (place, values) in REFUSED_VALUES.items():
+        [number] = numbers(table, column).values()
+        # As the kernel reads it: these take 32 bits of the argument.
+        tests = [word for value in values for word in ((_EQUAL, 0, 1, value), refuse)]
+        words += [(_EQUAL, 0, 2 + len(tests), number)]
+        words += [(_LOAD, 0, 0, _FIRST_ARGUMENT + _ARGUMENT_BYTES * place), *tests]
+        words += [(_RETURN, 0, 0, _ALLOW)]
     clone, clone3 = numbers(CLONES, column).values()
     # The C library falls back from clone3, whose flags a filter cannot see, to clone.
     words += [(_EQUAL, 0, 1, clone3), (_RETURN, 0, 0, _REFUSE | _ENOSYS)]

@@ -12,15 +12,40 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _INNER = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
+_AROUND_PYTHON = ("%%time", "%%timeit", "%%capture", "%%prun")
+
+
 def parse(source: str) -> list[ast.stmt]:
-    """Parse a cell; lines that only Jupyter understands (`%`, `!`, `?`) are left out.
+    """Parse a cell as IPython sees it; what only Jupyter understands (`%`, `!`, `?`) is left out.
 
     Raises:
         SyntaxError: it is not Python.
     """
-    lines = source.split("\n")
-    plain = ["" if line.lstrip()[:1] in ("%", "!", "?") else line for line in lines]
-    return ast.parse("\n".join(plain), "<your cell>").body
+    python = python_of(source)
+    try:
+        return _tree(python)
+    except SyntaxError:
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        return [one for one in _tree(TransformerManager().transform_cell(python)) if not _is_magic(one)]
+
+
+def python_of(source: str) -> str:
+    """Return the Python of a cell: without a magic around it; nothing of a cell in another language."""
+    first, _, rest = source.lstrip().partition("\n")
+    if not first.startswith("%%"):
+        return source
+    return rest if first.split()[0] in _AROUND_PYTHON else ""
+
+
+def _tree(source: str) -> list[ast.stmt]:
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return list(compile(source, "<your cell>", "exec", flags).body)
+
+
+def _is_magic(statement: ast.stmt) -> bool:
+    """Tell whether a statement asks IPython for something, and gives no name to what comes of it."""
+    return isinstance(statement, ast.Expr) and "get_ipython()" in ast.unparse(statement)
 
 
 def needed(before: Sequence[str], answer: str, given: frozenset[str] = frozenset()) -> list[ast.stmt]:

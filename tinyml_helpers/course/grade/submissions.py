@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from tinyml_helpers.course import check, syllabus
+from tinyml_helpers.course.grade import calls
 
 MOST_FILE_BYTES = 20 << 20
-MOST_FILES, MOST_DEPTH = 5000, 5
-_CALL = r"\bcheck\s*\.\s*(\w+)\s*\("
+MOST_FILES, MOST_DEPTH, MOST_OF_LEARNER = 20_000, 5, 200
+MOST_CELLS, MOST_CELL_CHARACTERS, MOST_CHARACTERS = 2000, 200_000, 2_000_000
 
 
 class UnreadableError(ValueError):
@@ -28,25 +29,30 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of code: its `source`, the `id` that it came with, and whether it is tagged a solution."""
+    """A cell of code: its `source`, the `id` that it came with, and whether it is tagged a solution.
+
+    `names` are those that `check` has in its notebook.
+    """
 
     source: str
     id: str = ""
     is_solution: bool = False
+    names: frozenset[str] = frozenset({"check"})
 
-    @property
+    @cached_property
     def checks(self) -> set[str]:
-        """Names of the exercises that it calls, comments apart."""
-        return set(re.findall(_CALL, _code(self.source))) & set(check.exercises())
+        """Names of the exercises that it calls, whatever its name for `check`; no comment, no text."""
+        return calls.called(self.source, self.names) & set(check.exercises())
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One file: its `learner`, its `file` below the folder, and its place on the disk."""
+    """One file: its `learner`, its name below the folder, its place, its `number` among theirs."""
 
     learner: str
     file: str
     path: Path
+    number: int = 1
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,14 @@ def find(folder: Path) -> list[Submission]:
     """
     if not folder.is_dir():
         raise ValueError(f"no folder {folder}: give the one that holds the notebooks")
-    found = []
+    found: list[Submission] = []
+    count: Counter[str] = Counter()
     for path in _notebooks(folder, 0):
         parts = path.relative_to(folder).parts
         learner = parts[0] if len(parts) > 1 else _learner(path.stem)
-        found.append(Submission(learner, "/".join(parts), path))
+        count[learner] += 1
+        if count[learner] <= MOST_OF_LEARNER + 1:
+            found.append(Submission(learner, "/".join(parts), path, count[learner]))
         if len(found) > MOST_FILES:
             raise ValueError(f"more than {MOST_FILES:,} notebooks in {folder}: grade them in parts")
     if not found:
@@ -126,7 +135,16 @@ def read(path: Path) -> list[Cell]:
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list):
         raise UnreadableError("not a notebook: it has no cells")
-    return [_cell(cell) for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+    code = [_cell(cell) for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+    if len(code) > MOST_CELLS:
+        raise UnreadableError(
+            f"too long: it has {len(code):,} cells of code, at most {MOST_CELLS:,} count"
+        )
+    lengths = [len(cell.source) for cell in code]
+    if max(lengths, default=0) > MOST_CELL_CHARACTERS or sum(lengths) > MOST_CHARACTERS:
+        raise UnreadableError("too long: its code is larger than a learner's can be")
+    names = frozenset({"check"}.union(*(calls.names_of_check(cell.source) for cell in code)))
+    return [replace(cell, names=names) for cell in code]
 
 
 def _content(path: Path) -> bytes:
@@ -216,8 +234,4 @@ def _is_printed(cell: Cell, solution: Cell, *, first: bool) -> bool:
 
 def _same(one: str, other: str) -> bool:
     """Compare code, whatever its spaces and comments: an edition for a class may drop those."""
-    return "".join(_code(one).split()) == "".join(_code(other).split())
-
-
-def _code(source: str) -> str:
-    return re.sub(r"(?m)^\s*#.*$", "", source)
+    return "".join(calls.without_comments(one).split()) == "".join(calls.without_comments(other).split())

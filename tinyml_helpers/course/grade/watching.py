@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+MOST_ENTRIES = 10_000
 
 
 def family(number: int) -> list[Any]:
@@ -28,10 +31,16 @@ def memory_bytes(number: int) -> int:
 
 
 def size_bytes(folder: Path) -> int:
-    """Add up a folder's files, as far as two levels down; what lies deeper has its own limit."""
-    total = 0
-    with suppress(OSError):
-        for entry in [*folder.glob("*"), *folder.glob("*/*")]:
-            with suppress(OSError):
-                total += entry.lstat().st_size
+    """Add up a folder's files at any depth; more entries than `MOST_ENTRIES` count as too many bytes."""
+    total, seen, waiting = 0, 0, [folder]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                seen += 1
+                if seen > MOST_ENTRIES:
+                    return 1 << 62
+                with suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_size
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
     return total
