@@ -1,6 +1,6 @@
 """What the records of the scoreboard mean, in words: for handouts and for whoever reads the table."""
 
-# By lesson, in the order in which it measures; "the same" is what stands in the line before.
+# By lesson, in the order in which it measures; each stands alone.
 WORDS = {
     "start.mismatched_bytes": "int8 network, emulated Cortex-M4: bytes of 100,000 other than numpy's",
     "start.instructions": "first network (784-32-10, int8): instructions for one photo on a Cortex-M4",
