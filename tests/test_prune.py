@@ -1,5 +1,6 @@
 import gzip
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -245,3 +246,12 @@ def test_wrong_input_is_named():
         prune.stored_bytes([torch.zeros(2, 65_537)])
     with pytest.raises(ValueError, match=r"from 0.9 to 0.5"):
         prune.gradually(model, 0.5, start=0.9)
+
+
+@pytest.mark.parametrize("name", ["tiny", "small"])
+def test_the_noted_accuracy_of_a_stored_network_is_counted_again(name):
+    notes = json.loads(datasets.read_verified("models/pruned.json"))[f"{name}-pruned"]
+    network = models.load_trained(name, "pruned")
+    assert prune.sparsity(network).zeros == notes["zeros"]
+    counted = training.accuracy(network, datasets.load_fashion().test)
+    assert counted == pytest.approx(notes["test_accuracy_percent"], abs=0.05)

@@ -1,6 +1,7 @@
 """Fake quantization by hand, by PyTorch and by property; what prepare, freeze and assemble promise."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -201,3 +202,10 @@ def test_wrong_input_is_refused(tiny):
         qat.load_trained("huge")
     with pytest.raises(datasets.DataError, match="tiny-qat5"):
         qat.load_trained("tiny", "qat5")
+
+
+@pytest.mark.parametrize("bits", [4, 2])
+def test_the_noted_accuracy_of_a_stored_network_is_counted_again(bits):
+    notes = json.loads(datasets.read_verified("models/qat.json"))[f"tiny-qat{bits}"]
+    counted = training.accuracy(qat.load_trained("tiny", f"qat{bits}"), datasets.load_fashion().test)
+    assert counted == pytest.approx(notes["test_accuracy_percent"], abs=0.05)
