@@ -196,7 +196,7 @@ def test_pictures_are_drawn(session):
     silent = alarms.TradeOff(tuple(alarms.Tally(0, 0, 0, 10) for _ in alarms.THRESHOLDS))
     scenes = {"one": session.trade_off(), "none": silent}
     axis = sound_picture.trade_off(plt.subplots()[1], scenes, 0.5)
-    assert set(axis.get_legend_handles_labels()[1]) == {"one", "none"}
+    assert set(axis.get_legend_handles_labels()[1]) == {"one", "none (no command)"}
     figure = listening.judged(np.zeros(4, int), tones(4))
     axis = sound_picture.dots(
         plt.subplots()[1], {"net": {"a": figure, "b": figure}, "other": {"b": figure}}

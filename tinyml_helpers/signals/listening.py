@@ -73,10 +73,14 @@ def judged(found: NDArray[np.integer], clips: Keywords) -> Interval:
     The interval comes from drawing whole voices anew, for the clips of one resemble each other; where
     fewer than ten speak, from drawing clips, and then says nothing of another voice.
     """
+    right = found == clips.labels
     sizes = np.bincount(clips.labels)
-    # Weights under which the mean of all clips is the mean of the classes.
+    shares = np.bincount(clips.labels, right) / np.maximum(sizes, 1)
+    mean = shares[sizes > 0].mean()
+    # What each clip adds to the mean of the classes: to first order, drawing clips anew moves the one
+    # as it moves the other (Davison and Hinkley, section 2.7.2).
     weights = len(clips) / (sizes > 0).sum() / sizes[clips.labels]
-    values = 100 * weights * (found == clips.labels)
+    values = 100 * (mean + weights * (right - shares[clips.labels]))
     speak = clips.voices[clips.words != SILENCE]
     if len(np.unique(speak)) < 10:
         return intervals.resampled(values, np.arange(len(clips)), things="clips")

@@ -167,12 +167,12 @@ def dots(axes: Axes, table: Mapping[str, Mapping[str, Interval]]) -> Axes:
 def trade_off(axes: Axes, scenes: Mapping[str, TradeOff], threshold: float) -> Axes:
     """Draw missed words against false alarms for all thresholds, and mark one with its intervals.
 
-    A scene without words of the vocabulary has nothing to miss: it is one triangle under the others.
+    A scene without commands has nothing to miss: it is one triangle under the others.
 
     Args:
         axes: where to draw.
-        scenes: name -> counts. Where no alarm was heard, a point stands at what that leaves possible.
-        threshold: the one that is marked.
+        scenes: name -> counts.
+        threshold: the one that is marked; without an alarm, at the rate that this leaves possible.
     """
     below = 0
     for name, scene in scenes.items():
@@ -182,18 +182,18 @@ def trade_off(axes: Axes, scenes: Mapping[str, TradeOff], threshold: float) -> A
         reach = [[x - max(alarms.low, 0.5)], [alarms.high - x]]
         if here.missed_percent is None:
             below -= 7
-            axes.errorbar([x], [below], xerr=reach, fmt="^", ms=8, lw=1.5, label=name)
+            axes.errorbar([x], [below], xerr=reach, fmt="^", ms=8, lw=1.5, label=f"{name} (no command)")
             continue
-        points = [(t.an_hour, t.missed_percent) for t in map(scene.at, THRESHOLDS[::3])]
-        rates = [rate.value or rate.high for rate, _ in points]
-        missed = [percent.value for _, percent in points if percent]
+        heard = [tally for tally in map(scene.at, THRESHOLDS[::3]) if tally.false_alarms]
+        rates = [tally.an_hour.value for tally in heard]
+        missed = [tally.missed_percent.value for tally in heard if tally.missed_percent]
         (line,) = axes.plot(rates, missed, ".-", ms=4, lw=1, label=name)
         y = here.missed_percent
         axes.errorbar(
             [x], [y.value], xerr=reach, yerr=[[y.value - y.low], [y.high - y.value]],
             fmt="o", ms=9, lw=1.5, color=line.get_color(),
         )  # fmt: skip
-    axes.set(xscale="log", ylim=(below - 5, 75))
+    axes.set(xscale="log", ylim=(below - 5, 80))
     axes.set_xticks([1, 3, 10, 30, 100, 300], ["1", "3", "10", "30", "100", "300"])
     axes.set_yticks(range(0, 80, 20))
     return axes
