@@ -91,6 +91,7 @@ def found_over_truth(scenes: Scenes, found: Sequence[Detections], title: str, co
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
         judged = detection_matches.judge(one, boxes, labels)
         vision.draw_boxes(axes, one.boxes, _verdicts(one, judged), FOUND)
+        _lower(axes, one.boxes, judged)
         _draw_truth(axes, boxes, judged)
         _keep_inside(axes, image.shape[0])
         axes.set_title(str(judged), fontsize=11, fontweight="normal", loc="center")
@@ -106,6 +107,14 @@ def _verdicts(found: Detections, judged: detection_matches.Judged) -> list[str]:
     ]
 
 
+def _lower(axes: Axes, boxes: NDArray[np.float32], judged: detection_matches.Judged) -> None:
+    """Write below false boxes, which often lie over others, so that no label hides another."""
+    for text, (x, _, _, bottom), false in zip(axes.texts, boxes, judged.false, strict=True):
+        if false:
+            text.set_position((x, bottom))
+            text.set_verticalalignment("top")
+
+
 def _draw_truth(axes: Axes, boxes: NDArray[np.float32], judged: detection_matches.Judged) -> None:
     """Draw the true boxes over the others, so that their dashes are seen where both agree."""
     from matplotlib.patches import Rectangle
@@ -115,7 +124,7 @@ def _draw_truth(axes: Axes, boxes: NDArray[np.float32], judged: detection_matche
         axes.add_patch(shape)
         if missed:
             ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-            axes.text(x1, y2, "missed", va="top", fontsize=10, bbox=ground)
+            axes.text(x1, y1, "missed", va="bottom", fontsize=10, bbox=ground)
 
 
 def _keep_inside(axes: Axes, side: int) -> None:
