@@ -1,11 +1,13 @@
 """The network cut, a cloud on loopback, and models with a seal."""
 
+import json
 import re
 import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from tinyml_helpers import datasets
 from tinyml_helpers.deploy import cloud, isolation, offline, signing
 from tinyml_helpers.deploy.report import ModelError
 
+ROOT = Path(__file__).parents[1]
 MODELS = datasets.data_folder() / "models"
 # TEST-NET-1 of RFC 5737: nobody has this address, so even a broken guard reaches nobody.
 NOWHERE = ("192.0.2.1", 80)
@@ -176,6 +179,33 @@ def test_what_cannot_be_measured_is_none_and_not_zero(monkeypatch, change, words
     run = isolation.isolated("print(1)")
     assert (run.bytes_sent, run.turned_away, run.output) == (None, None, "")
     assert re.search(f"not measured on this system: .*{words}", repr(run))
+
+
+def lesson(monkeypatch, sent, capsys):
+    """Run the lesson's cell on a system where runs come out like `sent`; return records and prints."""
+    book = json.loads((ROOT / "notebooks" / "14_privacy_on_the_device.ipynb").read_text("utf-8"))
+    (cell,) = [one for one in book["cells"] if "isolation.isolated" in "".join(one["source"])]
+    recorded = {}
+    monkeypatch.setattr(isolation, "isolated", lambda code: next(sent))
+    board = SimpleNamespace(record=lambda name, value, unit, lesson: recorded.update({name: value}))
+    names = {"isolation": isolation, "scoreboard": board, "files": [], "usual": {}}
+    exec("".join(cell["source"]), names)
+    return recorded, capsys.readouterr().out
+
+
+def test_the_lesson_records_both_counts(monkeypatch, capsys):
+    runs = iter([isolation.Isolated("", 1028, 0, ("lo",)), isolation.Isolated("{}", 0, 0, ("lo",))])
+    recorded, said = lesson(monkeypatch, runs, capsys)
+    assert list(recorded.values()) == [1028, 0]
+    assert "same answers: True" in said
+
+
+def test_the_lesson_records_nothing_where_nothing_was_measured(monkeypatch, capsys):
+    cannot = isolation.Isolated("", None, None, (), "a feature of Linux")
+    recorded, said = lesson(monkeypatch, iter([cannot, cannot]), capsys)
+    assert recorded == {}
+    assert "not measured on this system: a feature of Linux" in said
+    assert "nothing is recorded" in said
 
 
 def test_code_that_fails_is_told():

@@ -137,17 +137,33 @@ WORDS = {
     "privacy.five_networks.bytes_sent": "bytes that five int8 networks send, in a network that counts",
     "privacy.membership.overfitted_tiny_auc": "membership attack, `tiny` overfitted to 500 images: AUC",
     "privacy.membership.tanh_plain_auc": "membership attack, a tanh network without DP: AUC",
-    "privacy.membership.tanh_plain_auc_low": "that AUC without DP: least, 95 %, 500 members",
-    "privacy.membership.tanh_plain_auc_high": "that AUC without DP: most, 95 %, 500 members",
-    "privacy.membership.tanh_dp_auc": "membership attack, that tanh network with DP: AUC",
-    "privacy.membership.tanh_dp_auc_low": "that AUC with DP: least, 95 %, 500 members",
-    "privacy.membership.tanh_dp_auc_high": "that AUC with DP: most, 95 %, 500 members",
+    "privacy.membership.tanh_plain_auc_low": "membership attack, tanh without DP: AUC, low end",
+    "privacy.membership.tanh_plain_auc_high": "membership attack, tanh without DP: AUC, high end",
+    "privacy.membership.tanh_dp_auc": "membership attack, the tanh network with DP: AUC",
+    "privacy.membership.tanh_dp_auc_low": "membership attack, tanh with DP: AUC, low end",
+    "privacy.membership.tanh_dp_auc_high": "membership attack, tanh with DP: AUC, high end",
     "privacy.membership.tanh_dp_epsilon": "the tanh network with DP: epsilon at delta 1e-4",
-    "privacy.last_layer_replay.gain_points": "a watch that learns its owner, with replay: mean gain of ten",
+    "privacy.last_layer_replay.gain_points": "a watch learns its owner: mean gain of ten (may be none)",
     "capstone.gestures.trials": "trials behind the choice of a gesture network",
     "capstone.gestures.test.worst_seed_percent": "gestures in five budgets, two people: worst seed",
     "capstone.gestures.test.best_seed_percent": "gestures in five budgets, two people: best seed",
     "capstone.gestures.flash_bytes": "the chosen gesture network and its front end: flash",
     "course.minutes": "all lessons, one after the other, on two cores",
     "course.peak_memory_mib": "the lesson that takes most memory",
+}
+# The spine through every technique: a column's heading, and its record for each network.
+SPINE = {
+    "in float": "qat.{}.float_percent",
+    "int8, after training": "qat.{}.ptq8_percent",
+    "4-bit weights, after training": "qat.{}.ptq4_percent",
+    "4-bit weights, trained for it": "qat.{}.qat4_percent",
+    "pruned": "prune.{}.accuracy_percent",
+    "of its weights pruned away": "prune.{}.sparsity_percent",
+    "distilled from `large`": "distill.{}.accuracy_percent",
+}
+WORDS |= {
+    name.format(model): f"`{model}` {heading}"
+    + ("" if "sparsity" in name else ": right on the 10,000 test images")
+    for heading, name in SPINE.items()
+    for model in ("large", "small", "tiny")
 }
