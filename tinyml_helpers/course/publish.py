@@ -66,8 +66,10 @@ ROWS = (
         "14",
         "Who was in the training set? AUC of an attack on one network, trained without and with "
         "differential privacy",
-        "{privacy.membership.tanh_plain_auc:.2f} and {privacy.membership.tanh_dp_auc:.2f} "
-        "(ε {privacy.membership.tanh_dp_epsilon:.1f})",
+        "{privacy.membership.tanh_plain_auc:.2f} ({privacy.membership.tanh_plain_auc_low:.2f} to "
+        "{privacy.membership.tanh_plain_auc_high:.2f}) and {privacy.membership.tanh_dp_auc:.2f} "
+        "({privacy.membership.tanh_dp_auc_low:.2f} to {privacy.membership.tanh_dp_auc_high:.2f}, "
+        "ε {privacy.membership.tanh_dp_epsilon:.1f})",
     ),
     (
         "all",
@@ -75,16 +77,6 @@ ROWS = (
         "{course.minutes:.1f} minutes, at most {course.peak_memory_mib:,.0f} MiB",
     ),
 )
-# The spine through every technique: a column's heading, and its record for each network.
-SPINE = {
-    "in float": "qat.{}.float_percent",
-    "int8, after training": "qat.{}.ptq8_percent",
-    "4-bit weights, after training": "qat.{}.ptq4_percent",
-    "4-bit weights, trained for it": "qat.{}.qat4_percent",
-    "pruned": "prune.{}.accuracy_percent",
-    "of its weights pruned away": "prune.{}.sparsity_percent",
-    "distilled from `large`": "distill.{}.accuracy_percent",
-}
 
 
 def reference_path() -> Path:
@@ -160,8 +152,9 @@ def _spine_table(board: scoreboard.Scoreboard) -> str:
     from tinyml_helpers.models import NAMES
 
     found = {record.name: f"{record.value:.2f}" for record in board.records}
-    lines = [f"| correct, in percent | {' | '.join(SPINE)} |", "|---|" + "--:|" * len(SPINE)]
+    heads = list(wording.SPINE)
+    lines = [f"| correct, in percent | {' | '.join(heads)} |", "|---|" + "--:|" * len(heads)]
     for model in NAMES:
-        cells = [found.get(name.format(model), "–") for name in SPINE.values()]
+        cells = [found.get(name.format(model), "–") for name in wording.SPINE.values()]
         lines.append(f"| `{model}` | {' | '.join(cells)} |")
     return "\n".join(lines)

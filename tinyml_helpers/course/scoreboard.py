@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tinyml_helpers.course.wording import WORDS
 from tinyml_helpers.places import alone, build_folder, given, write_atomically
 from tinyml_helpers.tables import html_table, text_table
 
@@ -61,7 +62,13 @@ class Scoreboard:
         return text_table(_HEADER, self._rows(), _NAMES)
 
     def _repr_html_(self) -> str:
-        return html_table(_HEADER, self._rows(), _NAMES) if self.records else f"<p>{self!r}</p>"
+        """Show what each record means, and the name under which it is found again."""
+        if not self.records:
+            return f"<p>{self!r}</p>"
+        rows = [
+            (f"{r.lesson:02d}", WORDS.get(r.name, ""), r.name, r.figure, r.unit) for r in self.records
+        ]
+        return html_table(("lesson", "what was measured", "record", "value", "unit"), rows, (0, 1, 2, 4))
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [(f"{r.lesson:02d}", r.name, r.figure, r.unit) for r in self.records]
