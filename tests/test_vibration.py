@@ -1,6 +1,7 @@
 import ctypes
 import hashlib
 import inspect
+import json
 import runpy
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import scipy.stats
 import soundfile
 import torch
 
-from tinyml_helpers import datasets, mcu
+from tinyml_helpers import datasets, intervals, mcu
 from tinyml_helpers.datasets import DataError, data_folder, duty, machines, public_vibration
 from tinyml_helpers.datasets.vibration import HELD_OUT, TRAINING, UNSEEN, write_example
 from tinyml_helpers.datasets.vibration_files import read_recording
@@ -394,6 +395,22 @@ def test_training_as_the_lesson_does_finds_faults_of_machines_it_never_met():
     assert found["AUC"] == pytest.approx(five[0]["AUC"], abs=0.01)
     assert min(one["AUC"] for one in five) >= 0.87
     assert max(one["AUC"] for one in five) < 0.91
+
+
+def test_what_is_published_follows_from_the_stored_seeds():
+    path = data_folder() / "reference" / "scoreboard.json"
+    published = {one["name"]: one["value"] for one in json.loads(path.read_text("utf-8"))}
+    spread = network.results()["spread"]
+    by_machine = np.mean([one["machines"] for one in spread["autoencoder"]], axis=0)
+    for name, each in (("autoencoder", by_machine), ("mahalanobis", spread["mahalanobis"]["machines"])):
+        found = intervals.over_groups(each)
+        for end, value in (("", found.value), ("_low", found.low), ("_high", found.high)):
+            name_of = f"anomaly.{name}.new_machines_auc{end}"
+            assert published[name_of] == pytest.approx(value, abs=0.002), name_of
+    alarms = published["anomaly.autoencoder.false_alarms_per_machine_week"]
+    assert published["anomaly.autoencoder.machine_weeks"] == len(UNSEEN)
+    assert published["anomaly.autoencoder.false_alarms_low"] < alarms
+    assert alarms == round(alarms * len(UNSEEN)) / len(UNSEEN)
 
 
 def test_the_stored_recipe_is_that_of_the_script_and_of_the_lesson():
