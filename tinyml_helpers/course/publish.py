@@ -101,10 +101,11 @@ def _publish(fresh: scoreboard.Scoreboard) -> None:
     lessons = {record.lesson for record in fresh.records}
     kept = [record for record in reference().records if record.lesson not in lessons]
     records = sorted([*kept, *fresh.records], key=lambda record: record.lesson)
+    picture = front.picture()  # before the first write: it reads files that the manifest vouches for
     reference_path().parent.mkdir(exist_ok=True)
     text = json.dumps([asdict(record) for record in records], indent=2) + "\n"
     write_atomically(reference_path(), text)
-    write_atomically(reference_path().parent / "front.png", front.picture())
+    write_atomically(reference_path().parent / "front.png", picture)
     write_manifest()
     for name, tables in (("README.md", in_short), ("book/scoreboard.md", in_full)):
         page = _ROOT / name
