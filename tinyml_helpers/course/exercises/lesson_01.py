@@ -103,7 +103,7 @@ def _by_energy(
 def battery_days(answer: Callable[[float, float, float, float, float], float]) -> Verdict:
     """Days that a battery lasts: awake for one inference each interval, asleep in between."""
     if not callable(answer):
-        return hint("Give the function itself: check.battery_days(battery_days).")
+        return hint("Give the function itself, without calling it.")
     tried = _batteries()
     wrong = cases.first_difference(answer, _days, tried, same=_close)
     if wrong is None:
@@ -117,7 +117,7 @@ def battery_days(answer: Callable[[float, float, float, float, float], float]) -
     if np.allclose(given, [24 * days for days in truth], rtol=0.01):
         return hint("That is the life in hours.")
     if np.isfinite(wrong.said) and _share(wrong.said, wrong.wanted) < 0.1:
-        return hint("Close. Does your mean power hold the sleep between inferences, in mW?")
+        return hint("Close. Does your mean power hold the sleep in between, in mW? Is anything rounded?")
     return hint(
         "Mean power in mW = active power x share of time awake + sleep power x share of time "
         "asleep. Mind the units: ms against s, uW against mW. Of the batteries tried, this one fails: "

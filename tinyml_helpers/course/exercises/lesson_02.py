@@ -133,19 +133,21 @@ def _rounding(answer: Callable[..., Any]) -> str:
     found = cases.first_difference(answer, _in_numpy, [(_TIES, 0.5, 100)])
     if found is None:
         return (
-            "Yours rounds an exact half to the even neighbour, as numpy, PyTorch and ONNX Runtime do; "
-            "TensorFlow Lite's reference and its microcontroller runtime round it away from zero."
+            "Yours rounds an exact half to the even neighbour, as numpy, PyTorch, ONNX Runtime and "
+            "TensorFlow Lite's fast kernels on a desktop do; its reference kernels and its "
+            "microcontroller runtime round it away from zero."
         )
     found = cases.first_difference(answer, _away_from_zero, [(_TIES, 0.5, 100)])
     if found is None:
         return (
-            "Yours rounds an exact half away from zero, as TensorFlow Lite's reference and its "
-            "microcontroller runtime do; numpy, PyTorch and ONNX Runtime round it to the even neighbour."
+            "Yours rounds an exact half away from zero, as TensorFlow Lite's reference kernels and its "
+            "microcontroller runtime do; its fast kernels on a desktop, numpy, PyTorch and ONNX Runtime "
+            "round it to the even neighbour."
         )
     return (
-        "On an exact half runtimes differ: TensorFlow Lite's reference and its microcontroller runtime "
-        "round it away from zero, numpy, PyTorch and ONNX Runtime to the even neighbour. Yours does "
-        "neither, and is as near."
+        "On an exact half runtimes differ: TensorFlow Lite's reference kernels and its microcontroller "
+        "runtime round it away from zero; its fast kernels on a desktop, numpy, PyTorch and ONNX "
+        "Runtime to the even neighbour. Yours does neither, and is as near."
     )
 
 
