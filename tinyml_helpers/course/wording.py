@@ -23,19 +23,22 @@ WORDS = {
     "test images",
     "ptq.small.weights1.drop_fashion_points": "`small`, weights in one bit, not trained for it: lost",
     "ptq.small.int8_eager_qnnpack.drop_fashion_points": "`small` in int8 by PyTorch's eager flow for "
-    "qnnpack: lost on 10,000 test images",
+    "qnnpack: lost on 10,000 test images (no more than chance allows)",
     "ptq.small.int8_eager_x86.drop_fashion_points": "`small` in int8 by PyTorch's eager flow for x86: "
-    "lost on 10,000 test images",
+    "lost on 10,000 test images (no more than chance allows)",
     "ptq.small.int8_pt2e_x86.drop_fashion_points": "`small` in int8 by PT2E's X86InductorQuantizer: "
-    "lost on 10,000 test images",
+    "lost on 10,000 test images (no more than chance allows)",
     "ptq.small.int8_eager_x86.file_ratio": "`small` in int8 by PyTorch's eager flow for x86: times "
     "smaller as a file",
     "qat.tiny.ptq4_loss_points": "`tiny` (8,058 parameters): lost to 4-bit weights after training",
-    "qat.tiny.qat4_recovered_percent": "of what 4-bit weights cost `tiny`: returned by two epochs",
+    "qat.tiny.qat4_recovered_percent": "of what 4-bit weights cost `tiny`: returned by two epochs of "
+    "training",
     "qat.tiny.new_batch_norms_recovered_percent": "of what 4-bit weights cost `tiny`: returned by new "
     "batch-norm statistics, without training",
-    "qat.tiny.new_ranges_recovered_percent": "of what 4-bit weights cost `tiny`: returned by new ranges",
-    "qat.tiny.new_statistics_recovered_percent": "of what 4-bit weights cost `tiny`: returned by both",
+    "qat.tiny.new_ranges_recovered_percent": "of what 4-bit weights cost `tiny`: returned by new "
+    "ranges of activations, without training",
+    "qat.tiny.new_statistics_recovered_percent": "of what 4-bit weights cost `tiny`: returned by new "
+    "batch-norm statistics and new ranges together, without training",
     "prune.large.sparsity_percent": "`large` (584,938 parameters): weights pruned away",
     "prune.large.accuracy_drop_points": "`large`, nine weights in ten pruned: lost on the 10,000 images",
     "prune.large.gzip_ratio": "`large`, nine weights in ten pruned: times smaller, both gzipped",
@@ -43,10 +46,14 @@ WORDS = {
     "prune.large_slim.speedup_mcu": "`large`, half its channels cut: times fewer instructions on a chip",
     "prune.large_slim.speedup_host": "`large`, half its channels cut: times faster on the host",
     "prune.large_slim.accuracy_drop_points": "`large`, half its channels cut: lost on the 10,000 images",
-    "distill.tiny_few.smoothed_gain_points": "`tiny` on 1,200 images, labels smoothed by 0.37: gain",
-    "distill.tiny_few.flat_gain_points": "`tiny` on 1,200 images, smoothed labels as a teacher's: gain",
-    "distill.tiny_few.permuted_gain_points": "`tiny` on 1,200 images, wrong classes shuffled: gain",
-    "distill.tiny_few.leveled_gain_points": "`tiny` on 1,200 images, wrong classes made alike: gain",
+    "distill.tiny_few.smoothed_gain_points": "`tiny` on 1,200 images, labels smoothed by 0.37: gain, "
+    "its interval over 5 seeds holds zero",
+    "distill.tiny_few.flat_gain_points": "`tiny` on 1,200 images, smoothed labels as a teacher's: "
+    "gain, 5 seeds",
+    "distill.tiny_few.permuted_gain_points": "`tiny` on 1,200 images, wrong classes shuffled: gain, "
+    "its interval over 5 seeds holds zero",
+    "distill.tiny_few.leveled_gain_points": "`tiny` on 1,200 images, wrong classes made alike: gain, "
+    "5 seeds",
     "distill.tiny_few.distilled_gain_points": "`tiny` on 1,200 images, taught by `large`: gain, 5 seeds",
     "distill.tiny_few.distilled_spread_points": "`tiny` on 1,200 images, taught: spread of 5 gains",
     "tflite.small.float_bytes": "`small` in float as a .tflite file, from Keras",

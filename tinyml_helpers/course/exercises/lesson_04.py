@@ -36,10 +36,11 @@ def _is_mask(said: Any, wanted: tuple[NDArray[np.float64], int]) -> bool:
     ordered, kept = np.sort(magnitudes, axis=None), mask.astype(bool)
     if count in (0, mask.size):
         return bool(kept.all() if count == 0 else not kept.any())
-    # Equal magnitudes at the threshold may go or stay.
     threshold = ordered[count - 1]
-    below, above = magnitudes < threshold, magnitudes > threshold
-    return not kept[below].any() and bool(kept[above].all())
+    at, above = magnitudes == threshold, magnitudes > threshold
+    # Where several lie at the threshold, each may go or stay.
+    must_go = ~above if at.sum() == 1 else ~above & ~at
+    return not kept[must_go].any() and bool(kept[above].all())
 
 
 def _sorted_magnitudes(weights: Any) -> Any:
@@ -78,6 +79,8 @@ def _by_threshold(weights: Any, count: int) -> Any:
         (lambda w, count: w.abs() > w.abs().flatten().sort().values[count - 1],),
         (lambda weights, count: np.abs(weights) >= _sorted_magnitudes(weights)[max(count - 1, 0)],),
         (lambda weights, count: np.abs(weights) > _sorted_magnitudes(weights)[len(weights) // 2],),
+        # One too few, but for a count of none or all.
+        (lambda w, count: _in_numpy(w, count if count == w.size else max(count - 1, 0)),),
         (lambda weights, count: np.argsort(np.argsort(np.abs(weights))) >= count,),
         (lambda weights, count: _in_numpy(weights, count).ravel(),),
         (lambda weights, count: ~_in_numpy(weights, count),),
