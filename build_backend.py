@@ -2,8 +2,8 @@
 
 PyTorch's OpenMP threads spin while they wait for work. Beside one busy process on two cores that makes a
 lesson three times as slow. The policy has to be in the environment before torch is imported, which a
-notebook may do in its first line; a `.pth` file beside the packages is read before anything else, however
-Python is started. Whoever has set OMP_WAIT_POLICY keeps it.
+notebook may do in its first line; a `.pth` file beside the packages is read before anything else,
+however Python is started. Whoever has set OMP_WAIT_POLICY keeps it.
 """
 
 import zipfile

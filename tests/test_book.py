@@ -99,7 +99,8 @@ PLAIN = {
     "first road", "second road", "voices", "engine", "new engine", "people", "averages",
     "forward elevation", "abduction", "leads", "level", "swing", "not", "adapt", "holds the swings",
     "your own machine", "V1", "V2", "V3", "Depth", "Infrared", "Movement", "beats", "Zeros",
-    "Once-for-all", "MCUNet", "MicroNets", "MicroNAS", "μNAS",
+    "Distances", "flat", "leveled", "permuted", "smoothed", "worse", "packed", "no words", "other words",
+    "charge", "missed", "Once-for-all", "MCUNet", "MicroNets", "MicroNAS", "μNAS",
 }  # fmt: skip
 
 

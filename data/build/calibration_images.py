@@ -49,6 +49,7 @@ def by_onnx_runtime(small: torch.nn.Module, fashion: Fashion) -> dict[str, dict[
         small, (images[:2],), dynamo=True, dynamic_shapes=[{0: "batch"}], input_names=["images"],
         output_names=["logits"], verbose=False,
     )  # fmt: skip
+    assert program is not None  # with dynamo=True it is one
     program.save(folder / "float.onnx")
     in_float = runtime.load(folder / "float.onnx").predict(images).argmax(1)
     quant_pre_process(folder / "float.onnx", folder / "prepared.onnx")
