@@ -291,6 +291,11 @@ def test_what_is_published_follows_from_the_stored_results():
         ("forest.tuned_unseen_people_percent", results["forest"]["window_percent_by_person"]),
     ):
         assert published[f"gesture.{name}"] == pytest.approx(np.mean(values), abs=0.006)
+    # Lesson 10: network and forest, each with the choice of the other nine.
+    forest = np.array(results["forest"]["window_percent_by_person"])
+    lead = intervals.over_groups(results["nested"]["window_percent_by_person"] - forest)
+    found = round(lead.value, 1), round(lead.low, 1), round(lead.high, 1)
+    assert found == (4.0, 0.6, 7.4)
 
 
 def test_the_nested_choice_follows_from_the_stored_recipes():

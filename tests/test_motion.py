@@ -1,6 +1,7 @@
 """Movements on their way to a decision: in numpy, in C on the host, and on the emulated core."""
 
 import ctypes
+import itertools
 
 import numpy as np
 import pytest
@@ -83,6 +84,25 @@ def test_mirroring_twice_changes_nothing_and_left_arms_stay():
     assert np.array_equal(once[~right], raw[~right])
     assert np.array_equal(once[right][..., 0], -raw[right][..., 0])
     assert np.array_equal(motion.mirrored(raw[0], True), raw[0] * motion.MIRROR)
+
+
+def test_no_other_signs_make_left_and_right_arms_more_alike():
+    """What lesson 10 says of all 64 choices, by means and covariances, whoever is left out."""
+    signs = np.array(list(itertools.product((1, -1), repeat=6)))
+    shapes = {}
+    for one in load_gestures().recordings:
+        values = one.values * motion.WEIGHTS
+        shapes[one.person, one.gesture, one.side] = values.mean(0), np.cov(values.T)
+    cost = {person: np.zeros(len(signs)) for person, _, _ in shapes}
+    for (person, gesture, side), (mean, spread) in shapes.items():
+        if side == "left" and (person, gesture, "right") in shapes:
+            other_mean, other_spread = shapes[person, gesture, "right"]
+            turned = signs[:, :, None] * other_spread * signs[:, None, :]
+            cost[person] += ((mean - signs * other_mean) ** 2).sum(1)
+            cost[person] += ((spread - turned) ** 2).sum((1, 2))
+    for left_out in cost:
+        total = sum(values for person, values in cost.items() if person != left_out)
+        assert signs[total.argmin()].tolist() == motion.MIRROR.tolist()
 
 
 def test_gravity_of_a_watch_at_rest_is_gone():

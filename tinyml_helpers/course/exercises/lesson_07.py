@@ -44,6 +44,7 @@ def folded_batch_norm(weight: float, bias: float) -> Verdict:
         (({0: "n", 2: "length"},),),
         ([{0: "batch", 1: None, 2: "samples"}],),
         ([("batch", None, "samples")],),
+        ([{0: "batch", 1: 1, 2: "samples"}],),
         ({"sound": {0: "batch", 2: "samples"}},),
     ],
     wrong=[
@@ -54,6 +55,7 @@ def folded_batch_norm(weight: float, bias: float) -> Verdict:
         ({0: "batch", 2: "samples"},),
         ([{0: "batch", 3: "samples"}],),
         ([{0: 2, 2: 16000}],),
+        ([{0: "batch", 1: 2, 2: "samples"}],),
         ([{0: "n", 2: "n"}],),
         ([{0: None, 2: None}],),
         ([{0: True, 2: True}],),
@@ -71,6 +73,8 @@ def dynamic_axes(answer: Any) -> Verdict:
         return hint(f"You describe {len(inputs)} inputs; the network has one.")
     (axes,) = inputs
     named = dict(axes) if isinstance(axes, dict) else dict(enumerate(axes))
+    if type(named.get(1)) is int and named[1] == 1:  # the one microphone, fixed in words
+        del named[1]
     named = {axis: value for axis, value in named.items() if not _is_fixed(value)}
     if any(isinstance(value, int) for value in named.values()):
         return hint("A number fixes a size for good. Give an open axis a name, or a `Dim`.")
