@@ -35,6 +35,10 @@ def _at_most(inside: Array, outside: Array, threshold: float) -> float:
     return float((inside <= threshold).mean() - (outside <= threshold).mean())
 
 
+def _strangers_at_most(inside: Array, outside: Array, threshold: float) -> float:
+    return float((inside < threshold).mean() - (outside <= threshold).mean())
+
+
 def _found(inside: Array, outside: Array, threshold: float) -> float:
     return float((inside < threshold).mean())
 
@@ -54,15 +58,17 @@ def _losses() -> Iterator[tuple[Array, Array, float]]:
         inside, outside = (draw.exponential(size=draw.integers(1, 9)).round(1) for _ in range(2))
         if number % 2:
             outside = outside / 3  # here it is the strangers who have the lower losses
-        # Every fourth threshold is one of the losses, every fifth accuses all or nobody.
-        threshold = float(draw.choice(inside)) if number % 4 == 0 else float(draw.exponential())
+        # Every fourth threshold is one of the losses, of members and of strangers in turn; every fifth
+        # accuses all or nobody.
+        known = (inside, outside)[number // 4 % 2]
+        threshold = float(draw.choice(known)) if number % 4 == 0 else float(draw.exponential())
         yield inside, outside, (0.0, 1e3)[number % 2] if number % 5 == 4 else threshold
 
 
 @exercise(
     right=[(_advantage,), (_advantage_in_torch,), (_advantage_by_counting,)],
     wrong=[
-        (_flipped,), (_at_most,), (_found,), (_absolute,), (_pooled,),
+        (_flipped,), (_at_most,), (_strangers_at_most,), (_found,), (_absolute,), (_pooled,),
         (lambda inside, outside, threshold: 0.55,), (0.5,),
     ],
 )  # fmt: skip
@@ -106,15 +112,8 @@ def _least_squares(weight_gradient: Array, bias_gradient: Array) -> Array:
     return row
 
 
-def _row(place: int) -> Callable[[Array, Array], Array]:
-    return lambda weight_gradient, bias_gradient: weight_gradient[place] / bias_gradient[place]
-
-
-def _largest(weight_gradient: Array, bias_gradient: Array) -> Array:
-    """Forgets that a unit may be pulled down."""
-    unit = bias_gradient.argmax()
-    row: Array = weight_gradient[unit] / bias_gradient[unit]
-    return row
+def _row_at(choose: Callable[[Array], Any]) -> Callable[[Array, Array], Array]:
+    return lambda weights, biases: weights[choose(biases)] / biases[choose(biases)]
 
 
 def _not_divided(weight_gradient: Array, bias_gradient: Array) -> Array:
@@ -130,8 +129,8 @@ def _gradients() -> Iterator[tuple[Array, Array]]:
         pulls = draw.normal(size=units) * (draw.random(units) < 0.5)
         # The first, the last or neither unit is one that was pulled; at least one is.
         pulls[(0, -1, int(draw.integers(units)))[number % 3]] = -draw.uniform(0.5, 1)
-        if number % 4 == 3:
-            pulls = -np.abs(pulls)
+        if number % 2:  # all pulled one way, up or down
+            pulls = np.abs(pulls) * (1, -1)[number // 2 % 2]
         yield np.outer(pulls, x), pulls
 
 
@@ -142,7 +141,8 @@ def _same_input(said: Any, wanted: Array) -> bool:
 @exercise(
     right=[(_most_pulled,), (_most_pulled_in_torch,), (_least_squares,)],
     wrong=[
-        (_row(0),), (_row(1),), (_row(-1),), (_largest,), (_not_divided,),
+        (_row_at(lambda biases: 0),), (_row_at(lambda biases: 1),), (_row_at(lambda biases: -1),),
+        (_row_at(np.argmax),), (_row_at(np.argmin),), (_not_divided,),
         (lambda weight, bias: np.zeros(weight.shape[1]),), (1.0,),
     ],
 )  # fmt: skip
@@ -159,7 +159,7 @@ def input_from_gradient(answer: Callable[..., Array]) -> Verdict:
         return hint("That is the row itself, which is the input times the pull: divide by the pull.")
     got, (weight, bias) = np.asarray(different.said, np.float64), different.given
     if got.shape != weight.shape[1:]:
-        return hint("The input has as many values as the gradient for the weights has columns.")
+        return hint("The input is one row: as many values as the gradient for the weights has columns.")
     if not np.isfinite(got).all():
         return hint("A unit that was not pulled has a gradient of 0 everywhere: choose another row.")
     return hint(
