@@ -11,8 +11,8 @@ from mcu_host import SANITIZE, Reference, check, inputs, programs, sources
 from tflite_maker import random_network
 
 from tinyml_helpers import mcu
-from tinyml_helpers.datasets import read_verified
-from tinyml_helpers.mcu import toolchain
+from tinyml_helpers.datasets import data_folder, read_verified
+from tinyml_helpers.mcu import toolchain, verify
 from tinyml_helpers.mcu.emulator import Machine
 from tinyml_helpers.mcu.values import dequantized, quantized
 
@@ -75,6 +75,13 @@ def test_random_networks_on_each_core(core):
             )
             for i, want in zip(g.outputs, reference.run([x], g.outputs), strict=True):
                 assert run.outputs[at[i]].tobytes() == want.tobytes(), (seed, core)
+
+
+@pytest.mark.parametrize("name", ["kws", "gestures", "tiny_detector"])
+def test_the_networks_of_the_front_picture_equal_the_reference(name):
+    found = verify.verify(data_folder() / "models" / f"{name}.tflite", inputs=10)
+    assert found.wrong == 0
+    assert found.compared >= 70
 
 
 @pytest.mark.parametrize("name", PUBLIC)
