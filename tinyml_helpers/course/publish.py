@@ -45,7 +45,8 @@ ROWS = (
     (
         "09",
         "Twelve keywords spoken by 114 people, by a network that was trained on synthetic voices",
-        "{kws.synthetic.accuracy_people_percent:.1f} %",
+        "{kws.synthetic.accuracy_people_percent:.1f} % ({kws.synthetic.accuracy_people_low_percent:.1f} "
+        "to {kws.synthetic.accuracy_people_high_percent:.1f})",
     ),
     (
         "10",
@@ -70,6 +71,13 @@ ROWS = (
         "{privacy.membership.tanh_plain_auc_high:.2f}) and {privacy.membership.tanh_dp_auc:.2f} "
         "({privacy.membership.tanh_dp_auc_low:.2f} to {privacy.membership.tanh_dp_auc_high:.2f}, "
         "ε {privacy.membership.tanh_dp_epsilon:.1f})",
+    ),
+    (
+        "15",
+        "A gesture network chosen to fit a chip of 16 KiB: three seeds, two people never seen",
+        "{capstone.gestures.test.worst_seed_percent:.1f} to "
+        "{capstone.gestures.test.best_seed_percent:.1f} % in "
+        "{capstone.gestures.flash_bytes:,.0f} bytes of flash",
     ),
     (
         "all",

@@ -135,13 +135,13 @@ WORDS = {
     "anomaly.chain.mcu_instructions": "from raw vibration to a score, Cortex-M4",
     "detect.mobilenet_ssd.latency_ms": "a phone's detector, one photo on one core of the host",
     "detect.tiny.both_floors.map50_percent": "tiny detector, 400 composed scenes: mAP at overlap 0.5",
-    "detect.tiny.both_floors.int8_drop_points": "the tiny detector in int8: mAP lost on these scenes",
+    "detect.tiny.both_floors.int8_drop_points": "tiny detector in int8: mAP lost (no more than chance)",
     "detect.tiny.int8.model_bytes": "the tiny detector as an int8 .tflite file",
     "face.accurate.daylight.genuine_min": "simulated shots of 3 people: lowest cosine of one",
     "face.accurate.daylight.impostor_max": "simulated shots of 3 people: highest cosine of two",
     "face.accurate.template_bytes": "what is stored of a face",
     "privacy.impostor.bytes_counted": "an impostor that sends 1,000 bytes, in a network that counts",
-    "privacy.five_networks.bytes_sent": "bytes that five int8 networks send, in a network that counts",
+    "privacy.five_networks.bytes_sent": "bytes that five networks send, in a network that counts",
     "privacy.membership.overfitted_tiny_auc": "membership attack, `tiny` overfitted to 500 images: AUC",
     "privacy.membership.tanh_plain_auc": "membership attack, a tanh network without DP: AUC",
     "privacy.membership.tanh_plain_auc_low": "membership attack, tanh without DP: AUC, low end",
@@ -158,10 +158,17 @@ WORDS = {
     "course.minutes": "all lessons, one after the other, on two cores",
     "course.peak_memory_mib": "the lesson that takes most memory",
 }
+WORDS |= {
+    f"kws.{name}.accuracy_people_{end}_percent": f"`{network}`: {end} end of that over 114 people"
+    for name, network in (
+        ("start", "kws-start"), ("synthetic", "kws-synthetic"), ("final", "kws"), ("small", "kws-small")
+    )
+    for end in ("low", "high")
+}  # fmt: skip
 # The spine through every technique: a column's heading, and its record for each network.
 SPINE = {
     "in float": "qat.{}.float_percent",
-    "int8, after training": "qat.{}.ptq8_percent",
+    "8 bits, after training": "qat.{}.ptq8_percent",
     "4-bit weights, after training": "qat.{}.ptq4_percent",
     "4-bit weights, trained for it": "qat.{}.qat4_percent",
     "pruned": "prune.{}.accuracy_percent",
