@@ -51,7 +51,9 @@ ROWS = (
     (
         "10",
         "Seven gestures, each of ten people left out in turn",
-        "{gesture.net.nested_unseen_people_percent:.1f} % is what to expect; "
+        "{gesture.net.nested_unseen_people_percent:.1f} % "
+        "({gesture.net.nested_unseen_people_low_percent:.1f} to "
+        "{gesture.net.nested_unseen_people_high_percent:.1f}) is what to expect; "
         "{gesture.net.unseen_people_percent:.1f} % ({gesture.net.unseen_people_low_percent:.1f} to "
         "{gesture.net.unseen_people_high_percent:.1f}) for the recipe that was chosen on them; "
         "{gesture.net.leaking_split_percent:.1f} % by a split that leaks",
@@ -61,7 +63,8 @@ ROWS = (
         "Faults in eight simulated machines never seen: AUC",
         "{anomaly.autoencoder.new_machines_auc:.2f} ({anomaly.autoencoder.new_machines_auc_low:.2f} "
         "to {anomaly.autoencoder.new_machines_auc_high:.2f}) by an autoencoder, "
-        "{anomaly.mahalanobis.new_machines_auc:.2f} by a classic",
+        "{anomaly.mahalanobis.new_machines_auc:.2f} ({anomaly.mahalanobis.new_machines_auc_low:.2f} "
+        "to {anomaly.mahalanobis.new_machines_auc_high:.2f}) by a classic",
     ),
     (
         "14",
@@ -74,7 +77,7 @@ ROWS = (
     ),
     (
         "15",
-        "A gesture network chosen to fit a chip of 16 KiB: three seeds, two people never seen",
+        "A gesture network chosen to fit a chip of 16 KiB: three seeds, two people kept out of training and choice",
         "{capstone.gestures.test.worst_seed_percent:.1f} to "
         "{capstone.gestures.test.best_seed_percent:.1f} % in "
         "{capstone.gestures.flash_bytes:,.0f} bytes of flash",
