@@ -77,7 +77,8 @@ ROWS = (
     ),
     (
         "15",
-        "A gesture network chosen to fit a chip of 16 KiB: three seeds, two people kept out of training and choice",
+        "A gesture network chosen to fit a chip of 16 KiB: three seeds, two people kept out of training "
+        "and choice",
         "{capstone.gestures.test.worst_seed_percent:.1f} to "
         "{capstone.gestures.test.best_seed_percent:.1f} % in "
         "{capstone.gestures.flash_bytes:,.0f} bytes of flash",
