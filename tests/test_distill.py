@@ -147,10 +147,11 @@ def test_a_student_comes_to_agree_with_its_teacher():
     torch.manual_seed(0)
     student = models.build("tiny", 0.5)
     distances = []
-    for _ in range(2):
+    for _ in range(3):
         training.fit(student, part, epochs=4, batch_size=50, loss=distill.taught_by(teacher, weight=1.0))
         distances.append(float(distill.soft_loss(training.predict(student, part), theirs, 4.0)))
-    assert distances[1] < 0.7 * distances[0]
+    assert distances[1] < distances[0]
+    assert distances[2] < 0.7 * distances[0]
 
 
 def test_a_teacher_that_looked_once_says_the_same_as_one_that_looks_each_time():
