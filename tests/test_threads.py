@@ -25,8 +25,8 @@ def told(*command):
 
 
 def test_any_python_of_the_environment_has_the_policy_before_its_first_import(without):
-    assert told(sys.executable, "-c", ASK) == ["PASSIVE", "0"]
-    assert told(sys.executable, "-I", "-c", ASK) == ["PASSIVE", "0"]
+    assert told(sys.executable, "-c", ASK) == ["PASSIVE", "1000"]
+    assert told(sys.executable, "-I", "-c", ASK) == ["PASSIVE", "1000"]
 
 
 def test_whoever_has_set_a_policy_keeps_it(without):
@@ -42,7 +42,7 @@ def test_a_kernel_that_jupyter_starts_has_it(without):
         said = []
         client.execute_interactive(ASK, timeout=60, output_hook=said.append)
         texts = "".join(m["content"].get("text", "") for m in said if m["msg_type"] == "stream")
-        assert texts.split() == ["PASSIVE", "0"]
+        assert texts.split() == ["PASSIVE", "1000"]
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
