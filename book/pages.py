@@ -33,10 +33,15 @@ def generated(
     yield "index.md", start.replace("<!-- lessons -->", cards(lessons))
     yield "notebooks/index.md", lesson_list(lessons)
     yield "glossary.md", glossary_page(terms.read(), lessons)
-    yield "devices.md", (HERE / "devices.md").read_text("utf-8") + device_tables()
-    yield "scoreboard.md", (HERE / "scoreboard.md").read_text("utf-8")
-    facts = counts.renewed((HERE / "how_tested.md").read_text("utf-8"), root)
+    yield "devices.md", _at_the_root("devices.md") + device_tables()
+    yield "scoreboard.md", _at_the_root("scoreboard.md")
+    facts = counts.renewed(_at_the_root("how_tested.md"), root)
     yield "how_tested.md", re.sub(r"<!-- \w+ -->", "", facts)
+
+
+def _at_the_root(name: str) -> str:
+    """A page of this folder as the book has it, one level up: its links climb no more."""
+    return (HERE / name).read_text("utf-8").replace("](../", "](")
 
 
 def front(root: Path) -> str:

@@ -68,6 +68,13 @@ def test_a_sentence_is_one_across_lines_and_no_more_than_one_cell_of_a_table():
     assert cells == ["a (x)", "b (x)", "c", "d"]
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_links_of_a_page_lead_somewhere_on_a_code_host(path):
+    targets = re.findall(r"\]\(([^)#\s]+)", path.read_text("utf-8"))
+    missing = [t for t in targets if ":" not in t and not (path.parent / t).exists()]
+    assert not missing
+
+
 def test_an_item_of_the_glossary_is_an_item_of_a_list():
     tokens = MarkdownIt("commonmark").parse((ROOT / "book" / "glossary.md").read_text("utf-8"))
     assert sum(token.type == "list_item_open" for token in tokens) > 250
