@@ -21,7 +21,7 @@ from tinyml_helpers.course.syllabus import Lesson
 
 _CHOICES = Path(__file__).parent / "handouts.toml"
 _MAGIC = re.compile(r"^%\w+ ", re.MULTILINE)  # %time, before a statement
-_MOST_RECORDS = 8
+_MOST_RECORDS = 4
 _MOST_FUNCTIONS = 7
 _SKIPPED = ("compat", "course", "datasets")  # the same in every lesson
 
