@@ -149,7 +149,10 @@ def test_learners_by_folder_and_by_file(tmp_path):
         ["ann", "bob", TWO, "cem", "dora", "emil"]
     )
     rows = {row.learner: row for row in grade.grade(tmp_path).rows}
-    assert rows["emil"].message == "The file is missing: there is no notebook in the folder."
+    assert (
+        rows["emil"].message
+        == "The file is missing: no notebook in the folder, down to 12 folders deep."
+    )
     assert rows["cem"].message == "The file has no exercise of the course."
 
 

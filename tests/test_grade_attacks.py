@@ -12,7 +12,7 @@ import pytest
 
 from tinyml_helpers.course import grade
 from tinyml_helpers.course.grade import locks, probing, submissions
-from tinyml_helpers.course.grade.judging import judge
+from tinyml_helpers.course.grade.judging import Assessors, judge
 from tinyml_helpers.course.grade.sandbox import Sandbox, StoppedError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="grading needs Linux or macOS")
@@ -27,7 +27,8 @@ def protection():
 
 
 def judged(source, hidden=(), exercise="zero_point", limits=LIMITS):
-    return judge(submissions.Answer(exercise, source, (), 1), limits, hidden)
+    with Assessors(hidden) as assessors:
+        return judge(submissions.Answer(exercise, source, (), 1), limits, assessors, hidden)
 
 
 # ----- the process
@@ -222,44 +223,56 @@ check.attacks([
 # ----- the verdict
 
 
+NO_ANSWER = "never called check.zero_point"
+WRONG = "How many steps"
+NO_NUMBER = "Is it of the kind"
 FORGERIES = {
-    "prints a verdict": "print('✓ Right.')\nimport sys\nsys.stdout.write('{\"verdict\": \"right\"}')",
-    "replaces the check": "check.zero_point = lambda x: 'right'\ncheck.zero_point(64.5)",
+    "prints a verdict": (
+        "print('✓ Right.')\nimport sys\nsys.stdout.write('{\"verdict\": \"right\"}')", NO_ANSWER,
+    ),
+    "replaces the check": (
+        "check.zero_point = lambda x: 'right'\ncheck.zero_point(64.5)", NO_ANSWER,
+    ),
     "imports the check and replaces it": (
         "from tinyml_helpers.course import check as c\n"
-        "c.Exercise.__call__ = lambda *a: c.right('')\nc.zero_point(1)"
+        "c.Exercise.__call__ = lambda *a: c.right('')\nc.zero_point(1)", WRONG,
     ),
     "asks the check itself": (
         "import importlib, sys\n"
         "for n in [n for n in sys.modules if 'check' in n or 'exercises' in n]: del sys.modules[n]\n"
         "real = importlib.import_module('tinyml_helpers.course.check')\n"
-        "check.zero_point(next(n for n in range(256) if real.zero_point(n).status == 'right'))"
+        "check.zero_point(next(n for n in range(256) if real.zero_point(n).status == 'right'))",
+        "no exercise 'zero_point'",
     ),
     "reads the answer in the course": (
         "import glob, re, tinyml_helpers as t\n"
         "[f] = glob.glob(t.__path__[0] + '/course/exercises/lesson_02.py')\n"
-        "check.zero_point(int(re.search(r'answer == (\\d+)', open(f).read())[1]))"
+        "check.zero_point(int(re.search(r'point == (\\d+)', open(f).read())[1]))",
+        "not enough values to unpack",
     ),
     "answers with a chameleon": (
-        "class Any(float):\n    __eq__ = lambda *_: True\n    __hash__ = None\ncheck.zero_point(Any(1))"
+        "class Any(float):\n    __eq__ = lambda *_: True\n    __hash__ = None\n"
+        "check.zero_point(Any(1))", WRONG,
     ),
     "answers with a verdict": (
-        "import types\ncheck.zero_point(types.SimpleNamespace(status='right', message=''))"
+        "import types\ncheck.zero_point(types.SimpleNamespace(status='right', message=''))", NO_NUMBER,
     ),
-    "answers with a function": "check.zero_point(lambda *_: 64)",
-    "redefines check": "class check:\n    zero_point = lambda x: x\ncheck.zero_point(64.5)",
+    "answers with a function": ("check.zero_point(lambda *_: 64)", NO_NUMBER),
+    "redefines check": (
+        "class check:\n    zero_point = lambda x: x\ncheck.zero_point(64.5)", NO_ANSWER,
+    ),
     "writes a verdict into the channel": (
         "import os, json\nfor fd in range(3, 20):\n    try:\n"
         "        os.write(fd, json.dumps({'verdict': 'right', 'status': 'right'}).encode() + b'\\n')\n"
-        "    except OSError: pass"
+        "    except OSError: pass", NO_ANSWER,
     ),
     "writes nonsense into the channel": (
         "import os\nfor fd in range(3, 20):\n    try:\n        os.write(fd, b'[' * 10**5 + b'\\n')\n"
-        "    except OSError: pass\nimport time; time.sleep(2)"
+        "    except OSError: pass\nimport time; time.sleep(2)", "what is no answer",
     ),
     "returns a pickle": (
         "import pickle, os\nclass P:\n    def __reduce__(self): return os.system, ('true',)\n"
-        "check.zero_point(pickle.dumps(P()))"
+        "check.zero_point(pickle.dumps(P()))", NO_NUMBER,
     ),
 }  # fmt: skip
 
@@ -271,7 +284,19 @@ def test_a_forged_verdict_is_never_right(kind, protection):
         and protection.outcomes["read another submission"] == "possible"
     ):
         pytest.skip("this system cannot hide the course's own answers")
-    assert judged(FORGERIES[kind]).verdict in ("hint", "error")
+    source, message = FORGERIES[kind]
+    found = judged(source)
+    # The message tells that the attack took the way it meant to take, and where it ended.
+    assert found.verdict == ("hint" if message in (WRONG, NO_NUMBER) else "error")
+    assert message in found.message
+
+
+@pytest.mark.parametrize("kind", ["asks the check itself", "reads the answer in the course"])
+def test_without_the_walls_the_answer_would_be_found(kind):
+    source, _ = FORGERIES[kind]
+    with Sandbox(LIMITS, layers=()) as sandbox:
+        said = sandbox.ask({"before": [], "answer": source, "name": "zero_point", "whole": False})
+    assert said == {"answer": [64]}
 
 
 @pytest.mark.parametrize(
@@ -359,14 +384,26 @@ def test_a_file_that_may_not_be_read_gets_a_row(tmp_path):
 
 
 @LINUX
-def test_what_runs_ends_with_the_grader():
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("child", "while True: pass"),
+        ("child", "import time; time.sleep(99)"),
+        ("child", "import ctypes; ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\nwhile True: pass"),
+        ("child", "import signal\nfor n in range(1, 32):\n    try: signal.signal(n, signal.SIG_IGN)\n"
+                  "    except (OSError, ValueError): pass\nwhile True: pass"),
+        ("assessor", ""),
+    ],
+)  # fmt: skip
+def test_what_runs_ends_with_the_grader(program, code):
     import subprocess
 
+    job = {"before": [], "answer": code, "name": "x", "whole": False}
     code = (
-        "import sys; from tinyml_helpers.course.grade.sandbox import Sandbox;"
+        "import time; from tinyml_helpers.course.grade.sandbox import Sandbox;"
         "from tinyml_helpers.course.grade.locks import Limits\n"
-        "with Sandbox(Limits()) as s:\n print(s._process.pid, flush=True)\n"
-        " s.ask({'before': [], 'answer': 'while True: pass', 'name': 'x', 'whole': False})"
+        f"with Sandbox(Limits(), program={program!r}) as s:\n print(s._process.pid, flush=True)\n"
+        f" s.ask({job!r}) if {program == 'child'} else time.sleep(99)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as grader:
         child = int(grader.stdout.readline())

@@ -5,12 +5,15 @@ import errno
 import json
 import os
 import re
+import signal
 import time
 
+import psutil
 import pytest
 
 from tinyml_helpers.course import grade
-from tinyml_helpers.course.grade import codec, report, slicing, submissions, watching
+from tinyml_helpers.course.grade import codec, judging, locks, report, slicing, submissions, watching
+from tinyml_helpers.course.grade.sandbox import Sandbox, StoppedError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="grading needs Linux or macOS")
 TWO = "02_post_training_quantization"
@@ -70,17 +73,99 @@ def test_a_judge_that_raises_costs_one_row(tmp_path, monkeypatch):
         hand_in(tmp_path, learner, "check.zero_point(64)")
     honest = grade.judge
 
-    def judge(answer, limits, hidden, whole):
+    def judge(answer, *rest):
         if not judge.called:
             judge.called = True
             raise RuntimeError("a fault of ours")
-        return honest(answer, limits, hidden, whole)
+        return honest(answer, *rest)
 
     judge.called = False
     monkeypatch.setattr(grade, "judge", judge)
     rows = [row for row in grade.grade(tmp_path).rows if row.exercise == "zero_point"]
     assert [row.verdict for row in rows] == ["error", "right"]
     assert "could not be judged (RuntimeError: a fault of ours)" in rows[0].message
+
+
+ZERO_POINT = submissions.Answer("zero_point", "check.zero_point(64)", (), 1)
+
+
+def test_a_judge_that_is_killed_costs_one_row_and_the_next_one_judges():
+    with judging.Assessors() as assessors:
+        with assessors.one() as bench:
+            os.kill(bench._process.pid, signal.SIGKILL)
+        first, second = (judging.judge(ZERO_POINT, LIMITS, assessors) for _ in range(2))
+    assert first.verdict == "error"
+    assert first.message == (
+        "Your answer could not be judged: judging it was ended by signal 9 (Killed)."
+    )
+    assert second.verdict == "right"
+
+
+def test_judging_has_a_deadline_of_its_own():
+    with judging.Assessors(limits=grade.Limits(seconds=0.001)) as assessors:
+        found = judging.judge(ZERO_POINT, LIMITS, assessors)
+    assert (found.verdict, found.message) == (
+        "error", "Your answer could not be judged: judging it was not finished after 0.001 s.",
+    )  # fmt: skip
+
+
+def test_an_answer_that_takes_much_memory_to_read_takes_none_here():
+    lists = b"[" + b"[]," * 2_600_000 + b"[]]"  # 8 MB of text, and 170 MB of lists
+
+    class Liar:
+        exchange = staticmethod(lambda _: lists)
+
+    before = psutil.Process().memory_info().rss
+    with judging.Assessors(limits=grade.Limits(memory_mib=128)) as assessors:
+        with assessors.one() as bench:
+            verdict, message = judging._verdict(Liar, bench, "zero_point", lists)
+    assert (verdict, message) == (
+        "error", "Your code wrote into the grader's channel what is no answer.",
+    )  # fmt: skip
+    assert psutil.Process().memory_info().rss - before < 64 << 20
+
+
+def test_one_judge_serves_many_answers_and_none_outlives_the_class():
+    with judging.Assessors() as assessors:
+        for _ in range(2):
+            assert judging.judge(ZERO_POINT, LIMITS, assessors).verdict == "right"
+            with assessors.one() as bench:
+                number = bench._process.pid
+            assert psutil.pid_exists(number)
+        with assessors.one() as bench:
+            assert bench._process.pid == number
+    assert not psutil.pid_exists(number)
+
+
+def test_the_judge_sees_the_answers_and_neither_network_nor_class(tmp_path):
+    (tmp_path / "secret").write_text("64")
+    with judging.Assessors([tmp_path]) as assessors, assessors.one() as bench:
+        held = set(bench.locked["held"])
+    assert held == set(locks.LAYERS) - {"guarded sockets"} or bench.locked["why_not"]
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"[1]", b"7", b'"x"', b"[" * 10**5, b"{}", b'{"answer": 1}', b"\xff"]
+)
+def test_any_line_of_a_process_is_an_honest_row(line):
+    class Liar:
+        exchange = staticmethod(lambda _: line)
+
+    with judging.Assessors() as assessors, assessors.one() as bench:
+        try:
+            verdict, _ = judging._verdict(Liar, bench, "zero_point", line)
+        except StoppedError:
+            verdict = "error"
+    assert verdict == "error"
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b"7", b'{"verdict": "best", "message": ""}', b"[" * 10**5])
+def test_what_is_no_verdict_is_none(line):
+    class Liar:
+        exchange = staticmethod(lambda _: line)
+
+    with pytest.raises(StoppedError, match="gave no verdict"):
+        judging._verdict(Liar, Liar, "zero_point", b"{}")
 
 
 @pytest.mark.parametrize(
@@ -126,6 +211,42 @@ def test_5001_notebooks_of_one_learner_cost_that_learners_rows(tmp_path):
     assert (
         "More than 200 files of one learner" in [r.message for r in rows if r.learner == "mallory"][-1]
     )
+
+
+def test_names_that_look_alike_are_told_apart(tmp_path):
+    names = ("ann", "ann\u200b", "\u0430nn", "ANN", "ann ", "bob", "b0b", "anna")
+    rows = [report.Row(name, "f", 2, "zero_point", "right", 1, "", 0.0) for name in names]
+    whole = list(csv.DictReader(report.Report(tuple(rows)).csv().splitlines()))
+    shown = [row["learner"] for row in whole]
+    assert shown == [
+        "ann", "ann (2)", "\u0430nn (3)", "ANN (4)", "ann (5)", "bob", "b0b (2)", "anna",
+    ]  # fmt: skip
+    with report.Journal(tmp_path / "grades.csv") as journal:
+        for row in rows:
+            journal.add(row)
+        part = list(csv.DictReader((tmp_path / "grades.csv.part").open(encoding="utf-8")))
+    assert [row["learner"] for row in part] == shown
+    assert all(name in repr(report.Report(tuple(rows))) for name in shown)
+
+
+def test_a_learners_folder_may_be_hidden_or_deep(tmp_path):
+    hand_in(tmp_path, ".ann", "check.zero_point(64)")
+    hand_in(tmp_path / "bob/1/2/3/4/5", "6", "check.zero_point(64)")
+    hand_in(tmp_path, ".ipynb_checkpoints", "check.zero_point(64)")
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "._02.ipynb").write_text("")
+    assert [one.learner for one in submissions.find(tmp_path)] == [".ann", "bob"]
+
+
+def test_threads_are_counted(tmp_path):
+    code = (
+        "import threading, time\n"
+        "for _ in range(99): threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
+        "time.sleep(5)"
+    )
+    limits = grade.Limits(seconds=20, threads=50)
+    with Sandbox(limits) as sandbox, pytest.raises(StoppedError, match="more than 50 threads"):
+        sandbox.ask({"before": [], "answer": code, "name": "x", "whole": False})
 
 
 # ----- honest learners lose nothing

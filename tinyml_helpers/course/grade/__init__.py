@@ -1,23 +1,27 @@
-"""Grade handed-in notebooks: each answer runs in a locked process, and is judged outside of it.
+"""Grade handed-in notebooks: each answer runs in one locked process, and is judged in another.
 
 A submission is code by somebody else. It never runs in this process: a locked one runs the statements
 that its answer needs and hands the answer over as plain data. Functions stay there, and are called
-from here. So whatever runs there can give an answer, and never a verdict.
+across the border. So whatever runs there can give an answer, and never a verdict. The data, too, is
+read in a locked process only: a line goes from one to the other, and this process sees the verdict.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyml_helpers.course.grade import submissions
-from tinyml_helpers.course.grade.judging import Judged, judge
+from tinyml_helpers.course.grade.judging import Assessors, Judged, judge
 from tinyml_helpers.course.grade.locks import Limits
 from tinyml_helpers.course.grade.probing import Protection, protection
 from tinyml_helpers.course.grade.report import Journal, Report, Row
+from tinyml_helpers.course.grade.sandbox import SCRATCH
 from tinyml_helpers.course.grade.submissions import Answer, Submission
+from tinyml_helpers.places import sweep
 
 __all__ = ["Journal", "Limits", "Protection", "Report", "Row", "grade", "protection"]
 
@@ -66,17 +70,21 @@ def grade(
         raise ValueError(f"{workers} workers: give 1 or more")
     folder = Path(folder).resolve()
     tasks = [task for one in submissions.find(folder) for task in _tasks(one)]
-    run = _runner(limits or Limits(), folder, whole)
-    pool = ThreadPoolExecutor(workers)
-    try:
-        rows = []
-        for row in tqdm(pool.map(run, tasks), total=len(tasks), unit="exercise", disable=not progress):
-            rows.append(row)
-            if each:
-                each(row)
-        return Report(tuple(rows))
-    finally:  # after Ctrl-C, what waits does not start
-        pool.shutdown(cancel_futures=True)
+    sweep(Path(tempfile.gettempdir()), f"{SCRATCH}*")
+    with Assessors([folder]) as assessors:
+        run = _runner(limits or Limits(), folder, whole, assessors)
+        pool = ThreadPoolExecutor(workers)
+        try:
+            rows = []
+            for row in tqdm(
+                pool.map(run, tasks), total=len(tasks), unit="exercise", disable=not progress
+            ):
+                rows.append(row)
+                if each:
+                    each(row)
+            return Report(tuple(rows))
+        finally:  # after Ctrl-C, what waits does not start
+            pool.shutdown(cancel_futures=True)
 
 
 def _tasks(one: Submission) -> Iterator[_Task]:
@@ -97,10 +105,10 @@ def _tasks(one: Submission) -> Iterator[_Task]:
         yield _Task(one, lesson, name, found, Judged("not tried", "There is no answer in the file."))
 
 
-def _runner(limits: Limits, folder: Path, whole: bool) -> Callable[[_Task], Row]:
+def _runner(limits: Limits, folder: Path, whole: bool, assessors: Assessors) -> Callable[[_Task], Row]:
     def run(task: _Task) -> Row:
         try:
-            said = judge(task.answer, limits, [folder], whole) if task.answer else task.said
+            said = judge(task.answer, limits, assessors, [folder], whole) if task.answer else task.said
         except Exception as error:  # one submission may cost its own row, and no other
             said = Judged("error", f"It could not be judged ({type(error).__name__}: {error!s:.200}).")
         one, attempts = task.submission, task.answer.attempts if task.answer else 0

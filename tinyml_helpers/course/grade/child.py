@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import Any
 
-from tinyml_helpers.course.grade import codec, locks, slicing
-
-_PARENT_DEATH_SIGNAL = 1  # of prctl
+from tinyml_helpers.course.grade import channel, codec, slicing
 
 
 class Recorder(ModuleType):
@@ -98,45 +93,11 @@ def _execute(statement: ast.stmt, space: dict[str, Any]) -> None:
 
 def main() -> None:
     """Lock this process in, say what holds, then answer one line after the other."""
-    lines, out = _channel()
-    _end_with_grader()
-    config = json.loads(next(lines))
-    scratch = Path(config["scratch"])
-    os.chdir(scratch)
-    hidden = [Path(path) for path in config["hidden"]]
-    locked = locks.lock(scratch, hidden, locks.Limits(**config["limits"]), tuple(config["layers"]))
-    _send(out, json.dumps({"held": locked.held, "why_not": locked.why_not}))
+    line = channel.locked_in()
     child = Child()
-    for line in lines:
+    for message in line:
         try:
-            said = json.dumps(child.respond(json.loads(line)))
+            said = json.dumps(child.respond(json.loads(message)))
         except BaseException as error:
             said = json.dumps({"raised": f"{type(error).__name__}: the answer cannot be sent"})
-        _send(out, said)
-
-
-def _end_with_grader() -> None:
-    """Ask Linux to end this process when the grader is no more, however that came about."""
-    if sys.platform.startswith("linux"):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, int(signal.SIGKILL))
-
-
-def _channel() -> tuple[IO[str], int]:
-    """Take standard input and output for the grader; what the code prints goes nowhere."""
-    lines, out = os.fdopen(os.dup(0), encoding="utf-8"), os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(nowhere, number)
-    return lines, out
-
-
-def _send(out: int, text: str) -> None:
-    rest = memoryview(text.encode() + b"\n")
-    while rest:
-        rest = rest[os.write(out, rest) :]
-
-
-if __name__ == "__main__":
-    main()
+        line.send(said)

@@ -31,12 +31,14 @@ class Limits:
         memory_mib: private memory.
         room_mib: files that it writes, together.
         processes: of this user at most, where nothing forbids to start one.
+        threads: at the same time.
     """
 
     seconds: float = 60.0
     memory_mib: int = 3072
     room_mib: int = 32
     processes: int = 0
+    threads: int = 512
 
 
 @dataclass
@@ -62,7 +64,13 @@ class Locked:
             self.held.append(name)
 
 
-def lock(scratch: Path, hidden: list[Path], limits: Limits, layers: tuple[str, ...] = LAYERS) -> Locked:
+def lock(
+    scratch: Path,
+    hidden: list[Path],
+    limits: Limits,
+    layers: tuple[str, ...] = LAYERS,
+    closed: tuple[Path, ...] = ANSWERS,
+) -> Locked:
     """Lock this process in, in as many layers as the system offers.
 
     Args:
@@ -70,16 +78,17 @@ def lock(scratch: Path, hidden: list[Path], limits: Limits, layers: tuple[str, .
         hidden: folders that it must not see.
         limits: what it may take.
         layers: those to attempt; fewer than all only to test one of them.
+        closed: folders of the course that it must not see.
     """
     locked = Locked(layers)
     room_bytes = limits.room_mib << 20
     locked.attempt("empty network", namespaces.cut_network)
-    covered = _without_needed([*hidden, Path.home(), *ANSWERS], scratch)
+    covered = _without_needed([*hidden, Path.home(), *closed], scratch)
     locked.attempt("read-only files", lambda: namespaces.protect_files(scratch, covered, room_bytes))
     locked.attempt("no special rights", namespaces.drop_rights)
     locked.attempt("limits", lambda: _limit(limits))
     listable, writable = [PACKAGE, PACKAGE / "course"], [scratch, Path("/dev/null")]
-    locked.attempt("listed files only", lambda: landlock.install(_readable(), listable, writable))
+    locked.attempt("listed files only", lambda: landlock.install(_readable(closed), listable, writable))
     locked.attempt("filtered system calls", seccomp.install)
     if "empty network" not in locked.held and "filtered system calls" not in locked.held:
         locked.attempt("guarded sockets", _guard_sockets)
@@ -123,8 +132,8 @@ def _guard_sockets() -> None:
 _kept: list[object] = []
 
 
-def _readable() -> Iterator[Path]:
-    """Yield what Python and the packages need: of the checkout all but the answers."""
+def _readable(closed: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield what Python and the packages need: of the checkout all but what is closed."""
     yield from map(Path, ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts"))
     yield from map(Path, ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"))
     yield from map(Path, ("/sys/devices/system/node", "/dev/zero", "/dev/urandom", "/dev/random"))
@@ -134,9 +143,9 @@ def _readable() -> Iterator[Path]:
     for entry in map(Path, sys.path):
         if entry.is_absolute() and entry != checkout and entry not in checkout.parents:
             yield entry
-    closed = {PACKAGE / "course", *ANSWERS}
+    apart = {PACKAGE / "course", *closed}
     for folder in (PACKAGE, PACKAGE / "course"):
-        yield from (path for path in folder.iterdir() if path not in closed)
+        yield from (path for path in folder.iterdir() if path not in apart)
     yield Path(os.environ.get("TINYML_DATA", checkout / "data"))
 
 

@@ -15,6 +15,14 @@ from pathlib import Path
 from tinyml_helpers.course.grade.judging import Verdict
 from tinyml_helpers.tables import text_table
 
+_ALIKE = str.maketrans(
+    "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0456\u0458"
+    "\u0455\u0501\u051b\u051d\u04bb"
+    "\u03b1\u03b2\u03b5\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7"
+    "01|",
+    "abekmhopctyxijsdqwhabeikvoptuxoll",
+)
+"""Cyrillic and Greek letters, and digits, that look like a Latin letter in either case."""
 VERDICTS: tuple[Verdict, ...] = ("right", "hint", "not tried", "error")
 _FORMULAS = ("=", "+", "-", "@")
 
@@ -55,8 +63,9 @@ class Report:
         counts: dict[str, Counter[str]] = {}
         for row in self.rows:
             counts.setdefault(row.learner, Counter())[row.verdict] += 1
+        names = Names()
         table = [
-            [plain(learner), *(str(count[verdict]) for verdict in VERDICTS)]
+            [names.shown(learner), *(str(count[verdict]) for verdict in VERDICTS)]
             for learner, count in counts.items()
         ]
         return text_table(["learner", *VERDICTS], table)
@@ -78,14 +87,38 @@ class Report:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def csv(self) -> str:
-        """Return the rows as CSV. No cell of it begins a formula, where a spreadsheet opens it."""
+    def csv(self, names: Names | None = None) -> str:
+        """Return the rows as CSV. No cell of it begins a formula, where a spreadsheet opens it.
+
+        Args:
+            names: those of learners that have been shown before, so that new ones differ from them.
+        """
+        names = names or Names()
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([field.name for field in fields(Row)])
         for row in self.rows:
-            writer.writerow([_cell(value) for value in astuple(row)])
+            _, *others = astuple(row)
+            writer.writerow([_cell(value) for value in (names.shown(row.learner), *others)])
         return text.getvalue()
+
+
+class Names:
+    """Learners' names as they are shown: no two look alike, so nobody gets into another's row."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, str] = {}
+        self._count: Counter[str] = Counter()
+
+    def shown(self, learner: str) -> str:
+        """Return a name without signs that hide; the second that looks like it ends in "(2)"."""
+        if learner not in self._shown:
+            visible = plain(learner)
+            looks = unicodedata.normalize("NFKD", visible).casefold().translate(_ALIKE)
+            self._count[looks] += 1
+            number = self._count[looks]
+            self._shown[learner] = f"{visible} ({number})".strip() if number > 1 else visible
+        return self._shown[learner]
 
 
 class Journal:
@@ -96,7 +129,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._rows = path.absolute(), list[Row]()
+        self._path, self._rows, self._names = path.absolute(), list[Row](), Names()
         self._part = self._path.with_name(f"{self._path.name}.part")
         self._file = self._part.open("w", encoding="utf-8", newline="")
 
@@ -117,7 +150,7 @@ class Journal:
     def add(self, row: Row) -> None:
         """Note a row; a disk that is full does not stop the grading."""
         self._rows.append(row)
-        new = Report((row,)).csv()
+        new = Report((row,)).csv(self._names)
         with suppress(OSError):
             self._file.write(new if len(self._rows) == 1 else new.partition("\n")[2])
             self._file.flush()

@@ -1,4 +1,7 @@
-"""A process for code that nobody trusts: started, asked, watched and ended from here."""
+"""A locked process: started, asked, watched and ended from here.
+
+One kind runs what was handed in, the other judges what comes out of it. Neither can reach the grader.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,16 @@ from typing import IO, Any
 
 from tinyml_helpers.course.grade import watching
 from tinyml_helpers.course.grade.codec import MESSAGE_BYTES
-from tinyml_helpers.course.grade.locks import LAYERS, PACKAGE, Limits
+from tinyml_helpers.course.grade.locks import ANSWERS, LAYERS, PACKAGE, Limits
 
+SCRATCH = "tinyml-grade-"
+"""How the folder of a process begins; one that a killed grader left goes after a day."""
 _START_SECONDS = 120.0
 _LOOK_SECONDS = 0.05
 _SPARE_PROCESSES = 16
 _COMMAND = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from tinyml_helpers.course.grade import child; child.main()"
+    "from tinyml_helpers.course.grade import {program}; {program}.main()"
 )
 
 
@@ -36,28 +41,36 @@ class StoppedError(BaseException):
 
 
 class Sandbox:
-    """One process, for one exercise of one submission; use it in a `with` statement.
+    """One process; use it in a `with` statement.
 
     Args:
         limits: what it may take.
         hidden: folders that it must not see.
         layers: of protection; fewer than all only to test one of them.
+        program: module of this package that runs there: "child" runs an answer, "assessor" judges.
+        closed: folders of the course that it must not see.
 
     Raises:
         RuntimeError: it cannot be started here.
     """
 
     def __init__(
-        self, limits: Limits, hidden: Iterable[Path] = (), layers: tuple[str, ...] = LAYERS
+        self,
+        limits: Limits,
+        hidden: Iterable[Path] = (),
+        layers: tuple[str, ...] = LAYERS,
+        program: str = "child",
+        closed: Iterable[Path] = ANSWERS,
     ) -> None:
         if os.name != "posix":
             raise RuntimeError("grading needs Linux or macOS; on Windows run it in WSL")
         self._limits = _with_processes(limits)
+        command = _COMMAND.format(program=program)
         # The real path: a link on the way to it would lead out of the locked view.
-        self._scratch = Path(tempfile.mkdtemp(prefix="tinyml-grade-")).resolve()
+        self._scratch = Path(tempfile.mkdtemp(prefix=SCRATCH)).resolve()
         path = [str(PACKAGE.parent), *(entry for entry in sys.path if Path(entry).is_absolute())]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-X", "utf8", "-c", _COMMAND, json.dumps(path)],
+            [sys.executable, "-I", "-B", "-X", "utf8", "-c", command, json.dumps(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -68,10 +81,12 @@ class Sandbox:
         self._pending = bytearray()
         for pipe in (self._stdin, self._stdout):
             os.set_blocking(pipe.fileno(), False)
-        self._left_seconds, self._deadline = _START_SECONDS, 0.0
+        self._given_seconds = self._left_seconds = _START_SECONDS
+        self._deadline = 0.0
         config = {
             "scratch": str(self._scratch),
             "hidden": [str(folder.resolve()) for folder in hidden],
+            "closed": [str(folder) for folder in closed],
             "limits": asdict(self._limits),
             "layers": layers,
         }
@@ -82,7 +97,7 @@ class Sandbox:
             raise RuntimeError(
                 f"the process that runs submissions did not start: it {stopped}"
             ) from None
-        self._left_seconds = limits.seconds
+        self.grant(limits.seconds)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -95,18 +110,30 @@ class Sandbox:
     ) -> None:
         self.close()
 
+    def grant(self, seconds: float) -> None:
+        """Give it this much time from now on, whatever it has used."""
+        self._given_seconds = self._left_seconds = seconds
+
+    def exchange(self, lines: bytes) -> bytes:
+        """Send lines and return the one that it answers, unread; only this time counts as its own.
+
+        Raises:
+            StoppedError: it broke a limit, or ended.
+        """
+        self._deadline = time.monotonic() + self._left_seconds
+        try:
+            self._write(lines + b"\n")
+            return self._read_line()
+        finally:
+            self._left_seconds = self._deadline - time.monotonic()
+
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Send one message and return the answer to it; only this time counts as the process's own.
+        """Send one message and return the answer to it.
 
         Raises:
             StoppedError: it broke a limit, ended, or said what is no answer.
         """
-        self._deadline = time.monotonic() + self._left_seconds
-        try:
-            self._write(json.dumps(message).encode() + b"\n")
-            line = self._read_line()
-        finally:
-            self._left_seconds = self._deadline - time.monotonic()
+        line = self.exchange(json.dumps(message).encode())
         try:
             answer = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -133,7 +160,7 @@ class Sandbox:
     @property
     def seconds(self) -> float:
         """What it has used of its time."""
-        return self._limits.seconds - self._left_seconds
+        return self._given_seconds - self._left_seconds
 
     @property
     def _stdin(self) -> IO[bytes]:
@@ -184,9 +211,12 @@ class Sandbox:
 
     def _look(self) -> None:
         if time.monotonic() > self._deadline:
-            raise StoppedError(f"was not finished after {self._limits.seconds:g} s")
-        if watching.memory_bytes(self._process.pid) > (self._limits.memory_mib << 20) * 5 // 4:
+            raise StoppedError(f"was not finished after {self._given_seconds:g} s")
+        memory_bytes, threads = watching.taken(self._process.pid)
+        if memory_bytes > (self._limits.memory_mib << 20) * 5 // 4:
             raise StoppedError(f"took more than {self._limits.memory_mib:,} MiB of memory")
+        if threads > self._limits.threads:
+            raise StoppedError(f"started more than {self._limits.threads:,} threads")
         if watching.size_bytes(self._scratch) > self._limits.room_mib << 20:
             raise StoppedError(f"wrote more than {self._limits.room_mib:,} MiB of files")
 

@@ -19,8 +19,12 @@ from tinyml_helpers.course import check, syllabus
 from tinyml_helpers.course.grade import calls
 
 MOST_FILE_BYTES = 20 << 20
-MOST_FILES, MOST_DEPTH, MOST_OF_LEARNER = 20_000, 5, 200
+MOST_FILES, MOST_DEPTH, MOST_OF_LEARNER = 20_000, 12, 200
 MOST_CELLS, MOST_CELL_CHARACTERS, MOST_CHARACTERS = 2000, 200_000, 2_000_000
+
+
+_NOBODYS = ("._", ".git", ".ipynb_checkpoints", ".Trash", "__MACOSX")
+"""Folders of programs; any other whose name begins with a dot can be a learner's."""
 
 
 class UnreadableError(ValueError):
@@ -97,13 +101,14 @@ def _notebooks(folder: Path, depth: int) -> Iterator[Path]:
     except OSError:
         return
     for entry in entries:
-        if entry.name.startswith((".", "__MACOSX")):
+        if entry.name.startswith(_NOBODYS) or (depth and entry.name.startswith(".")):
             continue
         if entry.name.lower().endswith(".ipynb") or (entry.is_symlink() and entry.is_dir()):
             yield Path(entry.path)
         elif entry.is_dir() and depth < MOST_DEPTH:
             inside = list(_notebooks(Path(entry.path), depth + 1))
-            yield from inside or ([Path(entry.path)] if depth == 0 else [])
+            missing = depth == 0 and not entry.name.startswith(".")
+            yield from inside or ([Path(entry.path)] if missing else [])
 
 
 def _learner(stem: str) -> str:
@@ -159,7 +164,7 @@ def _content(path: Path) -> bytes:
         ) from error
     if path.is_dir():
         os.close(handle)
-        raise UnreadableError("missing: there is no notebook in the folder")
+        raise UnreadableError(f"missing: no notebook in the folder, down to {MOST_DEPTH} folders deep")
     with os.fdopen(handle, "rb") as file:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode):

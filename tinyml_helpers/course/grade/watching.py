@@ -21,13 +21,14 @@ def family(number: int) -> list[Any]:
         return []
 
 
-def memory_bytes(number: int) -> int:
-    """Add up the memory of a process and of all that it has started."""
-    total = 0
+def taken(number: int) -> tuple[int, int]:
+    """Add up the memory in bytes and the threads of a process and of all that it has started."""
+    memory_bytes = threads = 0
     for process in family(number):
-        with suppress(Exception):  # it has just ended
-            total += int(process.memory_info().rss)
-    return total
+        with suppress(Exception), process.oneshot():  # it may just have ended
+            memory_bytes += int(process.memory_info().rss)
+            threads += int(process.num_threads())
+    return memory_bytes, threads
 
 
 def size_bytes(folder: Path) -> int:
