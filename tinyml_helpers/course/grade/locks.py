@@ -153,3 +153,15 @@ def _without_needed(folders: list[Path], scratch: Path) -> list[Path]:
     """Leave out folders above one that is needed: they cannot be covered."""
     needed = (scratch, PACKAGE, Path(sys.prefix), Path(sys.base_prefix))
     return [folder for folder in folders if not any(one.is_relative_to(folder) for one in needed)]
+
+
+def environment(scratch: Path) -> dict[str, str]:
+    """Return the variables of a locked process: its own folder as home, one thread, no secrets."""
+    folders = dict.fromkeys(
+        ("HOME", "TMPDIR", "MPLCONFIGDIR", "TINYML_CACHE", "TINYML_RESULTS", "XDG_CACHE_HOME"),
+        str(scratch),
+    )
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    kept = {name: os.environ[name] for name in ("TINYML_DATA", "LD_LIBRARY_PATH") if name in os.environ}
+    fixed = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "TQDM_DISABLE": "1"}
+    return {**folders, **threads, **kept, **fixed, "KERAS_BACKEND": "torch"}

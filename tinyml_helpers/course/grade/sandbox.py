@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from tinyml_helpers.course.grade import watching
 from tinyml_helpers.course.grade.codec import MESSAGE_BYTES
-from tinyml_helpers.course.grade.locks import ANSWERS, LAYERS, PACKAGE, Limits
+from tinyml_helpers.course.grade.locks import ANSWERS, LAYERS, PACKAGE, Limits, environment
 
 SCRATCH = "tinyml-grade-"
 """How the folder of a process begins; one that a killed grader left goes after a day."""
@@ -75,7 +75,7 @@ class Sandbox:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=self._scratch,
-            env=_environment(self._scratch),
+            env=environment(self._scratch),
             start_new_session=True,
         )
         self._pending = bytearray()
@@ -212,13 +212,9 @@ class Sandbox:
     def _look(self) -> None:
         if time.monotonic() > self._deadline:
             raise StoppedError(f"was not finished after {self._given_seconds:g} s")
-        memory_bytes, threads = watching.taken(self._process.pid)
-        if memory_bytes > (self._limits.memory_mib << 20) * 5 // 4:
-            raise StoppedError(f"took more than {self._limits.memory_mib:,} MiB of memory")
-        if threads > self._limits.threads:
-            raise StoppedError(f"started more than {self._limits.threads:,} threads")
-        if watching.size_bytes(self._scratch) > self._limits.room_mib << 20:
-            raise StoppedError(f"wrote more than {self._limits.room_mib:,} MiB of files")
+        broken = watching.broken_limit(self._process.pid, self._scratch, self._limits)
+        if broken:
+            raise StoppedError(broken)
 
     def _how_it_ended(self) -> str:
         try:
@@ -237,14 +233,3 @@ def _with_processes(limits: Limits) -> Limits:
     if sys.platform.startswith("linux"):
         return limits  # threads of all programs would count as well
     return replace(limits, processes=len(psutil.pids()) + _SPARE_PROCESSES)
-
-
-def _environment(scratch: Path) -> dict[str, str]:
-    folders = dict.fromkeys(
-        ("HOME", "TMPDIR", "MPLCONFIGDIR", "TINYML_CACHE", "TINYML_RESULTS", "XDG_CACHE_HOME"),
-        str(scratch),
-    )
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    kept = {name: os.environ[name] for name in ("TINYML_DATA", "LD_LIBRARY_PATH") if name in os.environ}
-    fixed = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "TQDM_DISABLE": "1"}
-    return {**folders, **threads, **kept, **fixed, "KERAS_BACKEND": "torch"}

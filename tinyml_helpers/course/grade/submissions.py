@@ -21,10 +21,8 @@ from tinyml_helpers.course.grade import calls
 MOST_FILE_BYTES = 20 << 20
 MOST_FILES, MOST_DEPTH, MOST_OF_LEARNER = 20_000, 12, 200
 MOST_CELLS, MOST_CELL_CHARACTERS, MOST_CHARACTERS = 2000, 200_000, 2_000_000
-
-
+# Of programs; any other folder whose name begins with a dot can be a learner's.
 _NOBODYS = ("._", ".git", ".ipynb_checkpoints", ".Trash", "__MACOSX")
-"""Folders of programs; any other whose name begins with a dot can be a learner's."""
 
 
 class UnreadableError(ValueError):

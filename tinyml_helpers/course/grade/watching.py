@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tinyml_helpers.course.grade.locks import Limits
+
 MOST_ENTRIES = 10_000
 
 
@@ -19,6 +21,18 @@ def family(number: int) -> list[Any]:
         return [first, *first.children(recursive=True)]
     except psutil.Error:
         return []
+
+
+def broken_limit(number: int, folder: Path, limits: Limits) -> str:
+    """Say which limit a process has broken, with all that it has started and written; "" if none."""
+    memory_bytes, threads = taken(number)
+    if memory_bytes > (limits.memory_mib << 20) * 5 // 4:
+        return f"took more than {limits.memory_mib:,} MiB of memory"
+    if threads > limits.threads:
+        return f"started more than {limits.threads:,} threads"
+    if size_bytes(folder) > limits.room_mib << 20:
+        return f"wrote more than {limits.room_mib:,} MiB of files"
+    return ""
 
 
 def taken(number: int) -> tuple[int, int]:
