@@ -166,6 +166,8 @@ def test_absurd_codes_are_boxes_still():
         (lambda: boxes.iou([[1, 0, 0, 1]], [[0, 0, 1, 1]]), "ends before it starts"),
         (lambda: boxes.iou([[0, 0, 1, float("nan")]], []), "no finite number"),
         (lambda: boxes.nms([[0, 0, 1, 1]], [0.1, 0.2]), "give one each"),
+        (lambda: boxes.nms([[0, 0, 1, 1]], [0.1], classes=[1, 2]), r"scores \[1\], classes \[2\]"),
+        (lambda: boxes.nms([[0, 0, 1, 1]], [0.1], classes=[]), "give one each"),
         (lambda: boxes.nms([[0, 0, 1, 1]], [float("nan")]), "scores must be numbers"),
         (lambda: boxes.nms([[0, 0, 1, 1]], [0.5], 50), "given: 50"),
         (lambda: boxes.decode(np.zeros((3, 4)), boxes.ssd_anchors()), r"codes \[3, 4\]"),

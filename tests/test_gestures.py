@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tinyml_helpers import datasets, intervals
 from tinyml_helpers.datasets import DataError, gestures, load_gestures
+from tinyml_helpers.deploy import litert
 from tinyml_helpers.models import gestures as networks
 from tinyml_helpers.signals import motion, motion_training, motion_vote
 
@@ -175,6 +176,29 @@ def test_a_file_that_is_not_right_is_told_with_its_cure(folder, change, message)
     assert "ann_left_wave_1.csv" in str(told.value)
 
 
+@pytest.mark.parametrize(("steps", "taken"), [(5.5, True), (5.75, False)])
+def test_a_gap_may_be_five_and_a_half_steps_and_no_longer(steps, taken):
+    from tinyml_helpers.datasets import gesture_files
+
+    # At 32 Hz a step is 1/32 s, so that sums of steps are exact.
+    time = np.cumsum([0, *[1] * 100, steps, *[1] * 100]) / 32
+    if taken:
+        assert gesture_files._rate("a.csv", time) == 32
+    else:
+        with pytest.raises(DataError, match=r"a\.csv has a gap of 0\.18 s at 3\.12 s"):
+            gesture_files._rate("a.csv", time)
+
+
+@pytest.mark.parametrize(("speed", "taken"), [("70.0", True), ("-70.0", True), ("70.1", False)])
+def test_a_rotation_may_be_seventy_radians_a_second_and_no_more(folder, speed, taken):
+    write(folder, edit=lambda text: text.replace("0.312345", speed))
+    if taken:
+        assert len(load_gestures(folder).recordings[0].raw) == 400
+    else:
+        with pytest.raises(DataError, match="a rotation of 70 rad/s"):
+            load_gestures(folder)
+
+
 @pytest.mark.parametrize(
     "name", ["wave.csv", "ann_wave_1.csv", "ann_up_wave.csv", "_left_wave.csv", "ann_left_.csv"]
 )
@@ -204,7 +228,8 @@ def test_a_written_recording_is_read_back(shipped, tmp_path):
     for one, name in zip(shipped.recordings[:2], ("a_left_b.csv", "a_left_c.csv"), strict=True):
         one.write_csv(tmp_path / name)
     back = load_gestures(tmp_path).recordings
-    for one, again in zip(shipped.recordings, back, strict=False):
+    for one, again in zip(shipped.recordings[:2], back, strict=True):
+        assert one.raw.shape == again.raw.shape
         assert np.abs(one.raw.astype(int) - again.raw).max() <= 1
 
 
@@ -272,6 +297,19 @@ def test_the_headline_keeps_to_what_the_stored_networks_reach(left_out):
     means = [one["window_percent"] for one in seeds["int8"]]
     assert np.std(means, ddof=1) < 1.5
     assert np.mean(means) == pytest.approx(left_out.mean(), abs=2)
+
+
+def test_the_shipped_int8_file_names_movements_as_its_float_network_does(shipped):
+    windows = motion.cut(shipped)
+    some = windows.take(np.arange(len(windows)) % 5 == 0)
+    model = litert.load(datasets.read_verified("models/gestures.tflite"), "reference")
+    port = model.input.scales[0], model.input.zero_points[0]
+    said = model.run(motion.quantized_input(some.raw, some.right, *port)).argmax(1)
+    plain = motion_training.logits(networks.load_trained(), some).argmax(1).numpy()
+    assert len(said) > 500
+    assert (said == plain).mean() > 0.98
+    # It was trained on everybody, so this says that the file works, not how well it generalizes.
+    assert (said == some.labels).mean() > 0.97
 
 
 def test_what_is_published_follows_from_the_stored_results():

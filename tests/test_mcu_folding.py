@@ -94,6 +94,19 @@ def test_any_other_stays(changes):
     assert kinds(framed(**changes))[0].startswith("PAD")
 
 
+def test_a_frame_of_mirrored_pixels_is_no_frame_of_zero_points():
+    m = Maker()
+    image, padded, out = (m.tensor((1, n, n, 1), 0.5, 7) for n in (2, 4, 2))
+    m.operator("MIRROR_PAD", [image, m.tensor((4, 2), dtype="int32", data=ONE)], padded)
+    weights = m.tensor((1, 3, 3, 1), [1.0], 0, data=np.ones((1, 3, 3, 1)))
+    bias = m.tensor((1,), [0.5], 0, "int32", [0])
+    m.operator("CONV_2D", [padded, weights, bias], out, padding=1, strideH=1, strideW=1)
+    content = m.content([image], [out])
+    assert kinds(content) == ["MIRROR_PAD", "CONV_2D"]
+    with pytest.raises(lowering.UnsupportedError, match=r"MIRROR_PAD \(operator 0\)"):
+        mcu.build(content)
+
+
 def test_a_frame_that_is_given_out_stays():
     m = Maker()
     image, padded = m.tensor((1, 2, 2, 1), 0.5, 7), m.tensor((1, 4, 4, 1), 0.5, 7)

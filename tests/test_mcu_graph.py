@@ -130,6 +130,56 @@ def test_each_other_refusal():
             mcu.build(content)
 
 
+def mean(axes, shape=(1, 2, 1, 2), out=(1, 1, 1, 1)):
+    """A MEAN over some axes, into a tensor of a shape that the file claims."""
+    m = Maker()
+    a, axis, b = (
+        m.tensor(shape, 0.1),
+        m.tensor((len(axes),), dtype="int32", data=axes),
+        m.tensor(out, 0.1),
+    )
+    m.operator("MEAN", [a, axis], b, keepDims=True)
+    return m.content([a], [b])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (mean([1, 3]), r"axes \[1, 3\] of 4 dimensions"),
+        (mean([7]), r"axes \[\] of 4 dimensions"),  # there is no seventh
+        # Eight means do not fit into seven bytes, and would be written behind the array.
+        (mean([1], (1, 3, 2, 4), (1, 1, 1, 7)), r"output shape \(1, 1, 1, 7\)"),
+        (mean([1], (1, 3, 2, 4), (1, 3, 2, 4)), r"output shape \(1, 3, 2, 4\)"),
+    ],
+)
+def test_a_mean_that_the_kernel_cannot_take_is_refused(content, message):
+    with pytest.raises(UnsupportedError, match=rf"MEAN \(operator 0\).*{message}"):
+        mcu.build(content)
+
+
+def every_second(shape):
+    """A STRIDED_SLICE that takes every second value along each dimension."""
+    m, rank = Maker(), len(shape)
+    a, out = m.tensor(shape, 0.1), m.tensor([-(-n // 2) for n in shape], 0.1)
+    bounds = [m.tensor((rank,), dtype="int32", data=v) for v in ([0] * rank, shape, [2] * rank)]
+    masks = ("beginMask", "endMask", "ellipsisMask", "newAxisMask", "shrinkAxisMask")
+    m.operator("STRIDED_SLICE", [a, *bounds], out, **dict.fromkeys(masks, 0))
+    return m.content([a], [out])
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 4, 4, 4), (4, 4, 4, 4, 2), (2, 3, 4, 2, 4, 4)])
+def test_what_walks_along_more_than_four_dimensions_is_refused(shape):
+    content = every_second(shape)
+    walked = sum(n > 2 for n in shape)
+    if walked > 4:
+        with pytest.raises(UnsupportedError, match="more than four dimensions to walk"):
+            mcu.build(content)
+    else:
+        x = np.arange(np.prod(shape)).astype(np.int8).reshape(shape)
+        taken = x[tuple(slice(None, None, 2) for _ in shape)]
+        assert mcu.build(content).run(x).output.tobytes() == taken.tobytes()
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"TFL3", b"\0" * 100, b"PK\x03\x04" + b"\0" * 50, MAGIC_WAND[4:]]
 )
@@ -139,12 +189,45 @@ def test_no_tflite_at_all(content):
 
 
 def translate(content):
-    """All that happens before the compiler runs."""
+    """All that happens before the compiler runs; what is taken has a place for every byte."""
     try:
-        codegen.generate(lowering.without_float(graph.read(content)))
-    except ModelError:
+        program = codegen.generate(lowering.without_float(graph.read(content)))
+    except ModelError as error:
+        assert len(str(error)) > 20
         return False
+    assert_has_room(program)
     return True
+
+
+def assert_has_room(program):
+    """Every array that a layer reads or writes lies whole in the arena, on no other that it meets."""
+    g, plan = program.graph, program.arena
+
+    def place(number):
+        start = plan.offset(number)
+        end = start + g.tensors[number].size_bytes
+        assert 0 <= start < end <= plan.size_bytes
+        return start, end
+
+    for number in (*g.inputs, *g.outputs):
+        place(number)
+    for layer in program.layers:
+        first, last = place(layer.output)
+        for number in {i for i in layer.inputs if g.tensors[i].data is None} - {layer.output}:
+            start, end = place(number)
+            # In place, from the first byte on, or apart.
+            assert start == first or end <= first or last <= start
+
+
+def test_most_damage_to_a_small_network_is_refused_and_some_is_harmless():
+    """Else the tests below would try one side of the door only."""
+    random = np.random.default_rng(0)
+    taken = []
+    for seed in range(60):
+        content = bytearray(random_network(seed % 20))
+        content[random.integers(8, len(content))] = random.integers(256)
+        taken.append(translate(bytes(content)))
+    assert 5 < sum(taken) < 55
 
 
 @settings(max_examples=150, deadline=2000)

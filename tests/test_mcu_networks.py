@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mcu_host import SANITIZE, Reference, check, inputs, programs, sources
-from tflite_maker import random_network
+from tflite_maker import Maker, random_network
 
 from tinyml_helpers import mcu
 from tinyml_helpers.datasets import data_folder, read_verified
@@ -36,6 +36,24 @@ def test_random_networks_equal_the_reference_in_every_byte(dsp):
         compared, wrong = check(contents, dsp)
         assert compared > 100 * len(contents)
         assert wrong == []
+
+
+def sum_of(scale, constant_scale):
+    """An ADD of an image of every int8 value and a constant, each of its own scale."""
+    m, shape = Maker(), (1, 16, 16, 1)
+    a, out = m.tensor(shape, scale, -3), m.tensor(shape, max(scale, constant_scale), 5)
+    b = m.tensor(shape, constant_scale, 7, data=np.arange(256)[::-1] - 128)
+    m.operator("ADD", [a, b], out, fusedActivationFunction=0)
+    return m.content([a], [out])
+
+
+@pytest.mark.parametrize("dsp", [True, False])
+def test_sums_of_very_unlike_scales_equal_the_reference_in_every_byte(dsp):
+    pairs = [(1.0, 0.001), (0.001, 1.0), (0.5, 0.004), (0.004, 0.5), (1.0, 1.0), (2.0, 1e-6)]
+    contents = {number: sum_of(*scales) for number, scales in enumerate(pairs)}
+    compared, wrong = check(contents, dsp)
+    assert compared == len(pairs) * 2 * 2 * 256
+    assert wrong == []
 
 
 def test_kernels_have_no_undefined_behaviour():

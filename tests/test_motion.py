@@ -219,6 +219,19 @@ def test_scores_by_hand():
     assert motion_vote.leads(outputs, cut, 3) == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1 / 3])
 
 
+def test_votes_stay_within_their_recording_by_hand():
+    # Windows: 5 of x, 2 and 4 of y. Votes of three: x x y, then y, which is too short, then y x.
+    movements = (recording(400), recording(250, label=1), recording(350, label=1))
+    cut = motion.cut(Gestures(movements, ("x", "y")))
+    outputs = np.eye(2)[[0, 0, 0, 1, 1, *[1, 1], *[1, 1, 0, 0]]]
+    scores = motion_vote.scores(outputs, cut, 3)
+    assert scores.window_percent[0] == pytest.approx(100 * (3 / 5 + 4 / 6) / 2)
+    assert scores.vote_percent[0] == pytest.approx(100 * (2 / 3 + 2 / 3) / 2)
+    first, second = motion_vote.scores(np.eye(2)[[1] * 11], cut, 3), motion_vote.scores(outputs, cut, 1)
+    assert first.vote_percent[0] == pytest.approx(50)  # always y: all of y, none of x
+    assert second.vote_percent == second.window_percent  # one window votes alone
+
+
 def test_rest_is_still_and_movement_is_not(windows):
     rest = np.random.default_rng(0).normal(0, 20, (3, 200, 6)).astype(np.int16)
     assert motion_vote.is_still(rest).all()

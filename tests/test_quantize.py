@@ -4,6 +4,8 @@ import torch
 from tinyml_helpers import compat, datasets, models, training
 from tinyml_helpers.compress import affine, quantize
 
+WHOLE = {"per_channel": False}
+
 
 def test_folding_batch_norm_keeps_the_function_and_the_original():
     model = models.load_trained("small")
@@ -20,6 +22,16 @@ def test_rounded_weights_take_no_more_values_than_the_bits_allow():
         for _, layer in quantize.layers(quantize.with_rounded_weights(model, bits)):
             for channel in layer.weight.flatten(1):
                 assert len(channel.unique()) <= 2**bits
+
+
+def test_weights_have_a_scale_per_channel_unless_one_per_layer_is_asked_for():
+    layer = torch.nn.Linear(2, 2, bias=False)
+    layer.weight.data = torch.tensor([[7.0, 3.4], [0.07, 0.034]])
+    model = torch.nn.Sequential(layer)
+    usual, one = (quantize.with_rounded_weights(model, 4, **how)[0].weight for how in ({}, WHOLE))
+    # Steps of 1 and of 0.01; with one scale for both, all of the second channel is below half a step.
+    assert usual.flatten().tolist() == pytest.approx([7, 3, 0.07, 0.03])
+    assert one.flatten().tolist() == pytest.approx([7, 3, 0, 0])
 
 
 def test_sensitivity_rounds_one_layer_at_a_time():

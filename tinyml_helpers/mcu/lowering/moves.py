@@ -141,8 +141,6 @@ def _move(
             dims[-1] = (dims[-1][0] * n, f, t)
         elif n > 1:
             dims.append((n, f, t))
-    if len(dims) > 4:
-        raise context.refuse(f"shape {tuple(shape)}: more than four dimensions to walk")
     if not dims or dims[-1][2] != 1:
         dims = [*dims, (1, 1, 1)]
     filled = [(1, 0, 0)] * (4 - len(dims)) + dims
