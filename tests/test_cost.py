@@ -1,5 +1,6 @@
 """Costs: hand-counted layers, an independent counter, memory over time, and the real boards."""
 
+import statistics
 from itertools import pairwise
 
 import pytest
@@ -344,7 +345,10 @@ def test_unknown_task() -> None:
         models.mlperf.build("kws")
 
 
-def test_eight_cells_within_25_percent(mlperf: dict[str, cost.ModelCost]) -> None:
+def test_the_formula_meets_the_eight_cells_that_it_was_fitted_to(
+    mlperf: dict[str, cost.ModelCost],
+) -> None:
+    """Says that the fit is a fit; `test_worst_cell_when_left_out` says what it is worth elsewhere."""
     for run in boards.CALIBRATION:
         guess = cost.estimate(mlperf[run.task], run.device, run.engine)
         assert guess.latency_ms == pytest.approx(run.latency_ms, rel=0.20), run
@@ -360,7 +364,9 @@ def test_other_cores_lie_in_their_bands(mlperf: dict[str, cost.ModelCost]) -> No
 
 
 @pytest.mark.parametrize("engine", ["reference", "optimized"])
-def test_fit_reproduces_the_coefficients(engine: str, mlperf: dict[str, cost.ModelCost]) -> None:
+def test_stated_coefficients_are_those_of_the_fit(
+    engine: str, mlperf: dict[str, cost.ModelCost]
+) -> None:
     """Given all three features, the fit itself finds which one is 0."""
     known = latency.ENGINES[engine]
     found = latency.fit(*latency.cells(mlperf, engine))
@@ -393,7 +399,28 @@ def test_worst_cells_when_the_terms_are_left_out_too(
     assert max(map(abs, errors.values())) == pytest.approx(convolutions, abs=0.1)
 
 
-def test_speeds_of_other_cores_are_the_measured_ones() -> None:
+@pytest.mark.parametrize("device", ["nucleo_u575zi", "nucleo_h7a3zi"])
+def test_a_network_that_gave_a_core_no_speed_lies_in_the_band_of_the_others(
+    device: str, mlperf: dict[str, cost.ModelCost]
+) -> None:
+    """Each network in turn: the core's speed comes from the other three, the cycles from the formula."""
+    runs = [run for run in boards.OTHER_CORES if run.device == device]
+    assert {run.task for run in runs} == set(mlperf)
+    speed = latency.SPEEDS[devices.get(device).core, "optimized"]
+    m4 = {run.task: run for run in boards.CALIBRATION if run.engine == "optimized"}
+    for left_out in runs:
+        ratios = [
+            m4[run.task].latency_ms * m4[run.task].clock_hz / (run.latency_ms * run.clock_hz)
+            for run in runs
+            if run is not left_out
+        ]
+        relative = statistics.geometric_mean(ratios)
+        cycles = latency.ENGINES["optimized"].cycles(mlperf[left_out.task])
+        guess_ms = 1e3 * cycles / relative / left_out.clock_hz
+        assert 1 / speed.band < guess_ms / left_out.latency_ms < speed.band, left_out
+
+
+def test_stated_speeds_of_other_cores_follow_from_the_boards() -> None:
     """Cycles on the Cortex-M4F over cycles on the other core, geometric mean over the tasks."""
     for device, core in (("nucleo_u575zi", "Cortex-M33"), ("nucleo_h7a3zi", "Cortex-M7")):
         product = 1.0
@@ -406,7 +433,7 @@ def test_speeds_of_other_cores_are_the_measured_ones() -> None:
 
 
 @pytest.mark.parametrize(("device", "core"), [("pico", "Cortex-M0+"), ("esp32s3", "Xtensa LX7")])
-def test_speeds_from_one_person_detector(device: str, core: str) -> None:
+def test_stated_speeds_follow_from_one_person_detector(device: str, core: str) -> None:
     grey = models.mlperf.mobilenet()
     grey.stem.conv = nn.Conv2d(1, 8, 3, stride=2, padding=1, bias=False)
     counted = cost.count(grey, (1, 1, 96, 96))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyml_helpers import datasets
+from tinyml_helpers import datasets, models
 from tinyml_helpers.datasets import fashion
 
 
@@ -169,10 +169,19 @@ def test_no_network_is_told_in_one_sentence_with_the_way_out(tmp_path, monkeypat
         datasets.load_fashion(full=True)
 
 
-def test_recipes_are_stored_beside_the_models():
+def test_recipes_are_stored_beside_the_models_that_they_made():
     recipes = json.loads((datasets.data_folder() / "models" / "spine.json").read_text())
-    assert set(recipes) == {"large", "small", "tiny"}
-    assert all(recipe["training_images"] == 60_000 for recipe in recipes.values())
+    assert set(recipes) == set(models.NAMES)
+    for name, recipe in recipes.items():
+        network = models.load_trained(name)
+        assert recipe["parameters"] == sum(one.numel() for one in network.parameters())
+        losses = recipe["training_loss"]
+        assert len(losses) == recipe["recipe"]["epochs"]
+        assert losses[-1] < 0.5 * losses[0]
+        # Each batch norm counted the batches that it saw: whole ones of all the training images.
+        (seen,) = {int(value) for key, value in network.state_dict().items() if "num_batches" in key}
+        batches = recipe["training_images"] // recipe["recipe"]["batch_size"]
+        assert seen == batches * recipe["recipe"]["epochs"]
 
 
 def test_every_script_that_a_card_names_is_there():

@@ -99,20 +99,34 @@ def test_the_lean_twin_computes_the_same_on_turned_images(name, images, inputs):
 )
 @pytest.mark.parametrize("size", [8, 9])
 @pytest.mark.parametrize("lean", [False, True])
-def test_every_padding_is_carried_or_refused(convolution, size, lean):
-    model = nn.Sequential(
-        convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(convolution.out_channels, 2)
-    ).eval()
+def test_every_padding_is_carried(convolution, size, lean):
+    assert_carried(convolution, size, lean)
+
+
+def assert_carried(convolution, size, lean):
+    model = behind(convolution)
     images = torch.randn(2, 2, size, size)
     given = images.permute(0, 2, 3, 1).numpy()
-    try:
-        twin = from_torch(model, (2, size, size), lean=lean)
-    except ValueError as error:
-        assert lean
-        assert "skips the last pixels" in str(error)
-        return
     given = np.ascontiguousarray(given[:, ::-1, ::-1]) if lean else given
+    twin = from_torch(model, (2, size, size), lean=lean)
     np.testing.assert_allclose(twin(given).numpy(), logits(model, images), atol=1e-5)
+
+
+def behind(convolution):
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(convolution.out_channels, 2)
+    return nn.Sequential(convolution, *head).eval()
+
+
+@pytest.mark.parametrize(
+    ("convolution", "skips", "meets_all"),
+    [(nn.Conv2d(2, 4, 1, stride=2), 8, 9), (nn.Conv2d(2, 4, 3, stride=3), 8, 9)],
+)
+def test_a_convolution_that_skips_the_last_pixels_has_no_lean_twin(convolution, skips, meets_all):
+    # Steps of 2 meet pixels 0, 2, 4, 6 of eight, and not the last; of nine they meet it.
+    with pytest.raises(ValueError, match=r"0 skips the last pixels.*not lean"):
+        from_torch(behind(convolution), (2, skips, skips), lean=True)
+    assert_carried(convolution, skips, lean=False)
+    assert_carried(convolution, meets_all, lean=True)
 
 
 @pytest.mark.parametrize(

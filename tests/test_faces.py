@@ -207,7 +207,19 @@ def test_the_account_of_the_networks_fits_their_files():
     for name, account in told["networks"].items():
         assert account["bytes"] == datasets.manifest()[f"models/{name}.tflite"]["bytes"]
         assert account["numbers"] == len(faces.describe(COLLINS, name.removeprefix("face_")))
-        assert account["largest_difference_of_rebuilt"] < 1e-4
+
+
+@needs_networks
+@pytest.mark.parametrize(("name", "lead"), [("accurate", 0.4), ("small", 0.5)])
+def test_a_network_tells_three_people_apart_in_every_view(name, lead):
+    """A network that was damaged on its way gives everybody much the same vector."""
+    people = {one: PHOTOS[one] for one in ("astronaut", "hopper", "camera")}
+    first = {one: faces.describe(photo, name) for one, photo in people.items()}
+    for one, photo in people.items():
+        for view in camera.views(photo, 2, seed=7, strength=0.5):
+            seen = faces.describe(view, name)
+            others = max(float(seen @ vector) for other, vector in first.items() if other != one)
+            assert seen @ first[one] > others + lead, one
 
 
 def test_views_are_reproducible_and_differ():

@@ -94,18 +94,13 @@ def test_functions_are_short():
     assert max(lengths) <= 40
 
 
-def test_importing_the_package_is_light():
+def test_importing_the_package_imports_nothing_else():
+    """Counted, not timed: a clock fails on a busy machine, and passes an import that costs 0.1 s."""
     code = (
-        "import sys, time; t = time.perf_counter(); import tinyml_helpers;"
-        "heavy = {'torch', 'tensorflow', 'matplotlib', 'pandas'} & set(sys.modules);"
-        "print(time.perf_counter() - t); sys.exit(bool(heavy))"
+        "import sys; before = set(sys.modules); import tinyml_helpers; print(*set(sys.modules) - before)"
     )
-    runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True) for _ in range(3)
-    ]
-    assert all(run.returncode == 0 for run in runs), runs[0].stderr
-    # The best of three, because another process may hold the core for a moment.
-    assert min(float(run.stdout) for run in runs) < 0.2
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["tinyml_helpers"]
 
 
 @pytest.mark.parametrize(

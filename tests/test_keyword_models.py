@@ -82,7 +82,9 @@ def test_the_microcontroller_answers_the_same_bytes(name, voices):
 
 
 STORED = json.loads((datasets.data_folder() / "models" / "keywords.json").read_text())
-FLOAT_NAMES = {"kws": "product", "kws-small": "small", "kws-synthetic": "synthetic"}
+FLOAT_NAMES = {
+    "kws": "product", "kws-small": "small", "kws-synthetic": "synthetic", "kws-start": "start",
+}  # fmt: skip
 HEARD_PEOPLE = ("kws", "kws-small", "kws-synthetic", "kws-start", "kws-teacher")
 
 
@@ -90,10 +92,9 @@ def test_the_recipes_and_figures_are_stored_beside_the_networks():
     for name in NETWORKS:
         entry = STORED[name]
         assert entry["tflite_bytes"] == len(datasets.read_verified(f"models/{name}.tflite"))
-        for part in ("voices", "engine"):
-            # A thousand clips: one in either direction is a tenth of a point, or more in a small class.
-            assert abs(entry[part]["float_percent"] - entry[part]["int8_percent"]) <= 1.0
         assert not entry["new engine"]["met_in_training"]
+        # Nobody's voice is shipped, so these two are only held against each other; what follows runs
+        # the networks on all the voices that are.
         assert abs(entry["people"]["float_percent"] - entry["people"]["int8_percent"]) <= 0.5
 
 
@@ -126,6 +127,8 @@ def test_every_network_heard_the_same_people(name):
 def synthetic():
     corpus = datasets.load_keywords()
     parts = {name: corpus.part(name) for name in ("voices", "new engine")}
+    # A part of this one, because its features cost a second for a hundred clips.
+    parts["engine"] = corpus.part("engine").take(slice(0, None, 4))
     seen = {name: audio.network_input(audio.features(part.clips)) for name, part in parts.items()}
     return parts, seen
 
@@ -134,16 +137,23 @@ def synthetic():
 def test_the_stored_figures_on_synthetic_voices_are_those_of_the_networks(name, synthetic):
     parts, seen = synthetic
     for part, clips in parts.items():
-        if name in NETWORKS:
-            model = litert.load(datasets.read_verified(f"models/{name}.tflite"))
-            says = model.predict(seen[part][..., None]).argmax(1)
-        else:
-            with torch.no_grad():
-                says = keywords.load_trained("start")(torch.from_numpy(seen[part])[:, None]).argmax(1)
-        kind = "int8_percent" if name in NETWORKS else "float_percent"
-        measured = listening.balanced_percent(np.asarray(says), clips.labels)
-        # The fast kernels round otherwise than the reference ones: up to five clips in a thousand.
-        assert measured == pytest.approx(STORED[name][part][kind], abs=0.7)
+        for kind, says in answers(name, seen[part]).items():
+            measured = listening.balanced_percent(says, clips.labels)
+            # The fast kernels round otherwise than the reference ones: up to five clips in a thousand.
+            # A quarter of a part has an error of its own, here twice that of 250 clips.
+            margin = 0.7 if part != "engine" else 4.5
+            assert measured == pytest.approx(STORED[name][part][kind], abs=margin), (part, kind)
+
+
+def answers(name, seen):
+    """What a network says of clips in float, and in int8 where it is shipped so."""
+    with torch.no_grad():
+        plain = keywords.load_trained(FLOAT_NAMES[name])(torch.from_numpy(seen)[:, None]).argmax(1)
+    said = {"float_percent": plain.numpy()}
+    if name in NETWORKS:
+        model = litert.load(datasets.read_verified(f"models/{name}.tflite"))
+        said["int8_percent"] = model.predict(seen[..., None]).argmax(1)
+    return said
 
 
 PEOPLE = os.environ.get("TINYML_PEOPLE")

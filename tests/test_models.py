@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from tinyml_helpers import datasets, models, training
+from tinyml_helpers import datasets, models
 
-# What the course promises: most parameters, least accuracy on the 10,000 test images.
-PROMISES = {"large": (1_000_000, 93.5), "small": (60_000, 91.5), "tiny": (10_000, 88.5)}
+# Most parameters, and least accuracy in percent on the 10,000 test images.
+PROMISES = {"large": (600_000, 93.5), "small": (50_000, 92.5), "tiny": (10_000, 91.0)}
 
 
 @pytest.mark.parametrize("name", models.NAMES)
@@ -12,9 +12,8 @@ def test_trained_networks_keep_their_promise(name):
     model = models.load_trained(name)
     most, least = PROMISES[name]
     assert sum(p.numel() for p in model.parameters()) <= most
-    # Every third image keeps this quick; the lessons measure all of them.
-    part = datasets.load_fashion().test.take(slice(0, None, 3))
-    assert training.accuracy(model, part) >= least - 0.5
+    # test_headlines runs the network, and holds it to this figure.
+    assert datasets.read_json("models/spine.json")[name]["test_accuracy_percent"] >= least
     assert not model.training
 
 

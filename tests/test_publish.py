@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tinyml_helpers import datasets, models
 from tinyml_helpers.course import front, publish, scoreboard, syllabus, wording
+from tinyml_helpers.mcu import comparison
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
@@ -42,6 +44,54 @@ def test_the_reference_results_are_those_that_the_lessons_show():
         shown = re.sub(r"(<[^>]+>)+", " ", tables)
         for record in publish.reference().of_lesson(lesson.number).records:
             assert f"{record.name} {record.figure} " in shown, record.name
+
+
+# README, reference and stored outputs come of one run, so comparing them finds drift and no error: what
+# follows measures again, or leads to figures that test_headlines measures again.
+FILE_BYTES = {
+    "tflite.small.lean_int8_bytes": "small-lean",
+    "kws.final.model_bytes": "kws",
+    "kws.small.model_bytes": "kws-small",
+    "gesture.net.int8_file_bytes": "gestures",
+    "anomaly.autoencoder.int8_file_bytes": "vibration",
+    "detect.tiny.int8.model_bytes": "tiny_detector",
+}
+
+
+@pytest.mark.parametrize(("name", "file"), FILE_BYTES.items())
+def test_a_published_size_is_that_of_the_file(name, file):
+    assert publish.reference()[name] == len(datasets.read_verified(f"models/{file}.tflite"))
+
+
+def test_what_was_published_of_the_virtual_microcontroller_is_what_it_does_now():
+    now = {
+        name: comparison.measure(datasets.data_folder() / "models" / f"{name}.tflite")
+        for name in ("keyword_spotting", "large", "large-slim")
+    }
+    reference, keyword = publish.reference(), now["keyword_spotting"]
+    # Softmax depends a little on its input.
+    published = reference["mcu.dscnn.instructions_per_mac"]
+    assert keyword.instructions_per_mac == pytest.approx(published, rel=1e-3)
+    assert keyword.firmware.flash_bytes == pytest.approx(reference["mcu.dscnn.flash_bytes"], abs=64)
+    assert keyword.run.ram_bytes == pytest.approx(reference["mcu.dscnn.ram_bytes"], abs=64)
+    fewer = now["large"].run.instructions / now["large-slim"].run.instructions
+    for name in ("prune.large_slim.speedup_mcu", "mcu.large_slim.times_fewer_instructions"):
+        assert reference[name] == pytest.approx(fewer, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "network"),
+    [
+        *((f"qat.{name}.float_percent", "spine", name) for name in models.NAMES),
+        *((f"prune.{name}.accuracy_percent", "pruned", f"{name}-pruned") for name in models.NAMES),
+        *((f"distill.{name}.accuracy_percent", "distilled", name) for name in ("small", "tiny")),
+        ("ptq.small.float.accuracy_fashion_percent", "spine", "small"),
+    ],
+)
+def test_a_published_accuracy_is_that_of_a_network_that_is_run(name, file, network):
+    stored = datasets.read_json(f"models/{file}.json")[network]["test_accuracy_percent"]
+    # An image in ten thousand may fall to the other side on another processor.
+    assert publish.reference()[name] == pytest.approx(stored, abs=0.05)
 
 
 def test_the_spine_stands_in_one_table_by_network_and_technique():
