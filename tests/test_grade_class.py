@@ -116,9 +116,9 @@ def test_an_answer_that_takes_much_memory_to_read_takes_none_here():
         exchange = staticmethod(lambda _: lists)
 
     before = psutil.Process().memory_info().rss
-    with judging.Assessors(limits=grade.Limits(memory_mib=128)) as assessors:
-        with assessors.one() as bench:
-            verdict, message = judging._verdict(Liar, bench, "zero_point", lists)
+    limits = grade.Limits(memory_mib=128)
+    with judging.Assessors(limits=limits) as assessors, assessors.one() as bench:
+        verdict, message = judging._verdict(Liar, bench, "zero_point", lists)
     assert (verdict, message) == (
         "error", "Your code wrote into the grader's channel what is no answer.",
     )  # fmt: skip
