@@ -24,6 +24,11 @@ network_guard.watch()
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [GUARD, os.environ.get("PYTHONPATH")]))
 
 
+def pytest_configure(config):
+    """Skips have to be listed, here, in tests/browser and in tests/whole."""
+    config.pluginmanager.import_plugin("skips")
+
+
 @pytest.fixture(autouse=True)
 def no_network():
     """No test reaches beyond this machine, whatever is caught on the way."""
