@@ -146,7 +146,8 @@ def main() -> None:
             found.append(measure(lesson, Path(folder)))
             print(
                 f"{lesson.number:02d}  {found[-1].peak_mib:6,.0f} MiB  {found[-1].seconds:4.0f} s  "
-                f"beside a busy process {found[-1].busy_seconds:4.0f} s, yardstick {yardsticks[-1]:.1f} s",
+                f"beside a busy process {found[-1].busy_seconds:4.0f} s, "
+                f"yardstick {yardsticks[-1]:.1f} s",
                 flush=True,
             )
     speed = statistics.median(yardsticks)
