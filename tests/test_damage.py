@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyml_helpers import datasets, mcu, models, places
+from tinyml_helpers import datasets, mcu, models, places, sharing
 from tinyml_helpers.course import doctor, publish, scoreboard
 from tinyml_helpers.datasets import shipped
 from tinyml_helpers.deploy import litert, report
@@ -377,9 +377,9 @@ def killed(code, sign):
 def test_a_killed_kernel_leaves_no_lock(results, tmp_path):
     code = f"""
         import pathlib, time
-        from tinyml_helpers import places
+        from tinyml_helpers import places, sharing
         folder = pathlib.Path({str(results)!r})
-        with places.alone(folder), places.whole(folder / "01.json") as partial:
+        with sharing.alone(folder), places.whole(folder / "01.json") as partial:
             partial.write_text("half")
             pathlib.Path({str(tmp_path / "sign")!r}).touch()
             time.sleep(600)
@@ -387,7 +387,7 @@ def test_a_killed_kernel_leaves_no_lock(results, tmp_path):
     killed(code, tmp_path / "sign")
     began = time.monotonic()
     scoreboard.record("a.b", 1, "", lesson=1)
-    assert time.monotonic() - began < places._PATIENCE_SECONDS / 2
+    assert time.monotonic() - began < sharing._PATIENCE_SECONDS / 2
     assert scoreboard.collect()["a.b"] == 1
     # What it left is not read, and goes when it is a day old.
     (left,) = results.glob("*.partial")

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "tinyml_helpers"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # Within the lowest rank the order is this.
 GROUND = (
-    "places", "compat", "tables", "intervals", "integers",
+    "sharing", "places", "room", "compat", "tables", "intervals", "integers",
     "devices", "cost", "datasets", "models", "training",
 )  # fmt: skip
 # A module imports only from its own rank or from lower ones.

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tinyml_helpers import places
+from tinyml_helpers import places, sharing
 from tinyml_helpers.course import runner, scoreboard
 from tinyml_helpers.course.syllabus import Lesson
 from tinyml_helpers.datasets.vibration import write_example
@@ -236,8 +236,8 @@ def test_a_file_system_without_locks_records_all_the_same(results, monkeypatch):
 
 
 def test_someone_who_holds_the_lock_for_ever_does_not_stop_us(results, monkeypatch):
-    monkeypatch.setattr(places, "_PATIENCE_SECONDS", 0.1)
-    with places.alone(results):
+    monkeypatch.setattr(sharing, "_PATIENCE_SECONDS", 0.1)
+    with sharing.alone(results):
         scoreboard.record("a.b", 1, "", lesson=1)
     assert scoreboard.collect()["a.b"] == 1
 

@@ -16,14 +16,31 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tinyml_helpers import class_cli, deploy_cli, places
+from tinyml_helpers import class_cli, deploy_cli, places, room
 from tinyml_helpers.course import doctor as examination
 from tinyml_helpers.course import publish, runner, scoreboard, syllabus
 
 if TYPE_CHECKING:
     from tinyml_helpers.deploy.report import ModelReport
 
+
+class Commands(typer.core.TyperGroup):
+    """The commands; where a disk is full or closed, each ends with one sentence, whatever it was at."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if sentence := room.said(error):
+                _stop(sentence)
+            raise
+
+
 app = typer.Typer(
+    cls=Commands,
     help="The TinyML course: run its lessons, look at what they measured.",
     no_args_is_help=True,
     add_completion=False,
@@ -92,11 +109,12 @@ def course(
     try:
         page = runner.write_index(syllabus.lessons(), board, folder)
     except OSError as error:
-        _stop(f"{failure or error}")
+        _stop(_why(failure or error))
     console.print(_table(board))
     console.print(f"Look at {page}", soft_wrap=True)
     if failure:
-        _stop(f"Stopped at {failure}. What was run is kept in {folder}.")
+        at = " at" if isinstance(failure, runner.LessonError) else ":"
+        _stop(f"Stopped{at} {_why(failure)} What was run is kept in {folder}.")
 
 
 @app.command()
@@ -131,7 +149,7 @@ def outputs(lesson: Lessons = None) -> None:
             try:
                 runner.refresh_outputs(one)
             except (runner.LessonError, OSError) as error:
-                _stop(f"Stopped at {error}. {one.path.name} is as it was.")
+                _stop(f"Stopped at {_why(error)} {one.path.name} is as it was.")
         publish.publish(scoreboard.collect())
 
 
@@ -182,6 +200,11 @@ def _table(board: scoreboard.Scoreboard) -> Table | str:
     for record in board.records:
         table.add_row(f"{record.lesson:02d}", record.name, record.figure, record.unit)
     return table
+
+
+def _why(error: Exception) -> str:
+    """Return what happened, as sentences, with the cure where there was no room."""
+    return room.said(error) or f"{error}."
 
 
 def _stop(sentence: str) -> NoReturn:

@@ -15,10 +15,9 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from tinyml_helpers.sharing import sweep as sweep
+
 CHECKOUT = Path(__file__).parents[1]
-STALE_SECONDS = 86_400
-"""A file or folder that is being written and is older than a day was left by a process that died."""
-_PATIENCE_SECONDS = 10.0
 
 
 class WriteError(OSError):
@@ -104,56 +103,6 @@ def whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-
-
-def sweep(folder: Path, pattern: str) -> None:
-    """Remove what processes that died have left: files and folders of that pattern, a day old."""
-    import shutil
-
-    for path in folder.glob(pattern):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder's records meanwhile.
-
-    The system frees the lock when its process ends, however it ends. After ten seconds, or on a file
-    system without locks, it goes on without: every file is still written whole.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        mode = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
-        handle = os.open(folder / ".lock", mode | os.O_CREAT, 0o666)
-    except OSError:
-        yield
-        return
-    try:
-        _lock(handle)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int) -> None:
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < until:
-        try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except (BlockingIOError, PermissionError):
-            time.sleep(0.01)
-        except OSError:  # a file system that knows no locks
-            return
 
 
 def _first_open(wanted: Path, instead: Callable[[], Path]) -> Path:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tinyml_helpers.course import front, scoreboard, syllabus, wording
 from tinyml_helpers.datasets import read_file, write_manifest
-from tinyml_helpers.places import alone, build_folder, write_atomically
+from tinyml_helpers.places import build_folder, write_atomically
+from tinyml_helpers.sharing import alone
 
 _ROOT = Path(__file__).parents[2]
 _BEGIN = "<!-- scoreboard: written by `make outputs` -->\n"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyml_helpers.course import scoreboard
+from tinyml_helpers.course import kernels, scoreboard
 from tinyml_helpers.course.syllabus import TITLES, Lesson, read_notebook
 from tinyml_helpers.places import build_folder as build_folder
-from tinyml_helpers.places import sweep, write_atomically
+from tinyml_helpers.places import write_atomically
+from tinyml_helpers.sharing import own_folder, sweep
 
 CELL_SECONDS = 3600
 """Longest time for one cell, also in the full profile: a kernel that hangs must not hold the course."""
@@ -43,18 +43,40 @@ def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress
         progress: show papermill's bar, a step for each cell.
 
     Raises:
-        LessonError: a cell raised an error, or a parameter does not exist.
+        LessonError: a cell raised an error, its kernel died, or a parameter does not exist.
+        OSError: there is no room; nothing half-written is left.
     """
-    import papermill
-    from nbclient.exceptions import CellTimeoutError
-
     check_parameters(lesson, parameters)
     folder.mkdir(parents=True, exist_ok=True)
     built = _built(lesson, folder)
     sweep(folder, ".running-*")
     # Where nobody else writes: another learner may run the same lesson in the same checkout.
-    work = Path(tempfile.mkdtemp(prefix=".running-", dir=folder))
-    executed = work / lesson.path.name
+    with own_folder(folder, ".running-") as work:
+        executed = work / lesson.path.name
+        failure = _execute(lesson, executed, parameters, progress)
+        try:
+            write_page(executed, built.page)
+            executed.replace(built.notebook)
+        except OSError as error:
+            raise (failure or error) from error
+    if failure:
+        raise failure
+    return built
+
+
+def _execute(
+    lesson: Lesson, executed: Path, parameters: Mapping[str, Any], progress: bool
+) -> LessonError | None:
+    """Run a lesson into a file; return why it ended early, with what ran in the file.
+
+    Raises:
+        LessonError: the kernel died before the first cell.
+        OSError: the file may be half-written.
+    """
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    name, words = f"lesson {lesson.number:02d} ({lesson.path.name})", kernels.LastWords()
     try:
         papermill.execute_notebook(
             lesson.path,
@@ -62,24 +84,25 @@ def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress
             dict(parameters),
             cwd=lesson.path.parent,
             kernel_name="python3",
+            kernel_manager_class=words.manager(),
             progress_bar=progress,
             execution_timeout=CELL_SECONDS,
         )
     except papermill.PapermillExecutionError as error:
-        raise LessonError(
-            f"lesson {lesson.number:02d} ({lesson.path.name}), code cell {error.exec_count}: "
-            f"{error.ename}: {error.evalue}"
-        ) from error
+        return _because(error, f"{name}, code cell {error.exec_count}: {error.ename}: {error.evalue}")
     except CellTimeoutError as error:
-        raise LessonError(
-            f"lesson {lesson.number:02d} ({lesson.path.name}): a cell ran longer than {CELL_SECONDS} s"
-        ) from error
-    finally:
-        if executed.exists():
-            write_page(executed, built.page)
-            executed.replace(built.notebook)
-        shutil.rmtree(work, ignore_errors=True)
-    return built
+        return _because(error, f"{name}: a cell ran longer than {CELL_SECONDS} s")
+    except DeadKernelError as error:
+        return _because(error, f"{name}: {words.why(error)}")
+    except RuntimeError as error:
+        raise LessonError(f"{name}: {words.why(error)}") from error
+    return None
+
+
+def _because(error: Exception, sentence: str) -> LessonError:
+    failure = LessonError(sentence)
+    failure.__cause__ = error
+    return failure
 
 
 def _built(lesson: Lesson, folder: Path) -> Built:
@@ -162,7 +185,7 @@ def refresh_outputs(lesson: Lesson) -> None:
     """Execute a lesson and store its outputs in the notebook itself, without state or timestamps.
 
     Raises:
-        LessonError: a cell raised an error; the notebook is left as it was.
+        LessonError: a cell raised an error or its kernel died; the notebook is left as it was.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -171,19 +194,31 @@ def refresh_outputs(lesson: Lesson) -> None:
 
     notebook = read_notebook(lesson.path)
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    words = kernels.LastWords()
     with tqdm(total=cells, desc=lesson.name, unit="cell") as bar:
         client = NotebookClient(
             notebook,
             timeout=600,
             kernel_name="python3",
+            kernel_manager_class=words.manager(),
+            log=logging.getLogger("papermill"),
             resources={"metadata": {"path": str(lesson.path.parent)}},
             on_cell_complete=lambda **_: bar.update(),
         )
         try:
-            client.execute(env={**os.environ, "OMP_NUM_THREADS": "1"})
+            _run_cells(client)
         except CellExecutionError as error:
             raise LessonError(f"lesson {lesson.number:02d}: {error.ename}: {error.evalue}") from error
+        except RuntimeError as error:
+            raise LessonError(f"lesson {lesson.number:02d}: {words.why(error)}") from error
     for cell in without_widgets(notebook).cells:
         cell.metadata.pop("execution", None)
     notebook.metadata["language_info"] = {"name": "python"}
     write_atomically(lesson.path, nbformat.writes(notebook) + "\n")
+
+
+def _run_cells(client: Any) -> None:
+    """Run a client's notebook cell by cell: its own `execute` takes Ctrl-C for a kernel that died."""
+    with client.setup_kernel(env={**os.environ, "OMP_NUM_THREADS": "1"}):
+        for index, cell in enumerate(client.nb.cells):
+            client.execute_cell(cell, index, execution_count=client.code_cells_executed + 1)

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinyml_helpers.course.wording import WORDS
-from tinyml_helpers.places import alone, build_folder, given, write_atomically
+from tinyml_helpers.places import build_folder, given, write_atomically
+from tinyml_helpers.sharing import alone
 from tinyml_helpers.tables import html_table, text_table
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from tinyml_helpers.datasets import cache_folder
 from tinyml_helpers.mcu.image import Image
-from tinyml_helpers.places import sweep, write_atomically
+from tinyml_helpers.places import write_atomically
+from tinyml_helpers.sharing import own_folder, sweep
 
 LEAST_STACK_BYTES = 512
 _OPTIMIZE = ("-O0", "-O1", "-O2", "-O3", "-Os", "-Oz")
@@ -186,12 +187,12 @@ def _is_sound(built: Path, seal: Path) -> bool:
 
 def _compiled(files: Mapping[str, str], flags: Sequence[str], name: str) -> bytes:
     sweep(cache_dir(), "work-*")  # of compilers that were killed
-    with tempfile.TemporaryDirectory(prefix="work-", dir=cache_dir()) as work:
+    with own_folder(cache_dir(), "work-") as work:
         for file, text in files.items():
-            Path(work, file).write_text(text, encoding="utf-8")
+            (work / file).write_text(text, encoding="utf-8")
         sources = [file for file in files if file.endswith(".c")]
-        _zig([*flags, *sources, "-o", name], work)
-        return Path(work, name).read_bytes()
+        _zig([*flags, *sources, "-o", name], str(work))
+        return (work / name).read_bytes()
 
 
 def _zig(arguments: Sequence[str], work: str) -> None:

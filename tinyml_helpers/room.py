@@ -1,0 +1,90 @@
+"""What to say where a disk is full or closed, whoever stumbles over it.
+
+Python names the file at best, and never the cure; a library between wraps the error in its own; a kernel
+tells it in a traceback of forty lines. `said` makes one sentence of all that.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tinyml_helpers import places
+
+NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""No room on the device, no room left to this user, a device that is only read."""
+_PROBE_BYTES = 65_536
+_CURE = "make room in"
+_VARIABLES = (
+    "TINYML_RESULTS for records, TINYML_CACHE for the cache, TMPDIR for temporary files, "
+    "HOME for what Jupyter keeps"
+)
+
+
+def said(error: BaseException) -> str:
+    """Return one sentence about an error that a full or closed disk led to, or "" for any other.
+
+    Args:
+        error: what was caught; the errors behind it are looked at too.
+    """
+    for one in _behind(error):
+        if isinstance(one, places.WriteError):
+            return f"{one}."
+        if reason := _reason(one):
+            return f"{reason}." if _CURE in reason else f"{reason}: {cure()}."
+    return ""
+
+
+def cure() -> str:
+    """Return what to do: the folders of the course in which there is no room, and how to name others."""
+    full = " and ".join(map(str, without_room()))
+    return f"{_CURE} {full or 'the folder'}, or choose another one ({_VARIABLES})"
+
+
+def without_room() -> list[Path]:
+    """Return one folder of the course for each disk that takes no more, found out by trying."""
+    disks = {
+        folder.stat().st_dev: folder
+        for folder in (*_folders(), Path(tempfile.gettempdir()))
+        if folder.is_dir() and not _takes(folder)
+    }
+    return list(disks.values())
+
+
+def _folders() -> Iterator[Path]:
+    yield from filter(None, map(places.given, ("TINYML_RESULTS", "TINYML_CACHE")))
+    yield places.CHECKOUT / "build"
+    with suppress(RuntimeError):  # there is no home
+        yield Path.home()
+
+
+def _takes(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that led to it."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        yield error
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno in NUMBERS:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    # What another process or a library in C said of it is text.
+    told = str(error)
+    return told if any(os.strerror(number) in told for number in NUMBERS) else ""
