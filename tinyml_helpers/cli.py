@@ -33,6 +33,8 @@ class Commands(typer.core.TyperGroup):
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
+        except KeyboardInterrupt:
+            _stop("Interrupted. What was finished is kept, nothing is half-written: run it again.", 130)
         except Exception as error:
             if sentence := room.said(error):
                 _stop(sentence)
@@ -207,9 +209,9 @@ def _why(error: Exception) -> str:
     return room.said(error) or f"{error}."
 
 
-def _stop(sentence: str) -> NoReturn:
+def _stop(sentence: str, code: int = 1) -> NoReturn:
     Console(stderr=True).print(sentence, style="red", soft_wrap=True, markup=False)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

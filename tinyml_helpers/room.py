@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,10 +39,14 @@ def said(error: BaseException) -> str:
     return ""
 
 
-def cure() -> str:
-    """Return what to do: the folders of the course in which there is no room, and how to name others."""
-    full = " and ".join(map(str, without_room()))
-    return f"{_CURE} {full or 'the folder'}, or choose another one ({_VARIABLES})"
+def cure(full: Sequence[Path] = ()) -> str:
+    """Return what to do: where to make room, and how to name other folders.
+
+    Args:
+        full: where there is none; found out if it is not given.
+    """
+    named = " and ".join(map(str, full or without_room()))
+    return f"{_CURE} {named or 'the folder'}, or choose another one ({_VARIABLES})"
 
 
 def without_room() -> list[Path]:
@@ -67,8 +71,8 @@ def _takes(folder: Path) -> bool:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(_PROBE_BYTES))
             file.flush()
-    except OSError:
-        return False
+    except OSError as error:  # a closed folder is not in use: another one was chosen
+        return error.errno not in (errno.ENOSPC, errno.EDQUOT)
     return True
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyml_helpers.datasets.shipped import data_folder
+from tinyml_helpers.places import WriteError
 from tinyml_helpers.search.tasks import Task
 from tinyml_helpers.search.trial import Trial, key_of, parsed
 
@@ -42,17 +43,27 @@ def read(path: Path) -> Read:
 
 
 def append(path: Path, trial: Trial) -> None:
-    """Add a finished trial to a file, all of its line at once, and wait until the disk has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        # A line that was cut off has no end: close it, so that it damages nothing but itself.
-        start = b""
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            start = b"" if file.read(1) == b"\n" else b"\n"
-        file.write(start + trial.line().encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Add a finished trial to a file, all of its line at once, and wait until the disk has it.
+
+    Raises:
+        WriteError: there is no room; of this line there may be a part, which `read` leaves out.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            # A line that was cut off has no end: close it, so that it damages nothing but itself.
+            start = b""
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                start = b"" if file.read(1) == b"\n" else b"\n"
+            file.write(start + trial.line().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise WriteError(
+            f"a trial was not written to {path} ({error.strerror or error}): make room there and search "
+            "again: it goes on with what the file holds"
+        ) from error
 
 
 def stored(task: Task) -> tuple[Trial, ...]:

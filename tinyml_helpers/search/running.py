@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from tinyml_helpers.places import WriteError
 from tinyml_helpers.search import records, trial
 from tinyml_helpers.search.settings import Settings
 from tinyml_helpers.search.tasks import Task
 from tinyml_helpers.search.trial import Trial
+
+_SEMAPHORES = 32
+
+
+class SharedMemoryError(OSError):
+    """Processes cannot work together here; the message has the reason and the cure."""
 
 
 def run(
@@ -38,6 +46,8 @@ def run(
 
     Raises:
         ValueError: nothing to try, an unknown core, or a teacher for a task that has none.
+        SharedMemoryError: this machine lets no processes work together.
+        WriteError: no room for the file of trials.
     """
     from joblib import Parallel, delayed
     from tqdm.auto import tqdm
@@ -55,11 +65,38 @@ def run(
         return [known[key] for key in wanted]
     # Without this a worker would be handed several trials at a time, to be lost or waited for together.
     parallel = Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
-    done = parallel(delayed(each)(task, one, cores) for one in missing)
-    with tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="trial") as bar:
+    started = len(wanted) - len(missing)
+    with tqdm(total=len(wanted), initial=started, unit="trial") as bar, _together():
+        done = parallel(delayed(each)(task, one, cores) for one in missing)
         for finished in done:
             records.append(store, finished)
             known[finished.key] = finished
             bar.set_description(f"{finished.settings}: {finished.score:.1f}")
             bar.update()
     return [known[key] for key in wanted]
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Say what is missing where processes cannot work together; the system only gives a number."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, WriteError) or not (why := _no_semaphores()):
+            raise
+        raise SharedMemoryError(
+            f"several workers need shared memory, and this machine gives none (/dev/shm: {why}): search "
+            "with workers=1, which finds the same, or give it some (in Docker: --shm-size=1g)"
+        ) from error
+
+
+def _no_semaphores() -> str:
+    """Say why processes cannot share as many semaphores as a few workers need, or ""."""
+    from multiprocessing import get_context
+
+    try:
+        # Made and thrown away: each takes a file in shared memory as long as it lives.
+        _ = [get_context("spawn").Semaphore() for _ in range(_SEMAPHORES)]
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
