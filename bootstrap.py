@@ -1,8 +1,9 @@
 """Set up .venv with the exact packages of requirements.lock; at once where nothing changed.
 
-    python3.11 bootstrap.py
+    python3.11 bootstrap.py          # in .venv
+    python bootstrap.py --here       # in the environment whose Python this is: conda, a hub
 
-`make` runs this before each of its commands. It needs Python alone.
+`make` runs the first before each of its commands. It needs Python alone.
 """
 
 from __future__ import annotations  # so that older Pythons get as far as the check
@@ -18,6 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+# The second has no hashes: PyTorch's builds for CPU and for GPU bear one version, and the one for GPUs
+# brings packages of its own. The index that a user chooses decides which comes.
+LOCKS = ("requirements.lock", "requirements-torch.lock")
 LOG = ROOT / "build" / "setup.log"
 LOCK = ROOT / "build" / ".setup.lock"
 NEEDED_BYTES = 7 * 10**9
@@ -31,7 +35,7 @@ def stop(sentence: str) -> None:
 def fingerprint() -> str:
     """Return what .venv depends on, as a digest: packages, Python, place."""
     digest = hashlib.sha256(f"{sys.version} {sys.platform} {ROOT}".encode())
-    for name in ("requirements.lock", "pyproject.toml", "build_backend.py"):
+    for name in (*LOCKS, "pyproject.toml", "build_backend.py"):
         try:
             digest.update((ROOT / name).read_bytes())
         except OSError as error:
@@ -45,14 +49,19 @@ def is_ready() -> bool:
     return PYTHON.exists() and stamp.is_file() and stamp.read_bytes() == fingerprint().encode()
 
 
-def check_machine() -> None:
-    """Stop where Python, its venv module or the disk cannot carry the set-up."""
+def check_python() -> None:
+    """Stop where the course does not run with this Python."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         found = ".".join(map(str, sys.version_info[:2]))
         stop(
             f"the course needs Python 3.11, 3.12 or 3.13, and this is {found}: "
             "install 3.11 and run it again."
         )
+
+
+def check_machine() -> None:
+    """Stop where Python, its venv module or the disk cannot carry the set-up."""
+    check_python()
     try:
         import ensurepip  # noqa: F401
     except ImportError:
@@ -62,10 +71,10 @@ def check_machine() -> None:
         stop(f"the packages need {NEEDED_BYTES / 1e9:.0f} GB of disk, and {free / 1e9:.1f} GB are free.")
 
 
-def pip(*arguments: str, held: tuple[int, ...] = ()) -> None:
-    """Run pip in .venv, with a bar that counts the packages it has come to."""
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
-    total = sum("==" in line for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines())
+def pip(*arguments: str, python: Path = PYTHON, held: tuple[int, ...] = ()) -> None:
+    """Install something with that Python's pip, with a bar that counts the packages it has come to."""
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    total = sum("==" in line for line in (ROOT / LOCKS[0]).read_text("utf-8").splitlines())
     lines: list[str] = []
     with LOG.open("a", encoding="utf-8") as log:
         process = subprocess.Popen(
@@ -84,11 +93,25 @@ def pip(*arguments: str, held: tuple[int, ...] = ()) -> None:
             show_progress(lines, total)
     print(file=sys.stderr)
     if process.wait():
+        stop_if_replaced(lines)
         reason = next((line for line in reversed(lines) if "ERROR" in line), "see the log")
         cure = "Make room" if "No space left" in reason else "Check the network"
         stop(
             f"pip could not install the packages ({reason[:200]}). {cure} and run it again: it goes "
             f"on where it stopped. All of pip's output is in {LOG.relative_to(ROOT)}."
+        )
+
+
+def stop_if_replaced(lines: list[str]) -> None:
+    """Stop with a sentence of its own if a file was not the one whose hash is in the lock."""
+    told = (place for place, line in enumerate(lines) if "DO NOT MATCH THE HASHES" in line)
+    place = next(told, len(lines))
+    if named := "".join(lines[place + 1 : place + 2]).split():
+        stop(
+            f"the file that came for {named[0].rstrip(':')} is not the one that was locked (its "
+            "SHA-256 is not in requirements.lock), and was not installed: it was damaged on the way, or "
+            "replaced. Run it again; if it says so again, trust neither the file nor the index "
+            f"(`pip config list`). All of pip's output is in {LOG.relative_to(ROOT)}."
         )
 
 
@@ -158,19 +181,38 @@ def set_up() -> None:
     venv.create(VENV, with_pip=True, clear=not whole)
     for left in half_packages():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
-    pip("-r", str(ROOT / "requirements.lock"), held=held)
-    pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT), held=held)
-    # Not by pip: an editable installation leaves out what lies outside of the package.
-    extension = ROOT / "tinyml_helpers" / "course" / "jupyter"
-    shutil.copytree(extension, VENV / "share" / "jupyter", dirs_exist_ok=True)
+    install(VENV, PYTHON, held)
     partial = VENV / ".ready.partial"
     partial.write_text(fingerprint(), "utf-8")
     partial.replace(VENV / ".ready")
 
 
-if __name__ == "__main__" and not is_ready():
-    try:
+def install(folder: Path, python: Path, held: tuple[int, ...] = ()) -> None:
+    """Install what is locked, PyTorch, and the course itself in the environment in that folder."""
+    exact, torch = (str(ROOT / name) for name in LOCKS)
+    # Without dependencies, because all of them are in the lock, and PyTorch, which some want, is not.
+    pip("--require-hashes", "--no-deps", "-r", exact, python=python, held=held)
+    pip("-r", torch, python=python, held=held)
+    pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT), python=python, held=held)
+    # Not by pip: an editable installation leaves out what lies outside of the package.
+    extension = ROOT / "tinyml_helpers" / "course" / "jupyter"
+    shutil.copytree(extension, folder / "share" / "jupyter", dirs_exist_ok=True)
+
+
+def main(arguments: list[str]) -> None:
+    """Set up .venv, or with `--here` the environment that this Python belongs to."""
+    if arguments == ["--here"]:
+        check_python()
+        install(Path(sys.prefix), Path(sys.executable), take_lock())
+    elif arguments:
+        stop(f"it knows --here and nothing else, and was given {' '.join(arguments)}.")
+    elif not is_ready():
         set_up()
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
     except KeyboardInterrupt:
         stop("interrupted. Run it again: it goes on where it stopped.")
     except (OSError, subprocess.CalledProcessError) as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 from packaging.requirements import Requirement
 
-from tinyml_helpers import datasets
+from tinyml_helpers import datasets, room
 from tinyml_helpers.tables import html_table
 
 GIB = 2**30
@@ -118,6 +118,9 @@ def _memory() -> Finding:
 
 def _disk() -> Finding:
     free = shutil.disk_usage(datasets.data_folder()).free if _has_data() else 0
+    if full := room.without_room():
+        found = f"no room in {' and '.join(map(str, full))}"
+        return Finding("disk", found, False, room.cure(full))
     return Finding("disk", f"{free / GIB:.0f} GiB free", free > GIB, "make room: lessons need 1 GiB")
 
 
