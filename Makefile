@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/build/home
 endif
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup course test browser-test test-latest whole unit notebooks lab lint bench load fuzz audit book outputs clean
+.PHONY: help setup course test browser-test test-latest whole unit notebooks lab lint bench load fuzz mutate audit lock book outputs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -65,9 +65,16 @@ FUZZ_SECONDS ?= 10
 fuzz: setup  ## look for files that break the readers: TARGET=sound FUZZ_SECONDS=600
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/coverage.py --target $(TARGET) --seconds $(FUZZ_SECONDS)
 
-audit: setup  ## known weaknesses in the locked packages; asks a public service
-	@test -x build/audit/bin/pip-audit || { $(BIN)/python -m venv build/audit && build/audit/bin/pip install --quiet pip-audit==2.10.0; }
+mutate: setup  ## spoil the package a little, again and again: does a test notice? An hour
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/mutation $(ARGS)
+
+audit:  ## known weaknesses in the locked packages; asks a public service
+	@test -x build/audit/bin/pip-audit || { $(or $(PYTHON),python3) -m venv build/audit && build/audit/bin/pip install --quiet pip-audit==2.10.0; }
 	@build/audit/bin/python benchmarks/audit.py
+
+lock:  ## the hashes of the locked packages anew, and what other systems need; asks the index
+	@test -x build/lock/bin/uv || { $(or $(PYTHON),python3) -m venv build/lock && build/lock/bin/pip install --quiet uv==0.13.9 packaging==26.3; }
+	@build/lock/bin/python benchmarks/lock.py
 
 outputs: setup  ## run all lessons and store their outputs in notebooks/
 	@$(BIN)/tinyml outputs $(ARGS)

@@ -85,8 +85,11 @@ def data_counts(root: Path) -> dict[str, int]:
     """Files that are verified by their SHA-256, and what the lessons recorded."""
     manifest = json.loads((root / "data" / "manifest.json").read_text("utf-8"))
     records = json.loads((root / "data" / "reference" / "scoreboard.json").read_text("utf-8"))
-    lock = (root / "requirements.lock").read_text("utf-8")
-    return {"data_files": len(manifest["files"]), "records": len(records), "packages": lock.count("==")}
+    locks = (
+        (root / name).read_text("utf-8") for name in ("requirements.lock", "requirements-torch.lock")
+    )
+    packages = re.findall(r"^[\w.-]+==", "".join(locks), re.MULTILINE)
+    return {"data_files": len(manifest["files"]), "records": len(records), "packages": len(packages)}
 
 
 def package_counts(root: Path) -> dict[str, int]:

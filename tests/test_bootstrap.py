@@ -1,12 +1,14 @@
 """Set-up says in one sentence what is wrong, and does nothing where nothing changed."""
 
 import ast
+import hashlib
 import os
 import runpy
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 def bootstrap(tmp_path):
     """The set-up script's names, working on an empty checkout."""
     (tmp_path / "requirements.lock").write_text("a==1\n")
+    (tmp_path / "requirements-torch.lock").write_text("")
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "build_backend.py").write_text("")
     (tmp_path / "tinyml_helpers" / "course" / "jupyter").mkdir(parents=True)
@@ -60,6 +63,9 @@ def test_it_is_ready_only_for_the_same_packages(bootstrap):
     bootstrap.PYTHON.touch()
     (bootstrap.VENV / ".ready").write_text(bootstrap.fingerprint())
     assert bootstrap.is_ready()
+    (bootstrap.folder / "requirements-torch.lock").write_text("torch==2\n")
+    assert not bootstrap.is_ready()
+    (bootstrap.VENV / ".ready").write_text(bootstrap.fingerprint())
     (bootstrap.folder / "requirements.lock").write_text("a==2\n")
     assert not bootstrap.is_ready()
 
@@ -70,6 +76,69 @@ def test_a_failing_installation_names_the_reason_and_the_log(bootstrap):
     bootstrap.PYTHON.symlink_to(sys.executable)
     with pytest.raises(SystemExit, match=r"could not install.*no-such-file.*build.setup\.log"):
         bootstrap.pip("-r", "no-such-file.txt")
+
+
+@pytest.fixture
+def locked(bootstrap, monkeypatch):
+    """A function that installs a package of ours, or would, as it is locked with that digest."""
+    bootstrap.LOG.parent.mkdir()
+    wheel = bootstrap.folder / "locked-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(
+            "locked-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: locked\nVersion: 1\n"
+        )
+        archive.writestr("locked-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("locked-1.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(bootstrap.folder))
+
+    def install(digest):
+        lock = bootstrap.folder / "requirements.lock"
+        digest = digest or hashlib.sha256(wheel.read_bytes()).hexdigest()
+        lock.write_text(f"locked==1 \\\n    --hash=sha256:{digest}\n")
+        options = ("--dry-run", "--require-hashes", "--no-deps")
+        bootstrap.pip(*options, "-r", str(lock), python=Path(sys.executable))
+        return bootstrap.LOG.read_text("utf-8")
+
+    return install
+
+
+def test_a_file_that_is_not_the_locked_one_stops_the_set_up_in_one_sentence(locked):
+    with pytest.raises(
+        SystemExit,
+        match=r"the file that came for locked==1 is not the one that was locked \(its SHA-256 is not in "
+        r"requirements\.lock\), and was not installed: it was damaged on the way, or replaced",
+    ):
+        locked("0" * 64)
+
+
+def test_a_file_with_the_locked_hash_is_installed(locked):
+    assert "Would install locked-1" in locked(None)
+
+
+def test_an_environment_of_ones_own_gets_the_lock_then_pytorch_then_the_course(bootstrap, monkeypatch):
+    calls = []
+    names = bootstrap.main.__globals__
+    monkeypatch.setitem(
+        names, "pip", lambda *arguments, python, held: calls.append((*arguments, python))
+    )
+    prefix = bootstrap.folder / "conda"
+    monkeypatch.setattr(sys, "prefix", str(prefix))
+    (bootstrap.folder / "tinyml_helpers" / "course" / "jupyter" / "kernel.json").touch()
+    bootstrap.main(["--here"])
+    python, folder = Path(sys.executable), str(bootstrap.folder)
+    assert calls == [
+        ("--require-hashes", "--no-deps", "-r", f"{folder}/requirements.lock", python),
+        ("-r", f"{folder}/requirements-torch.lock", python),
+        ("--no-deps", "--no-build-isolation", "--editable", folder, python),
+    ]
+    assert (prefix / "share" / "jupyter" / "kernel.json").exists()
+    assert not bootstrap.VENV.exists()
+
+
+def test_an_unknown_option_is_told(bootstrap):
+    with pytest.raises(SystemExit, match=r"knows --here and nothing else, and was given --there"):
+        bootstrap.main(["--there"])
 
 
 def test_make_help_lists_the_commands():
@@ -83,7 +152,7 @@ def test_make_help_lists_the_commands():
 STUB = """#!/bin/sh
 '''exec' "{python}" "$0" "$@"
 ' '''
-# Stands for .venv's Python: `-m pip` installs the packages of the lock, one every tenth of a second.
+# Stands for .venv's Python: `-m pip` installs the packages of a lock.
 import pathlib, sys, time
 root = pathlib.Path({root!r})
 packages = root / ".venv" / "lib" / "python3" / "site-packages"
@@ -92,7 +161,7 @@ if "--version" in sys.argv:
 with (root / "calls").open("a") as calls:
     calls.write(" ".join(sys.argv[3:]) + "\\n")
 if "-r" in sys.argv:
-    for line in (root / "requirements.lock").read_text().split():
+    for line in pathlib.Path(sys.argv[sys.argv.index("-r") + 1]).read_text().split():
         name, version = line.split("==")
         info = packages / f"{{name}}-{{version}}.dist-info"
         if (info / "METADATA").exists():
@@ -140,7 +209,8 @@ def checkout(tmp_path):
     """A checkout whose Python and pip are stubs: a set-up of a second, and no network."""
     if sys.platform == "win32":
         pytest.skip("stubs are programs with a first line")
-    (tmp_path / "requirements.lock").write_text("a==1\nb==2\nc==3\n")
+    (tmp_path / "requirements.lock").write_text("a==1\nb==2\n")
+    (tmp_path / "requirements-torch.lock").write_text("c==3\n")
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "build_backend.py").write_text("")
     (tmp_path / "tinyml_helpers" / "course" / "jupyter").mkdir(parents=True)

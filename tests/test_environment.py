@@ -1,6 +1,8 @@
-"""pyproject.toml, requirements.lock and environment.yml speak of the same set of packages."""
+"""pyproject.toml, the locks and environment.yml speak of the same set of packages."""
 
+import os
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,21 +12,20 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tinyml_helpers.course import doctor
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
 DECLARED = [Requirement(line) for line in PROJECT["dependencies"] + EXTRAS]
-LINES = [
-    line
-    for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines()
-    if not line.startswith("#")
-]
-LOCKED = [Requirement(line) for line in LINES]
+LOCKED = doctor.requirements()
 
 
-def test_every_line_of_the_lock_is_exact_and_there_once():
+@pytest.mark.parametrize("python", ["3.11.2", "3.11.9", "3.13.0"])
+def test_every_line_of_the_lock_is_exact_and_there_once(python):
     assert all(re.fullmatch(r"==[^,*]+", str(r.specifier)) for r in LOCKED)
-    names = [canonicalize_name(r.name) for r in LOCKED]
+    place = {**default_environment(), "python_full_version": python}
+    names = [canonicalize_name(r.name) for r in LOCKED if r.marker is None or r.marker.evaluate(place)]
     assert len(names) == len(set(names))
 
 
@@ -40,7 +41,7 @@ def test_the_lock_fits_the_declared_ranges_on_every_system(platform):
     locked = {canonicalize_name(r.name): str(r.specifier)[2:] for r in LOCKED if there(r)}
     for requirement in filter(there, DECLARED):
         name = canonicalize_name(requirement.name)
-        assert name in locked, f"{name} is not in requirements.lock"
+        assert name in locked, f"{name} is not in the locks"
         assert requirement.specifier.contains(locked[name], prereleases=True), name
     assert ("tensorflow-cpu" in locked) != ("tensorflow" in locked)
 
@@ -53,9 +54,12 @@ def test_every_dependency_says_what_it_is_for():
             assert "#" in line, line
 
 
-def test_conda_gets_the_same_set():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
-    pip = next(d["pip"] for d in environment["dependencies"] if isinstance(d, dict))
-    assert pip == ["-r requirements.lock", "-e ."]
-    assert "python=3.11" in environment["dependencies"]
+def test_conda_and_binder_get_the_same_set_with_its_hashes():
+    text = (ROOT / "environment.yml").read_text("utf-8")
+    # A list for pip here could not ask for hashes: the course itself has none.
+    assert yaml.safe_load(text)["dependencies"] == ["python=3.11", "pip"]
+    assert "python bootstrap.py --here" in text
+    build = ROOT / "postBuild"
+    assert build.read_text("utf-8").splitlines()[-1] == "python bootstrap.py --here"
+    assert os.access(build, os.X_OK) or sys.platform == "win32"
     assert PROJECT["requires-python"] == ">=3.11,<3.14"

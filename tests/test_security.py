@@ -369,7 +369,7 @@ def test_an_audit_that_looked_up_nothing_is_no_success(packages, code, sentence,
     spec = importlib.util.spec_from_file_location("audit", ROOT / "benchmarks" / "audit.py")
     audit = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(audit)
-    assert audit.told(packages) == code
+    assert audit.told(packages, {}) == code
     assert sentence in capsys.readouterr().out
 
 

@@ -44,9 +44,11 @@ class Part:
 
 
 def locked() -> dict[str, str]:
-    """Return name -> version of requirements.lock."""
-    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
-    pairs = (line.split(";")[0].strip().split("==") for line in lines if "==" in line)
+    """Return name -> version of the two locks."""
+    texts = (
+        (ROOT / name).read_text("utf-8") for name in ("requirements.lock", "requirements-torch.lock")
+    )
+    pairs = re.findall(r"^([\w.-]+)==([\w.!+]+)", "".join(texts), re.MULTILINE)
     return {canonical(name): version for name, version in pairs}
 
 
@@ -93,7 +95,7 @@ def install(exact: bool) -> dict[str, str]:
     """Make the environment anew; return name -> version of what it holds."""
     venv.create(FOLDER / "venv", with_pip=True, clear=True)
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
-    command = [*pip, "install", "--quiet", "-r", "requirements.lock"]
+    command = [str(PYTHON), "bootstrap.py", "--here"]
     if not exact:
         # pip itself may search for hours for the newest set that fits together.
         subprocess.run([*pip, "install", "--quiet", "uv"], check=True)

@@ -17,7 +17,7 @@ from tinyml_helpers import datasets, room
 from tinyml_helpers.tables import html_table
 
 GIB = 2**30
-_LOCK = Path(__file__).parents[2] / "requirements.lock"
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -77,24 +77,36 @@ def _packages() -> Finding:
     ]
     if not wrong:
         return Finding("packages", f"all {len(wanted)} as in requirements.lock", True)
-    cure = "run `pip install -r requirements.lock`, or make again"
+    cure = "run make again, or in an environment of your own `python bootstrap.py --here`"
     listed = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
     return Finding("packages", listed, False, cure)
 
 
-def locked(path: Path = _LOCK) -> dict[str, str]:
-    """Return package -> version of requirements.lock, for this system and Python.
+def locked() -> dict[str, str]:
+    """Return package -> locked version, for this system and Python.
 
     Raises:
         FileNotFoundError: there is no lock beside the package.
     """
-    lines = (line.split("#")[0].strip() for line in path.read_text("utf-8").splitlines())
-    wanted = [Requirement(line) for line in lines if line]
     return {
         r.name: str(r.specifier).removeprefix("==")
-        for r in wanted
+        for r in requirements()
         if r.marker is None or r.marker.evaluate()
     }
+
+
+def requirements() -> list[Requirement]:
+    """Return each package of the two locks, those for other systems too.
+
+    Raises:
+        FileNotFoundError: there is no lock beside the package.
+    """
+    texts = [
+        (_ROOT / name).read_text("utf-8") for name in ("requirements.lock", "requirements-torch.lock")
+    ]
+    lines = "\n".join(texts).splitlines()
+    # A package's hashes follow it on lines that are indented.
+    return [Requirement(line.rstrip(" \\")) for line in lines if line[:1] not in ("", " ", "#")]
 
 
 def _installed(name: str) -> str | None:
