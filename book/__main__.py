@@ -1,6 +1,7 @@
 """Build the book into build/book: assemble its sources, run Sphinx, follow every link."""
 
 import argparse
+import errno
 import os
 import subprocess
 import sys
@@ -8,12 +9,24 @@ import time
 from pathlib import Path
 
 from book import assemble, counts, links, texts
+from tinyml_helpers import places, room
 
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> int:
-    """Build; return 0 if there is no warning and no broken link."""
+    """Build; return 0 if there is no warning and no broken link, and say so where there is no room."""
+    try:
+        return build()
+    except OSError as error:
+        if not (sentence := room.said(error)):
+            raise
+        print(f"The book was not built. {sentence}", file=sys.stderr)
+        return 1
+
+
+def build() -> int:
+    """Assemble, run Sphinx, check links; return 0 if there is no warning and no broken link."""
     parser = argparse.ArgumentParser(prog="python -m book", description=__doc__)
     parser.add_argument("--lesson", type=int, action="append", help="only this lesson (may be repeated)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "book", help="folder of the pages")
@@ -41,16 +54,26 @@ def renew_counts() -> None:
     before = page.read_text("utf-8")
     after = counts.renewed(before, ROOT)
     if after != before and os.access(page, os.W_OK):
-        page.write_text(after, "utf-8")
+        places.write_atomically(page, after)
         print(f"{page.name}: counts renewed")
 
 
 def run_sphinx(sources: Path, out: Path, jobs: str) -> int:
-    """Run Sphinx with warnings as errors; return its exit status."""
+    """Run Sphinx with warnings as errors; return its exit status.
+
+    Raises:
+        OSError: there is no room, of which Sphinx tells in a traceback.
+    """
     doctrees = out.with_name(f"{out.name}-doctrees")
     options = ["-b", "html", "-W", "--keep-going", "-j", jobs, "-d", doctrees, "-c", ROOT / "book"]
     command = [sys.executable, "-m", "sphinx", *options, sources, out]
-    return subprocess.run([str(part) for part in command], cwd=ROOT).returncode
+    done = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
+    if done.returncode and room.without_room(sources):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    print(done.stderr, end="", file=sys.stderr)
+    return done.returncode
 
 
 if __name__ == "__main__":

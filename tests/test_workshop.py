@@ -4,6 +4,7 @@ import base64
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -318,6 +319,20 @@ def test_a_rerun_replaces_its_own_files_and_nothing_else(course):
     assert not (out / "student" / "02_other.ipynb").exists()
     assert (out / "mine.txt").exists() and (out / "handouts" / "mine.pdf").exists()
     assert kit.make(both[:1], out, progress=False).kept == ()
+
+
+def test_a_kit_that_does_not_fit_is_not_begun(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    folder.write(tmp_path / "k", {"a.txt": "old"})
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=100))
+    with pytest.raises(
+        OSError, match=r"kit takes 0\.0 MB and 0\.0 MB are free\): make room there, or name"
+    ):
+        folder.write(tmp_path / "new" / "kit", {"a.txt": "x" * 101})
+    assert not (tmp_path / "new").exists()
+    # What is replaced makes room for itself.
+    folder.write(tmp_path / "k", {"a.txt": "x" * 103})
+    assert (tmp_path / "k" / "a.txt").read_text("utf-8") == "x" * 103
 
 
 def test_a_file_that_stands_where_the_kit_writes_is_kept(tmp_path):

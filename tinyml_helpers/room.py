@@ -49,11 +49,15 @@ def cure(full: Sequence[Path] = ()) -> str:
     return f"{_CURE} {named or 'the folder'}, or choose another one ({_VARIABLES})"
 
 
-def without_room() -> list[Path]:
-    """Return one folder of the course for each disk that takes no more, found out by trying."""
+def without_room(*others: Path) -> list[Path]:
+    """Return one folder for each disk that takes no more, found out by trying.
+
+    Args:
+        others: folders to try besides those of the course.
+    """
     disks = {
         folder.stat().st_dev: folder
-        for folder in (*_folders(), Path(tempfile.gettempdir()))
+        for folder in (*others, *_folders(), Path(tempfile.gettempdir()))
         if folder.is_dir() and not _takes(folder)
     }
     return list(disks.values())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tinyml_helpers.places import write_atomically
+from tinyml_helpers.places import WriteError, write_atomically
 
 MARKER = ".tinyml-workshop.json"
 
@@ -42,9 +43,10 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
 
     Raises:
         KitError: see `check`.
-        OSError: it cannot be written.
+        WriteError: it cannot be written; where the room is too small for all, nothing is.
     """
     check(folder)
+    _check_room(folder, files)
     before = _read_marker(folder)
     after = {name: [_digest(text.encode("utf-8"))] for name, text in files.items()}
     # Both, so that a run that is cut short does not take its own files for somebody's.
@@ -58,6 +60,18 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
         (folder / name).unlink(missing_ok=True)
     _write_marker(folder, after)
     return [name for name in kept if name]
+
+
+def _check_room(folder: Path, files: Mapping[str, str]) -> None:
+    """Refuse before the first file, rather than leave half a kit."""
+    place = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+    old = sum((folder / name).stat().st_size for name in files if (folder / name).is_file())
+    needed = sum(len(text.encode("utf-8")) for text in files.values()) - old
+    if needed > (free := shutil.disk_usage(place).free):
+        raise WriteError(
+            f"{folder} was not written (the kit takes {needed / 1e6:.1f} MB and {free / 1e6:.1f} MB are "
+            "free): make room there, or name a folder elsewhere"
+        )
 
 
 def _keep(folder: Path, name: str, ours: list[str]) -> str:
