@@ -1,7 +1,9 @@
 """What is installed is what was locked; no known weakness is in it unless a reason is written down."""
 
 import importlib.util
+import json
 import re
+import subprocess
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -207,6 +209,25 @@ def test_an_accepted_weakness_is_told_with_its_reason_and_is_no_failure(capsys):
     assert told(PACKAGES, {("torch", "Y-1"): "It is never loaded."}) == 0
     assert "accepted: It is never loaded." in capsys.readouterr().out
     assert told(PACKAGES, {("onnx", "Y-1"): "It is never loaded."}) == 1
+
+
+def test_the_audit_asks_about_each_lock_and_fails_if_one_is_not_answered(monkeypatch, capsys):
+    audit, asked = module("audit"), []
+
+    def run(command, **_):
+        asked.append(command[-1])
+        package = {"name": command[-1], "version": "1", "vulns": []}
+        answer = json.dumps({"dependencies": [package]}) if answers[command[-1]] else ""
+        return subprocess.CompletedProcess(command, 0, answer, "no network")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    answers = dict.fromkeys(audit.LOCKS, True)
+    assert audit.main() == 0
+    assert asked == ["requirements.lock", "requirements-torch.lock"]
+    assert "2 of 2 packages looked up, 0 weak." in capsys.readouterr().out
+    answers["requirements-torch.lock"] = False
+    assert audit.main() == 2
+    assert "Not audited" in capsys.readouterr().out
 
 
 def test_the_audit_reads_the_reasons():
