@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from tinyml_helpers import cli, places, room, sharing
 from tinyml_helpers.course import doctor, publish, runner, syllabus
 from tinyml_helpers.course.syllabus import Lesson
+from tinyml_helpers.mcu import toolchain
 from tinyml_helpers.search import records, running
 
 ROOT = Path(__file__).parents[1]
@@ -227,6 +228,21 @@ def test_a_kernel_that_is_killed_keeps_what_ran_and_says_what_to_free(lesson, tm
         runner.run(lesson("print(6 * 7)", code), {}, tmp_path / "build", progress=False)
     assert files(tmp_path / "build") == ["00_a.html", "00_a.ipynb"]
     assert '"42\\n"' in (tmp_path / "build" / "00_a.ipynb").read_text("utf-8")
+
+
+# ----- the compiler
+
+
+def test_a_compiler_that_ends_without_a_word_on_a_full_disk_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYML_CACHE", str(tmp_path))
+    ended = subprocess.CompletedProcess([], -6, "", "")
+    monkeypatch.setattr(toolchain, "_run", lambda *_: ended)
+    with pytest.raises(toolchain.ToolchainError, match=r"ended with code -6"):
+        toolchain.compile("int main(void) { return 0; }")
+    monkeypatch.setattr(room, "without_room", lambda *_: [tmp_path])
+    with pytest.raises(toolchain.ToolchainError, match=f"not built: make room in {tmp_path}, or choose"):
+        toolchain.compile("int main(void) { return 0; }")
+    assert not list(tmp_path.rglob("work-*"))
 
 
 # ----- what a killed process leaves

@@ -17,7 +17,7 @@ from tinyml_helpers import places
 
 NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """No room on the device, no room left to this user, a device that is only read."""
-_PROBE_BYTES = 65_536
+_PROBE_BYTES = 2**20  # less than one page of a lesson needs
 _CURE = "make room in"
 _VARIABLES = (
     "TINYML_RESULTS for records, TINYML_CACHE for the cache, TMPDIR for temporary files, "

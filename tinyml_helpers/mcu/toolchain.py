@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from tinyml_helpers import room
 from tinyml_helpers.datasets import cache_folder
 from tinyml_helpers.mcu.image import Image
 from tinyml_helpers.places import write_atomically
@@ -207,6 +208,8 @@ def _zig(arguments: Sequence[str], work: str) -> None:
         if not done.returncode:
             shutil.rmtree(own, ignore_errors=True)
     if done.returncode:
+        if full := room.without_room(own.parent):  # over which the compiler stumbles without a word
+            raise ToolchainError(f"the C program was not built: {room.cure(full)}")
         lines = done.stderr.splitlines() or [f"the compiler ended with code {done.returncode}"]
         errors = [line for line in lines if "error:" in line] or lines
         raise ToolchainError("\n".join(["the C program was not built:", *errors[:5]]))
