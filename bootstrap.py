@@ -106,7 +106,8 @@ def stop_if_replaced(lines: list[str]) -> None:
     """Stop with a sentence of its own if a file was not the one whose hash is in the lock."""
     told = (place for place, line in enumerate(lines) if "DO NOT MATCH THE HASHES" in line)
     place = next(told, len(lines))
-    if named := "".join(lines[place + 1 : place + 2]).split():
+    named = "".join(lines[place + 1 : place + 2]).split()
+    if named:
         stop(
             f"the file that came for {named[0].rstrip(':')} is not the one that was locked (its "
             "SHA-256 is not in requirements.lock), and was not installed: it was damaged on the way, or "
