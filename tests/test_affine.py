@@ -21,6 +21,15 @@ def test_affine_by_hand():
     assert made.quantize(torch.tensor([-1.0, 0.0, 3.0, 99.0])).tolist() == [0, 64, 255, 255]
 
 
+@pytest.mark.parametrize(("bits", "most"), [(2, 1), (4, 7), (8, 127)])
+def test_what_lies_beyond_a_symmetric_range_is_clipped_at_both_ends(bits, most):
+    made = maps.weight_affine(torch.tensor([[float(most), -float(most)]]), bits)
+    far = torch.tensor([[1e6, -1e6]])
+    assert made.limits == (-most, most)
+    assert made.quantize(far).tolist() == [[most, -most]]
+    assert made.round_trip(far).tolist() == [[most, -most]]
+
+
 def test_symmetric_weights_by_hand():
     weight = torch.tensor([[1.2, -2.0], [0.5, 0.27]])
     made = maps.weight_affine(weight, 4)
@@ -88,6 +97,42 @@ def test_calibration_methods_on_a_long_tail():
     assert low >= 0
     assert high == pytest.approx(3.29, abs=0.1)  # 99.9 % of a half-normal
     assert 1 < maps.calibrate(values, "entropy", bits=4)[1] < 10
+
+
+def divergence(histogram, kept, levels):
+    """From the definition: what is cut off goes into the last bin, and each level spreads evenly."""
+    cut = [*histogram[: kept - 1], histogram[kept - 1] + sum(histogram[kept:])]
+    coarse = [0.0] * kept
+    for level in range(levels):
+        mine = [i for i in range(kept) if i * levels // kept == level]
+        seen = [i for i in mine if histogram[i]]
+        for i in seen:
+            coarse[i] = sum(histogram[j] for j in mine) / len(seen)
+    p, q = np.array(cut) / sum(cut), np.array(coarse) / max(sum(coarse), 1)
+    return sum(a * np.log(a / max(b, 1e-12)) for a, b in zip(p, q, strict=True) if a > 0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(hnp.arrays(np.int64, 24, elements=st.integers(0, 50)), st.integers(2, 8), st.integers(8, 24))
+def test_the_divergence_of_a_cut_follows_its_definition(counts, levels, kept):
+    counts[0] += 1
+    found = maps._divergence(torch.from_numpy(counts).float(), kept, levels)
+    assert found == pytest.approx(divergence(counts.tolist(), kept, levels), rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_range_of_least_divergence_is_the_best_of_all_that_are_tried(signed):
+    draw = np.random.default_rng(0)
+    values = draw.normal(size=4000) if signed else np.abs(draw.normal(size=4000))
+    values = np.append(values, 9.0).astype(np.float32)
+    histogram, _ = np.histogram(np.abs(values), 256, (0, 9))
+    histogram[0] = 0
+    levels = 8 if signed else 16
+    costs = {kept: divergence(histogram.tolist(), kept, levels) for kept in range(levels, 257, 2)}
+    best = 9 * min(costs, key=costs.get) / 256
+    low, high = maps._least_divergence(torch.from_numpy(values), 4, bins=256)
+    assert high == pytest.approx(best)
+    assert low == (pytest.approx(max(-best, values.min())) if signed else 0)
 
 
 def test_calibration_refuses_what_it_cannot_use():

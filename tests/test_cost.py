@@ -1,5 +1,6 @@
 """Costs: hand-counted layers, an independent counter, memory over time, and the real boards."""
 
+import dataclasses
 import statistics
 from itertools import pairwise
 
@@ -430,6 +431,21 @@ def test_stated_speeds_of_other_cores_follow_from_the_boards() -> None:
             ]
             product *= (m4.latency_ms * m4.clock_hz) / (run.latency_ms * run.clock_hz)
         assert latency.SPEEDS[core, "optimized"].relative == pytest.approx(product**0.25, abs=0.01)
+
+
+@pytest.mark.parametrize(("core", "coremark_per_mhz"), [("Cortex-M33", 4.02), ("Cortex-M7", 5.05)])
+def test_a_core_that_nobody_measured_is_as_fast_as_its_coremark(
+    core: str, coremark_per_mhz: float
+) -> None:
+    """Arm states 3.40 for the Cortex-M4; where that is all there is, the band is the widest."""
+    network = cost.count(nn.Conv2d(3, 8, 3), (1, 3, 10, 10), weight_bits=8)
+    m4 = devices.get("nano33ble")
+    known = latency.estimate(network, m4, "reference")
+    guess = latency.estimate(network, dataclasses.replace(m4, core=core), "reference")
+    assert known.latency_ms / guess.latency_ms == pytest.approx(coremark_per_mhz / 3.40)
+    assert guess.high_ms / guess.latency_ms == pytest.approx(2.5)
+    assert guess.latency_ms / guess.low_ms == pytest.approx(2.5)
+    assert "CoreMark per MHz only" in repr(guess)
 
 
 @pytest.mark.parametrize(("device", "core"), [("pico", "Cortex-M0+"), ("esp32s3", "Xtensa LX7")])

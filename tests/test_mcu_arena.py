@@ -25,7 +25,8 @@ def test_what_lives_together_does_not_overlap(seed):
         if a.meets(b):
             assert a.offset + a.size_bytes <= b.offset or b.offset + b.size_bytes <= a.offset
     for block in plan.blocks:
-        assert block.offset % arena.ALIGN_BYTES == 0
+        assert block.offset % 8 == 0  # as a compiler aligns what is loaded in pairs
+        assert block.size_bytes % 8 == 0
         assert block.offset + block.size_bytes <= plan.size_bytes
     used = {i for layer in layers for i in (*layer.inputs, layer.output) if g.tensors[i].data is None}
     assert used | set(g.inputs) == {i for b in plan.blocks for i in b.tensors if i != arena.SCRATCH}

@@ -1,9 +1,12 @@
 """Reading a .tflite: what is in it, what is refused and where, and damage in every form."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from tflite_maker import Maker, random_network
 
 from tinyml_helpers import mcu
@@ -257,6 +260,50 @@ def test_changed_bytes_of_small_networks_never_crash_or_hang(seed, changes):
     for part, value in changes:
         content[min(8 + int(part * len(content)), len(content) - 1)] = value
     translate(bytes(content))
+
+
+def one_activation(shape):
+    m = Maker()
+    a, b = m.tensor(shape, 0.1), m.tensor(shape, 0.1)
+    m.operator("RELU", [a], b)
+    return m.content([a], [b])
+
+
+@pytest.mark.parametrize("shape", [(1 << 14, 1 << 13), (1,) * 8])
+def test_a_shape_at_the_limit_is_read(shape):
+    assert graph.read(one_activation(shape)).tensors[0].shape == shape
+
+
+@pytest.mark.parametrize("shape", [(1 << 14, (1 << 13) + 1), (1,) * 9])
+def test_a_shape_beyond_one_limit_is_refused(shape):
+    with pytest.raises(GraphError, match=r"tensor 0 has shape .*: no microcontroller holds that"):
+        graph.read(one_activation(shape))
+
+
+def test_constants_are_told_apart_by_what_they_are_and_not_by_what_they_hold():
+    first, second = (lowering.base.array("table", np.zeros(3, np.int8)) for _ in range(2))
+    assert first != second
+    assert len({first, second}) == 2
+    assert (first.size_bytes, lowering.base.array("table", np.zeros(3, np.int32)).size_bytes) == (3, 12)
+
+
+@given(st.floats(1e-4, 30))
+def test_the_table_of_a_softmax_holds_the_powers_of_e(scale):
+    table = lowering.pool.exponentials(scale)
+    assert 1 <= len(table) <= 256
+    np.testing.assert_allclose(table / 2.0**31, np.exp(-scale * np.arange(len(table))), atol=1e-6)
+    # What lies behind its end is less than a step of 23 bits.
+    assert len(table) == 256 or np.exp(-scale * len(table)) < 2e-7
+
+
+@given(arrays(np.int64, (2, 3), elements=st.integers(-128, 127)), st.integers(-128, 127))
+def test_the_ends_of_a_sum_are_those_of_all_inputs(weights, zero_point):
+    bias, ones = np.array([7, -900]), np.ones(2, np.int64)
+    found = lowering.weights.Filters(weights, bias, ones, ones, zero_point)
+    inputs = np.array(list(itertools.product((-128, 0, 127), repeat=3)))
+    sums = (inputs - zero_point) @ weights.T + bias
+    assert found.ends.tolist() == [sums.min(0).tolist(), sums.max(0).tolist()]
+    assert (inputs @ weights.T + found.folded == sums).all()
 
 
 def test_reading_order_is_checked():
