@@ -232,6 +232,61 @@ def test_views_are_reproducible_and_differ():
     assert np.abs(still.astype(int) - COLLINS).mean() < 4
 
 
+class AtTheEnd:
+    """Draws the upper end of each range, and a noise that is everywhere the same."""
+
+    def __init__(self, noise=0.0):
+        self.noise = noise
+
+    def uniform(self, _low, high, *size):
+        return np.full(size[0], high) if size else high
+
+    def standard_normal(self, shape, dtype):
+        return np.full(shape, self.noise, dtype)
+
+
+@pytest.mark.parametrize(("side", "radius"), [(512, 1.5), (256, 0.75)])
+def test_a_shot_is_blurred_by_at_most_one_and_a_half_pixels_of_512_by_hand(side, radius):
+    point = np.zeros((side, side + 64, 3), np.uint8)
+    point[side // 2, side // 2] = 255
+    shot = camera._faulty(point, AtTheEnd(), 1.0)
+    # The peak of a Gaussian; JPEG and the blur by boxes change it a little.
+    assert shot.max() == pytest.approx(255 / (2 * np.pi * radius**2), rel=0.3)
+    assert camera._faulty(point, AtTheEnd(), 0.0).max() > 200
+
+
+@pytest.mark.parametrize(
+    ("strength", "noise", "value"), [(1, 1, 112), (1, -1, 88), (0.5, 1, 106), (0, 1, 100)]
+)
+def test_a_shot_has_noise_of_at_most_twelve_levels_by_hand(strength, noise, value):
+    shot = camera._faulty(np.full((64, 64, 3), 100, np.uint8), AtTheEnd(noise), strength)
+    assert np.abs(shot.astype(int) - value).max() <= 1
+
+
+def test_light_by_hand():
+    grey = np.full((33, 65, 3), 128, np.uint8)
+    lit = camera._lit(grey, AtTheEnd(), 1.0).astype(int)
+    # A steeper curve, a tint, and light from the right and from below, which doubles it at most.
+    plain = 255 * 1.1 * (128 / 255) ** np.exp(0.4)
+    for place, light in (((16, 32), 1), ((16, 64), 1.7), ((16, 0), 0.3), ((32, 32), 1.4), ((32, 64), 2)):
+        assert lit[place].tolist() == pytest.approx([plain * light] * 3, abs=1.5)
+    assert lit[0, 0].tolist() == pytest.approx([plain * 0.1] * 3, abs=1.5)
+    assert np.abs(camera._lit(grey, AtTheEnd(), 0.0).astype(int) - 128).max() <= 1
+
+
+def test_movement_by_hand():
+    photo = np.zeros((200, 300, 3), np.uint8)
+    photo[95:106, 195:206] = 255  # 50 pixels right of the middle
+    moved = camera._moved(photo, AtTheEnd(), 1.0)
+    rows, columns = np.nonzero(moved[..., 0] > 200)
+    zoom, angle = np.exp(0.1), 0.25
+    depth = 1 + 0.3 / 300 * 50
+    x, y = (50 * zoom * np.cos(angle) + 9) / depth, (50 * zoom * np.sin(angle) + 6) / depth
+    assert columns.mean() == pytest.approx(150 + x, abs=1)
+    assert rows.mean() == pytest.approx(100 + y, abs=1)
+    assert (moved == 90).all(-1).any()  # what was not in the photo
+
+
 @pytest.mark.parametrize(("count", "strength"), [(-1, 1), (1, -0.1), (1, 4)])
 def test_impossible_views_are_refused(count, strength):
     with pytest.raises(ValueError, match="give a count, and a strength from 0 to 3"):
