@@ -36,7 +36,7 @@ notebooks: setup
 		$(BIN)/python -m pytest -n 2 --dist loadfile -p skips $(NBVAL) notebooks
 
 browser-test: setup  ## lessons, pages and book in a real Chromium, where there is one
-	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 -p cacheprovider -o cache_dir=build/pytest tests/browser $(ARGS)
+	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 tests/browser $(ARGS)
 
 whole: setup  ## every lesson offline, read-only, in reverse, twice, by two learners: an hour
 	@$(BIN)/python -m pytest -v tests/whole $(ARGS)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -111,12 +112,14 @@ def test_late_once():
 
 
 def test_only_what_failed_in_a_browser_is_tried_again(tmp_path):
-    """With the options of `make browser-test`, which .ci/run repeats with --last-failed."""
+    """With the options of pyproject.toml and of `make browser-test`, which .ci/run repeats so."""
     recipe = re.search(r"^browser-test:.*\n\t.* -m pytest (.*) tests/browser", MAKEFILE, re.MULTILINE)
     options = recipe[1].split()
     assert "--last-failed" in (ROOT / ".ci" / "run").read_text("utf-8")
     write(tmp_path, late=FLAKY)
-    plain = ("-p", "no:cacheprovider")  # as in pyproject.toml
-    codes = [run(tmp_path, *plain, *options, *more)[0] for more in ((), ("--last-failed",))]
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    options += ["-c", "pyproject.toml", "tests/browser"]
+    codes = [run(tmp_path, *options, *more)[0] for more in ((), ("--last-failed",))]
     assert codes == [1, 0]
+    assert (tmp_path / "build" / "pytest").is_dir()
     assert ((tmp_path / "steady").read_text(), (tmp_path / "late").read_text()) == ("x", "xx")
