@@ -262,6 +262,19 @@ def test_changed_bytes_of_small_networks_never_crash_or_hang(seed, changes):
     translate(bytes(content))
 
 
+@pytest.mark.parametrize(
+    ("inputs", "outputs"),
+    [([0], [1, 99]), ([0], [1, -1]), ([0, 99], [1]), ([0, -2], [1]), ([0], []), ([], [1])],
+)
+def test_each_number_of_an_operator_must_name_a_tensor(inputs, outputs):
+    m = Maker()
+    a, b = m.tensor((4,), 0.1), m.tensor((4,), 0.1)
+    m.operator("RELU", [a], b)
+    m.graph.operators[0].inputs, m.graph.operators[0].outputs = inputs, outputs
+    with pytest.raises(ModelError, match=r"(names|of) tensors? that are not there|damaged"):
+        graph.read(m.content([a], [b]))
+
+
 def one_activation(shape):
     m = Maker()
     a, b = m.tensor(shape, 0.1), m.tensor(shape, 0.1)

@@ -1,6 +1,7 @@
 """Pictures, listings and comparisons of firmwares show what was measured, and nothing else."""
 
 import json
+import types
 from itertools import combinations
 
 import matplotlib.pyplot as plt
@@ -127,6 +128,23 @@ def test_comparison_prints_what_was_measured(wand):
     assert table["wand"].instructions_per_mac * wand.firmware.macs == wand.run.instructions
     with pytest.raises(KeyError):
         table["magic"]
+
+
+@pytest.mark.parametrize(
+    ("macs", "latency_ms", "energy_uj", "row"),
+    [
+        (2_000_000, (9.94, 16.9), (1500, 2550), ("2.00", "2.50", "9.9 – 16.9", "1.5 – 2.5")),
+        (0, (10, 17), None, ("0.00", "", "10 – 17", "not stated")),
+    ],
+)
+def test_a_row_of_a_comparison_by_hand(macs, latency_ms, energy_uj, row):
+    firmware = types.SimpleNamespace(flash_bytes=12_340, macs=macs)
+    run = types.SimpleNamespace(
+        ram_bytes=5_670, instructions=5_000_000, latency_ms=latency_ms, energy_uj=energy_uj
+    )
+    macs_text, per_mac, ms, mj = row
+    found = comparison.Measured(firmware, run).row()
+    assert found == ("12.3", "5.7", macs_text, "5.00", per_mac, ms, mj)
 
 
 def test_verify_counts_bytes_and_can_fail(monkeypatch):

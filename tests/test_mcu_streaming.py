@@ -95,6 +95,17 @@ def test_a_sum_by_hand():
     assert [r.output.ravel().tolist() for r in firmware.stream(steps[:1])] == sums[:1]
 
 
+@pytest.mark.parametrize("made", [[], [0, 1]])
+def test_a_handle_has_one_place(made):
+    m = Streaming()
+    x = m.tensor(m.shape, 0.5)
+    m.assign(m.add(m.value(), x))
+    (handle,) = (op for op in m.graph.operators if not op.inputs and op.outputs)
+    handle.outputs = made
+    with pytest.raises(ModelError, match=f"VAR_HANDLE with {len(made)} outputs"):
+        graph.read(m.content([x], [x]))
+
+
 def with_logit(content):
     """The network with the number before its last LOGISTIC as output: all else saturates."""
     model = schema.ModelT.InitFromPackedBuf(content)

@@ -280,6 +280,26 @@ def test_a_turned_watch_is_found_and_turned_back(windows):
     assert np.degrees(motion_personal.watch_rotation(back, others).magnitude()) < 1
 
 
+def test_turns_and_errors_by_hand(windows):
+    answers = windows.labels.copy()
+    wrong = np.flatnonzero((windows.people == "6") & windows.right)[:3]
+    answers[wrong] = (answers[wrong] + 1) % len(windows.classes)
+    table = motion_personal.turns(windows, answers)
+    for _, row in table.iterrows():
+        mine = (windows.people == row.person) & (windows.right == (row.arm == "right"))
+        missed = 3 if (row.person, row.arm) == ("6", "right") else 0
+        assert row.correct == pytest.approx(100 * (1 - missed / mine.sum()))
+        rotation = motion_personal.watch_rotation(windows.take(mine), windows.without(row.person))
+        assert row.turned == pytest.approx(np.degrees(rotation.magnitude()))
+    pairs = zip(windows.people.tolist(), windows.right.tolist(), strict=True)
+    assert set(zip(table.person, table.arm == "right", strict=True)) == set(pairs)
+    found = motion_personal.errors(windows, answers, "6")
+    assert found.windows.sum() == 3
+    done, said = found.index[0]
+    assert windows.classes.index(said) == (windows.classes.index(done) + 1) % len(windows.classes)
+    assert motion_personal.errors(windows, answers, "2").empty
+
+
 def test_the_start_shares_no_sample_with_what_follows(windows):
     own, later = motion_personal.start_of(windows.of("9"))
     assert len(own) == 7 * 14  # windows that end by 10 s: starts at 0 to 6 s, in 14 recordings
