@@ -2,10 +2,11 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
-from tinyml_helpers.course.grade import landlock, namespaces
+from tinyml_helpers.course.grade import landlock, locks, namespaces
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="grading needs Linux or macOS")
 
@@ -35,3 +36,51 @@ def test_rights_are_given_up_on_linux_alone(monkeypatch):
     monkeypatch.setattr(namespaces.sys, "platform", "darwin")
     with pytest.raises(OSError, match="capabilities are a part of Linux"):
         namespaces.drop_rights()
+
+
+def test_what_may_be_read_is_what_python_and_the_lessons_need(tmp_path, monkeypatch):
+    package = locks.PACKAGE
+    monkeypatch.delenv("TINYML_DATA", raising=False)
+    monkeypatch.setattr(
+        locks.sys, "path", [str(tmp_path), str(package.parent), str(package.parents[1]), "relative", ""]
+    )
+    closed = (package / "course" / "exercises",)
+    found = set(locks._readable(closed))
+    assert {package.parent / "data", tmp_path, package / "mcu", package / "course" / "check.py"} <= found
+    assert {Path(locks.sys.prefix), Path(locks.sys.base_prefix), Path("/usr")} <= found
+    assert Path(f"/proc/{os.getpid()}") in found
+    # No folder above the answers, and no relative one.
+    answers = {package.parent / "notebooks", package.parent / "tests", *closed}
+    assert not any(answer == path or path in answer.parents for path in found for answer in answers)
+    assert all(path.is_absolute() for path in found)
+
+
+def test_the_data_may_lie_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYML_DATA", str(tmp_path))
+    found = set(locks._readable(()))
+    assert tmp_path in found
+    assert locks.PACKAGE.parent / "data" not in found
+
+
+def test_a_folder_above_what_is_needed_stays_open(tmp_path):
+    scratch, other = tmp_path / "scratch", tmp_path / "other"
+    folders = [
+        tmp_path,
+        scratch,
+        other,
+        locks.PACKAGE,
+        locks.PACKAGE.parent,
+        Path(locks.sys.prefix),
+        Path("/"),
+    ]
+    assert locks._without_needed(folders, scratch) == [other]
+
+
+def test_a_locked_process_knows_no_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("A_SECRET", "x")
+    monkeypatch.setenv("TINYML_DATA", "/data")
+    found = locks.environment(tmp_path)
+    assert "A_SECRET" not in found
+    assert found["TINYML_DATA"] == "/data"
+    assert {found[name] for name in ("HOME", "TMPDIR", "TINYML_CACHE")} == {str(tmp_path)}
+    assert {found[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")} == {"1"}

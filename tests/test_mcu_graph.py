@@ -275,6 +275,25 @@ def test_each_number_of_an_operator_must_name_a_tensor(inputs, outputs):
         graph.read(m.content([a], [b]))
 
 
+@pytest.mark.parametrize(
+    ("kind", "function"),
+    [
+        ("RELU", lambda x: np.maximum(x, 0)),
+        ("RELU6", lambda x: np.clip(x, 0, 6)),
+        ("RELU_N1_TO_1", lambda x: np.clip(x, -1, 1)),
+        ("LEAKY_RELU", lambda x: np.where(x > 0, x, x / 4)),
+    ],
+)
+def test_activations_of_all_256_values_by_hand(kind, function):
+    m = Maker()
+    a, b = m.tensor((1, 256), 1 / 16, -10), m.tensor((1, 256), 1 / 16, -10)
+    m.operator(kind, [a], b, **({"alpha": 0.25} if kind == "LEAKY_RELU" else {}))
+    x = np.arange(-128, 128).astype(np.int8)
+    found = mcu.build(m.content([a], [b])).run(x).output.ravel()
+    exact = function((x + 10.0) / 16) * 16 - 10
+    assert (np.abs(found - exact) <= 0.5).all()
+
+
 def one_activation(shape):
     m = Maker()
     a, b = m.tensor(shape, 0.1), m.tensor(shape, 0.1)
