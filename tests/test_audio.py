@@ -76,6 +76,12 @@ def test_log_is_natural_within_a_step(values, shift):
     assert np.abs(steps - 2**shift * np.log(values)).max() < 1
 
 
+def test_a_log_that_16_bits_do_not_hold_is_the_largest_that_they_do():
+    # ln(2^32 - 1) * 4096 is 90,852, and ln(8,000,000) * 4096 is 65,107.
+    assert gain.log_scaled(np.array([0, 1, 2**32 - 1, 2**31]), 12).tolist() == [0, 0, 65535, 65535]
+    assert int(gain.log_scaled(np.array([8_000_000]), 12)[0]) == pytest.approx(65107, abs=64)
+
+
 @pytest.mark.parametrize("channel", range(10))
 def test_a_tone_lands_in_its_mel_band(channel):
     low, high = audio.to_mel(20), audio.to_mel(4000)

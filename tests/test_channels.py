@@ -56,6 +56,14 @@ def test_half_the_channels_make_the_network_of_half_the_width(name):
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.parametrize("between", [[], [torch.nn.ReLU()]])
+def test_channels_are_counted_where_they_are_made_not_where_they_are_flat(between):
+    flat = [*between, torch.nn.Flatten(), torch.nn.Linear(4 * 26 * 26, 3)]
+    (group,) = channels.coupling(torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), *flat), IMAGE).groups
+    assert group.channels == 4
+    assert sorted(group.roles.values()) == ["makes", "reads"]
+
+
 def test_a_shortcut_ties_the_layers_at_both_its_ends():
     groups = channels.coupling(models.load_trained("large"), IMAGE).groups
     assert [group.channels for group in groups] == [32, 64, 64, 128, 128, 128]

@@ -287,6 +287,8 @@ def test_bad_input_names_the_cure() -> None:
     with pytest.raises(ValueError, match="no input: give the shape"):
         cost.count(nn.Linear(3, 4))
     with pytest.raises(TypeError, match="give a tensor, or a shape"):
+        cost.count(nn.Linear(10, 7), (1, 10.0))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="give a tensor, or a shape"):
         cost.count(nn.Linear(3, 4), "x")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"cannot count a int: give a torch\.nn\.Module"):
         cost.count(3, (1,))  # type: ignore[arg-type]
