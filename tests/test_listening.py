@@ -9,7 +9,7 @@ import torch
 from tinyml_helpers.datasets.keywords import COMMANDS, KEYWORD_CLASSES, SAMPLES, Keywords
 from tinyml_helpers.mcu import always_on
 from tinyml_helpers.models import keywords
-from tinyml_helpers.signals import alarms, audio, keyword_training, listening, sound_picture
+from tinyml_helpers.signals import alarms, audio, keyword_training, listening, scene, sound_picture
 
 SECONDS = np.arange(SAMPLES) / 16_000
 
@@ -35,6 +35,34 @@ def knows_tones(inputs):
     scores = np.zeros((len(inputs), 12))
     scores[:, shown.labels] = np.exp(-apart) / np.exp(-apart).sum(1, keepdims=True)
     return scores
+
+
+# ----- scenes
+
+
+@pytest.mark.parametrize("peak", [1, 500, 32767])
+def test_each_word_has_its_place_and_a_loudness_of_its_own(peak):
+    clip = np.zeros(4000, np.int16)
+    clip[1000:3000:2], clip[1001:3000:2] = peak, -peak
+    sound, spoken = scene.scene([clip] * 4, list("abcd"), 4.0, np.random.default_rng(0), noise_db=80)
+    assert len(sound) == 64_000
+    assert [one.word for one in spoken] == list("abcd")
+    for number, one in enumerate(spoken):
+        first, last = round(one.start_s * 16_000), round(one.end_s * 16_000)
+        assert number * 16_000 <= first
+        assert last < (number + 1) * 16_000
+        assert last - first == 1999
+        assert 4_900 < np.abs(sound[first : last + 1].astype(int)).max() < 20_100
+    loud = np.abs(sound.astype(int)) > 1000
+    assert loud.sum() == 4 * 2000
+
+
+def test_one_clip_that_is_longer_than_its_share_is_too_long():
+    short, long = np.ones(10, np.int16), np.ones(8001, np.int16)
+    with pytest.raises(ValueError, match=r"2 clips of up to 8001 samples do not fit into 1\.0 s"):
+        scene.scene([short, long], ["a", "b"], 1.0, np.random.default_rng(0))
+    sound, _ = scene.scene([short, long[1:]], ["a", "b"], 1.0, np.random.default_rng(0))
+    assert len(sound) == 16_000
 
 
 @pytest.fixture(scope="module")

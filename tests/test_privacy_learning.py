@@ -248,8 +248,11 @@ def test_pictures_show_everybody():
     axes = defences.trade({"a": one, "b": one})
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
     losses = np.array([0.001, 0.1, 1.0], np.float32)
-    title = defences.histogram(losses, losses + 1, 0.01).get_title()
-    assert title == "Accused: 33 % of members, 0 % of strangers"
+    axes = defences.histogram(losses, losses + 1, 0.01)
+    assert axes.get_title() == "Accused: 33 % of members, 0 % of strangers"
+    bars = [sum(patch.get_height() for patch in part) for part in axes.containers]
+    assert bars == pytest.approx([100, 100])  # percent of strangers and of members
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["strangers", "members"]
 
 
 def test_a_gradient_is_the_picture(images):
