@@ -117,6 +117,15 @@ def test_everybody_is_compared_with_everybody():
         verification.compare_all(enrolled[:, :5], tried)
 
 
+@pytest.mark.parametrize(
+    "shapes", [((1, 2, 2), (2, 2)), ((2, 2), (1, 2, 2)), ((1, 2, 2), (1, 2, 2)), ((2, 3), (2, 2))]
+)
+def test_only_rows_of_vectors_are_compared(shapes):
+    first, second = (np.full(shape, 0.5**0.5) for shape in shapes)
+    with pytest.raises(ValueError, match=r"give \[M, D\] and \[N, D\]"):
+        verification.compare_all(first, second)
+
+
 def test_pairs_are_compared_by_their_largest_faces():
     photos = load_photos()
     hopper, other = photos["hopper"][60:460, 60:460], photos["astronaut"][:400, 60:460]
