@@ -57,6 +57,35 @@ def test_layers_counted_by_hand(
     assert not counted.uncounted
 
 
+class Waves(nn.Module):
+    """Without parts or parameters."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(x) * 2 + torch.cos(x)
+
+
+class Part(nn.Module):
+    """A layer, and more besides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(self.inner(x)) * 2
+
+
+def test_a_submodule_without_parts_is_a_row_and_others_have_one_for_each_operator() -> None:
+    dense = ("fully connected", 6, 4)
+    for model, rows in (
+        (nn.Sequential(Waves(), nn.Linear(2, 2)), [("0", "Waves", 0, 0), ("1", *dense)]),
+        (nn.Sequential(Part()), [("0.inner", *dense), ("0", "sin", 0, 0), ("0", "mul", 0, 0)]),
+        (Waves(), [("(model)", kind, 0, 0) for kind in ("sin", "mul", "cos", "add")]),
+    ):
+        counted = cost.count(model, (1, 2))
+        assert [(row.name, row.kind, row.params, row.macs) for row in counted.layers] == rows
+
+
 def test_kinds_of_layers() -> None:
     model = nn.Sequential(
         nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 8, 1), nn.Flatten(), nn.Linear(72, 2)
