@@ -82,6 +82,12 @@ def test_a_log_that_16_bits_do_not_hold_is_the_largest_that_they_do():
     assert int(gain.log_scaled(np.array([8_000_000]), 12)[0]) == pytest.approx(65107, abs=64)
 
 
+def test_a_thousand_hertz_are_a_thousand_mel():
+    found = frontend._mel(np.array([0, 1000, 4000], np.float32))
+    assert found.tolist() == pytest.approx([0, 1000, 2146.1], abs=0.1)
+    assert audio.to_mel(1000) == pytest.approx(1000, abs=0.1)
+
+
 @pytest.mark.parametrize("channel", range(10))
 def test_a_tone_lands_in_its_mel_band(channel):
     low, high = audio.to_mel(20), audio.to_mel(4000)

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,19 @@ def test_a_locked_process_knows_no_secret(tmp_path, monkeypatch):
     assert found["TINYML_DATA"] == "/data"
     assert {found[name] for name in ("HOME", "TMPDIR", "TINYML_CACHE")} == {str(tmp_path)}
     assert {found[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")} == {"1"}
+
+
+def test_rights_are_gone_for_good():
+    code = (
+        "from tinyml_helpers.course.grade import namespaces\n"
+        "namespaces.drop_rights()\nprint(open('/proc/self/status').read())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if not sys.platform.startswith("linux"):
+        assert "capabilities are a part of Linux" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    found = dict(line.split(":", 1) for line in done.stdout.splitlines() if ":" in line)
+    assert found["NoNewPrivs"].strip() == "1"
+    for name in ("CapEff", "CapPrm", "CapInh"):
+        assert int(found[name], 16) == 0
