@@ -1,4 +1,4 @@
-"""Count what holds the course together: tests, checked outputs, records, verified files."""
+"""Count what holds the course together: tests, mutants, checked outputs, records, verified files."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def count(root: Path) -> dict[str, str]:
         FileNotFoundError: a part of the checkout is missing.
     """
     figures = lesson_counts(root) | test_counts(root) | data_counts(root) | package_counts(root)
+    figures |= mutation_counts(root)
     return {name: f"{figure:,}" for name, figure in figures.items()}
 
 
@@ -79,6 +80,28 @@ def test_counts(root: Path) -> dict[str, int]:
         "parametrized": sum("pytest.mark.parametrize" in mark for mark in marks),
         "invented": sum("given" in mark for mark in marks),
     }
+
+
+def mutation_counts(root: Path) -> dict[str, int]:
+    """The stored score of mutation testing, whole and by package: `mutants`, `mutants_mcu` and so on."""
+    found = json.loads((root / "tests" / "mutation" / "score.json").read_text("utf-8"))
+    of = {f"_{name.rpartition('/')[2]}": counts for name, counts in found["packages"].items()}
+    of[""] = {name: sum(counts[name] for counts in of.values()) for name in next(iter(of.values()))}
+    figures = {"mutants_seed": int(found["seed"])}
+    for package, counts in of.items():
+        possible = counts["mutants"] - counts["equivalent"]
+        figures |= {
+            f"mutants{package}": counts["mutants"],
+            f"mutants_places{package}": counts["places"],
+            f"mutants_equivalent{package}": counts["equivalent"],
+            f"mutants_first{package}": counts["killed_at_first"],
+            f"mutants_killed{package}": counts["killed"],
+            f"mutants_timeouts{package}": counts["timeouts"],
+            f"mutants_survived{package}": possible - counts["killed"],
+            f"mutants_first_percent{package}": 100 * counts["killed_at_first"] // possible,
+            f"mutants_percent{package}": 100 * counts["killed"] // possible,
+        }
+    return figures
 
 
 def data_counts(root: Path) -> dict[str, int]:
