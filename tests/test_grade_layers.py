@@ -102,3 +102,16 @@ def test_rights_are_gone_for_good():
     assert found["NoNewPrivs"].strip() == "1"
     for name in ("CapEff", "CapPrm", "CapInh"):
         assert int(found[name], 16) == 0
+
+
+def test_the_limits_of_a_process_are_those_that_were_given():
+    code = (
+        "import resource\nfrom tinyml_helpers.course.grade import locks\n"
+        "locks._limit(locks.Limits(seconds=7, memory_mib=1500, room_mib=3))\n"
+        "print(*(resource.getrlimit(getattr(resource, n))[0] for n in ('RLIMIT_FSIZE', 'RLIMIT_CPU')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    file_bytes, seconds = map(int, done.stdout.split())
+    assert file_bytes == 3 * 1024 * 1024
+    assert 7 <= seconds <= 9

@@ -57,6 +57,16 @@ def test_each_word_has_its_place_and_a_loudness_of_its_own(peak):
     assert loud.sum() == 4 * 2000
 
 
+def test_noise_rises_and_falls_by_six_decibels_at_most():
+    sound, spoken = scene.scene([], [], 60.0, np.random.default_rng(0), noise_db=30)
+    parts = sound[: 60 * 16_000].reshape(-1, 1600).astype(float)
+    # Its peaks are about four times its mean level.
+    level = 4 * np.sqrt((parts**2).mean(1)) / (10_000 * 10 ** (-30 / 20))
+    assert spoken == []
+    assert 0.4 < level.min() < 0.8
+    assert 1.25 < level.max() < 2.5
+
+
 def test_one_clip_that_is_longer_than_its_share_is_too_long():
     short, long = np.ones(10, np.int16), np.ones(8001, np.int16)
     with pytest.raises(ValueError, match=r"2 clips of up to 8001 samples do not fit into 1\.0 s"):
