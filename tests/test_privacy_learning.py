@@ -176,6 +176,10 @@ def test_learning_refuses_what_does_not_fit():
 
 def test_replay_mixes_own_and_stored_examples():
     order = last_layer.replayed(np.array([1, 2]), np.array([7, 8, 9]), share=3)
+    usual = last_layer.replayed(np.array([1, 2]), np.array([7, 8, 9]))
+    assert usual.tolist() == order.tolist()  # three of others for one of one's own
+    assert usual[::4].tolist() == [1, 2]
+    assert set(usual.reshape(2, 4)[:, 1:].ravel()) <= {7, 8, 9}
     assert order.shape == (8,)
     assert order[::4].tolist() == [1, 2]
     assert set(np.delete(order, [0, 4])) <= {7, 8, 9}
