@@ -118,6 +118,15 @@ def test_a_weight_out_of_range_is_refused_before_training(weight):
         distill.taught_by(models.build("tiny"), weight=weight)
 
 
+@pytest.mark.parametrize("options", [{"temperature": 0}, {"temperature": -1}, {"weight": 1.1}])
+def test_what_is_out_of_range_is_refused_before_training_begins(options):
+    part = datasets.load_fashion().train.take(slice(0, 10))
+    with pytest.raises(ValueError, match=r"temperature|weight"):
+        distill.taught_once(torch.zeros(10, 10), part, **options)
+    with pytest.raises(ValueError, match=r"temperature|weight"):
+        distill.taught_by(models.build("tiny"), **options)
+
+
 def test_logits_of_different_shapes_are_refused():
     with pytest.raises(ValueError, match=r"student logits \[2, 3\], teacher logits \[2, 4\]"):
         distill.soft_loss(torch.zeros(2, 3), torch.zeros(2, 4), 1.0)
