@@ -137,6 +137,10 @@ def test_wrong_input_is_named():
         channels.coupling(nn.Sequential(nn.Linear(2, 2)), torch.zeros(1, 2))
     with pytest.raises(ValueError, match=r"frozen parameters cannot be traced"):
         channels.coupling(models.load_trained("tiny").requires_grad_(False), IMAGE)
+    frozen_in_part = models.load_trained("tiny")
+    next(frozen_in_part.parameters()).requires_grad_(False)
+    with pytest.raises(ValueError, match=r"frozen parameters cannot be traced"):
+        channels.coupling(frozen_in_part, IMAGE)
     prune.mask_weights(model, 0.5)
     with pytest.raises(ValueError, match=r"has masks: call prune.make_permanent"):
         channels.remove_channels(model, IMAGE, 0.5)
