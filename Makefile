@@ -77,7 +77,7 @@ lock:  ## the hashes of the locked packages anew, and what other systems need; a
 	@build/lock/bin/python benchmarks/lock.py
 
 outputs: setup  ## run all lessons and store their outputs in notebooks/
-	@$(BIN)/tinyml outputs $(ARGS)
+	@$(BIN)/python -m book.outputs $(ARGS)
 
 clean:  ## remove what the other commands made
 	rm -rf build .venv

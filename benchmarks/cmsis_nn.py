@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyml_helpers.mcu import arena, codegen
-from tinyml_helpers.mcu.graph import Graph
-from tinyml_helpers.mcu.lowering import Layer, conv, needed
-from tinyml_helpers.mcu.lowering.base import Context, array
-from tinyml_helpers.mcu.lowering.weights import filters, weight_scales
+from tinyml_helpers.mcu.compiler import arena, codegen
+from tinyml_helpers.mcu.compiler.graph import Graph
+from tinyml_helpers.mcu.compiler.lowering import Layer, conv, needed
+from tinyml_helpers.mcu.compiler.lowering.context import Context, array
+from tinyml_helpers.mcu.compiler.lowering.weights import filters, weight_scales
 
 AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 # memcpy of four bytes has to become one load, not a call: kernels run several times slower else.

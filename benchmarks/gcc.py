@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tinyml_helpers.mcu import toolchain
-from tinyml_helpers.mcu.image import Image
+from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.mcu.target.image import Image
 
 NAME = "arm-none-eabi-gcc"
 OPTIMIZE = "-O2"

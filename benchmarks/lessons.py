@@ -24,9 +24,10 @@ from pathlib import Path
 
 import psutil
 
+from book import readme_results
 from tinyml_helpers import datasets
-from tinyml_helpers.course import publish, runner, scoreboard, syllabus
-from tinyml_helpers.course.kit import load
+from tinyml_helpers.classroom.workshop import machine_load
+from tinyml_helpers.course import runner, scoreboard, syllabus
 
 MIB = 2**20
 
@@ -57,7 +58,7 @@ def resident_mib(processes: list[psutil.Process]) -> float:
     return total / MIB
 
 
-def measure(lesson: syllabus.Lesson, folder: Path) -> load.LessonLoad:
+def measure(lesson: syllabus.Lesson, folder: Path) -> machine_load.LessonLoad:
     """Run a lesson alone and beside a busy process, and return what it took."""
     watch = Watch(psutil.Process())
     watch.start()
@@ -72,7 +73,7 @@ def measure(lesson: syllabus.Lesson, folder: Path) -> load.LessonLoad:
     finally:
         neighbour.kill()
         neighbour.wait()
-    return load.LessonLoad(lesson.number, watch.peak_mib, seconds, busy_seconds)
+    return machine_load.LessonLoad(lesson.number, watch.peak_mib, seconds, busy_seconds)
 
 
 def run(lesson: syllabus.Lesson, folder: Path) -> float:
@@ -151,22 +152,22 @@ def main() -> None:
                 flush=True,
             )
     speed = statistics.median(yardsticks)
-    measured = load.Load(tuple(found), server_mib(), cores(), yardstick_seconds=speed)
+    measured = machine_load.Load(tuple(found), server_mib(), cores(), yardstick_seconds=speed)
     print(f"a learner's server: {measured.server_mib:,.0f} MiB")
     print(
         f"yardstick: {speed:.1f} s, so the promise holds for {measured.times_slower:.1f} times as long"
     )
     if not options.dry:
-        load.write(measured)
+        machine_load.write(measured)
         datasets.write_manifest()
-        whole = load.read()
+        whole = machine_load.read()
         if {one.lesson for one in whole.lessons} == {lesson.number for lesson in syllabus.lessons()}:
-            publish.publish(scoreboard.Scoreboard(whole.records))
+            readme_results.publish(scoreboard.Scoreboard(whole.records))
     for one in measured.too_much:
         print(
-            f"lesson {one.lesson:02d} takes more than {load.MOST_MIB} MiB, "
-            f"{measured.times_slower * load.MOST_SECONDS:.0f} s, "
-            f"or {measured.times_slower * load.MOST_BUSY_SECONDS:.0f} s beside a busy process"
+            f"lesson {one.lesson:02d} takes more than {machine_load.MOST_MIB} MiB, "
+            f"{measured.times_slower * machine_load.MOST_SECONDS:.0f} s, "
+            f"or {measured.times_slower * machine_load.MOST_BUSY_SECONDS:.0f} s beside a busy process"
         )
     sys.exit(bool(measured.too_much))
 

@@ -29,10 +29,11 @@ from tflite_maker import Maker
 
 from tinyml_helpers import devices
 from tinyml_helpers.datasets import data_folder, read_verified, write_manifest
-from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
-from tinyml_helpers.mcu.emulator import Machine
-from tinyml_helpers.mcu.image import Image
-from tinyml_helpers.tables import text_table
+from tinyml_helpers.mcu.compiler import codegen, graph, lowering
+from tinyml_helpers.mcu.target import timing, toolchain
+from tinyml_helpers.mcu.target.emulator import Machine
+from tinyml_helpers.mcu.target.image import Image
+from tinyml_helpers.system.tables import text_table
 
 CORES = ("cortex-m4", "cortex-m7", "cortex-m0plus")
 NETWORKS = {

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from book import assemble, counts, links, texts
-from tinyml_helpers import places, room
+from tinyml_helpers.system import disk_full, folders
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,7 +19,7 @@ def main() -> int:
     try:
         return build()
     except OSError as error:
-        if not (sentence := room.said(error)):
+        if not (sentence := disk_full.said(error)):
             raise
         print(f"The book was not built. {sentence}", file=sys.stderr)
         return 1
@@ -54,7 +54,7 @@ def renew_counts() -> None:
     before = page.read_text("utf-8")
     after = counts.renewed(before, ROOT)
     if after != before and os.access(page, os.W_OK):
-        places.write_atomically(page, after)
+        folders.write_atomically(page, after)
         print(f"{page.name}: counts renewed")
 
 
@@ -70,7 +70,7 @@ def run_sphinx(sources: Path, out: Path, jobs: str) -> int:
     done = subprocess.run(
         [str(part) for part in command], cwd=ROOT, stderr=subprocess.PIPE, text=True, errors="replace"
     )
-    if done.returncode and room.without_room(sources):
+    if done.returncode and disk_full.without_room(sources):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     print(done.stderr, end="", file=sys.stderr)
     return done.returncode

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # The rooms in the order in which they build on each other; others follow.
-ORDER = ("devices", "cost", "datasets", "models", "training", "compress", "signals", "deploy", "mcu",
-         "search", "course", "cli")  # fmt: skip
+ORDER = ("devices", "cost", "datasets", "models", "training", "compress", "deploy", "mcu", "usecases",
+         "search", "course", "classroom", "cli")  # fmt: skip
 # Answers to exercises are not for reading.
 LEFT_OUT = "tinyml_helpers.course.exercises"
 

@@ -7,7 +7,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tflite_maker import framed_network, random_network
 
-from tinyml_helpers.mcu import codegen, graph, toolchain
+from tinyml_helpers.mcu.compiler import codegen, graph
+from tinyml_helpers.mcu.target import toolchain
 
 SANITIZE = ["-fsanitize=undefined", "-fsanitize-trap=undefined"]
 FLAGS = {True: ["-DTINYML_EMULATE_DSP"], False: []}

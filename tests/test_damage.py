@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tinyml_helpers import datasets, mcu, models, places, sharing
-from tinyml_helpers.course import doctor, publish, scoreboard
-from tinyml_helpers.datasets import shipped
-from tinyml_helpers.deploy import litert, report
-from tinyml_helpers.mcu import toolchain
+from tinyml_helpers import datasets, mcu, models
+from tinyml_helpers.course import doctor, scoreboard
+from tinyml_helpers.deploy import litert, model_file
+from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.system import folders, shared_folders, shipped_files
 
 FILES = sorted(datasets.manifest())
 DATA = datasets.data_folder()
@@ -93,9 +93,9 @@ def test_who_reads_a_model_by_its_path_gets_the_same_error(damaged, linked):
     name = "models/small.tflite"
     # In the weights: nothing but the sum tells.
     damaged(name, flipped((DATA / name).read_bytes(), 40_000))
-    for read in (report.read_model, litert.inspect, litert.load, mcu.build):
+    for read in (model_file.read_model, litert.inspect, litert.load, mcu.build):
         for path in (linked / name, str(linked / "models" / ".." / name)):
-            with pytest.raises(report.ModelError, match=r"small\.tflite is damaged.*git checkout"):
+            with pytest.raises(model_file.ModelError, match=r"small\.tflite is damaged.*git checkout"):
                 read(path)
     with pytest.raises(datasets.DataError):
         datasets.read_file(linked / name)
@@ -118,9 +118,9 @@ LOADERS = {
     "models/small.safetensors": lambda: models.load_trained("small"),
     "models/small-pruned.safetensors": lambda: models.load_trained("small", "pruned"),
     "models/gestures.json": lambda: __import__(
-        "tinyml_helpers.models.gestures", fromlist=["results"]
+        "tinyml_helpers.usecases.gestures.network", fromlist=["results"]
     ).results(),
-    "reference/scoreboard.json": lambda: shipped.read_json("reference/scoreboard.json"),
+    "reference/scoreboard.json": lambda: shipped_files.read_json("reference/scoreboard.json"),
 }
 
 
@@ -163,10 +163,12 @@ def test_a_manifest_that_is_none_is_named(tmp_path, monkeypatch, content):
 def test_the_reference_is_verified_before_it_is_shown(monkeypatch, damaged):
     damaged("reference/scoreboard.json", flipped((DATA / "reference/scoreboard.json").read_bytes(), 99))
     monkeypatch.setattr(
-        publish, "reference_path", lambda: shipped.data_folder() / "reference" / "scoreboard.json"
+        scoreboard,
+        "reference_path",
+        lambda: shipped_files.data_folder() / "reference" / "scoreboard.json",
     )
     with pytest.raises(datasets.DataError, match=r"reference/scoreboard\.json is damaged"):
-        publish.reference()
+        scoreboard.reference()
 
 
 def test_the_doctor_finds_each(damaged):
@@ -288,12 +290,12 @@ def everything(folder):
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, request):
     path = tmp_path / "page.html"
-    places.write_atomically(path, "old")
+    folders.write_atomically(path, "old")
     request.getfixturevalue("full_disk")
     with pytest.raises(
-        places.WriteError, match=r"page\.html was not written \(No space left.*make room"
+        folders.WriteError, match=r"page\.html was not written \(No space left.*make room"
     ):
-        places.write_atomically(path, "new" * 100)
+        folders.write_atomically(path, "new" * 100)
     assert path.read_text() == "old"
     assert everything(tmp_path) == [path]
 
@@ -377,9 +379,9 @@ def killed(code, sign):
 def test_a_killed_kernel_leaves_no_lock(results, tmp_path):
     code = f"""
         import pathlib, time
-        from tinyml_helpers import places, sharing
+        from tinyml_helpers.system import folders, shared_folders
         folder = pathlib.Path({str(results)!r})
-        with sharing.alone(folder), places.whole(folder / "01.json") as partial:
+        with shared_folders.alone(folder), folders.whole(folder / "01.json") as partial:
             partial.write_text("half")
             pathlib.Path({str(tmp_path / "sign")!r}).touch()
             time.sleep(600)
@@ -387,7 +389,7 @@ def test_a_killed_kernel_leaves_no_lock(results, tmp_path):
     killed(code, tmp_path / "sign")
     began = time.monotonic()
     scoreboard.record("a.b", 1, "", lesson=1)
-    assert time.monotonic() - began < sharing._PATIENCE_SECONDS / 2
+    assert time.monotonic() - began < shared_folders._PATIENCE_SECONDS / 2
     assert scoreboard.collect()["a.b"] == 1
     # What it left is not read, and goes when it is a day old.
     (left,) = results.glob("*.partial")
@@ -399,7 +401,7 @@ def test_a_killed_kernel_leaves_no_lock(results, tmp_path):
 def test_a_compiler_that_is_killed_leaves_nothing_that_counts(runs, tmp_path):
     code = f"""
         import pathlib, time
-        from tinyml_helpers.mcu import toolchain
+        from tinyml_helpers.mcu.target import toolchain
         def slow(arguments, work):
             pathlib.Path(work, arguments[-1]).write_bytes(b"half")
             pathlib.Path({str(tmp_path / "sign")!r}).touch()

@@ -101,7 +101,7 @@ def test_the_older_exporter_to_onnx_is_there_and_says_that_it_goes():
 def test_tensorflows_interpreter_is_there_and_says_that_it_goes():
     from tflite_maker import random_network
 
-    from tinyml_helpers import compat
+    from tinyml_helpers.system import compat
 
     assert any("tf.lite.Interpreter(" in cell for cell in cells(6))
     tensorflow = compat.import_tensorflow()

@@ -21,21 +21,21 @@ from hypothesis import strategies as st
 from tflite_maker import Maker, random_network
 
 from tinyml_helpers.course import syllabus
-from tinyml_helpers.datasets import (
-    DataError,
-    gesture_files,
-    guarded,
-    public_vibration,
-    strange,
-    vibration_files,
-)
-from tinyml_helpers.datasets.fashion import decode_idx
-from tinyml_helpers.datasets.sound import MOST_SAMPLES, read_sound
-from tinyml_helpers.deploy import litert, onnx, probe, requantize, several, signing, tflite, tflm
-from tinyml_helpers.deploy.graph import Tensor
-from tinyml_helpers.deploy.report import ModelError
+from tinyml_helpers.datasets import DataError
+from tinyml_helpers.datasets.gestures import folder
+from tinyml_helpers.datasets.images.fashion_mnist import decode_idx
+from tinyml_helpers.datasets.sound_files import MOST_SAMPLES, read_sound
+from tinyml_helpers.datasets.vibration import cwru
+from tinyml_helpers.datasets.vibration import folder as vibration_folder
+from tinyml_helpers.deploy import litert
+from tinyml_helpers.deploy.model_file import ModelError
+from tinyml_helpers.deploy.onnx import export
+from tinyml_helpers.deploy.tflite import probe, reader, requantize, several, tflm
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu import build
-from tinyml_helpers.signals import photo_files, vision
+from tinyml_helpers.system import untrusted
+from tinyml_helpers.usecases.privacy import signing
+from tinyml_helpers.usecases.vision import photo_files
 
 sys.path.insert(0, str(Path(__file__).with_name("fuzz")))
 import generated
@@ -82,35 +82,35 @@ def write(path, content):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
 def test_what_crashes_hangs_or_eats_memory_does_so_elsewhere(tmp_path, monkeypatch):
-    limit = "from tinyml_helpers.datasets import guarded; guarded.limit_memory()\n"
+    limit = "from tinyml_helpers.system import untrusted; guarded.limit_memory()\n"
     write(tmp_path / "crashing.py", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     write(tmp_path / "hanging.py", "import time; time.sleep(60)")
     write(tmp_path / "hungry.py", limit + "bytes(2 ** 33)")
     write(tmp_path / "echo.py", "import sys; print(sys.stdin.read() + sys.argv[1])")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[1]}")
-    assert guarded.run("echo", "b", content=b"a", seconds=60).strip() == b"ab"
-    with pytest.raises(guarded.GuardedError, match="SIGSEGV"):
-        guarded.run("crashing", content=b"", seconds=60)
-    with pytest.raises(guarded.TimeUpError, match=r"not done after 0\.5 s"):
-        guarded.run("hanging", content=b"", seconds=0.5)
+    assert untrusted.run("echo", "b", content=b"a", seconds=60).strip() == b"ab"
+    with pytest.raises(untrusted.GuardedError, match="SIGSEGV"):
+        untrusted.run("crashing", content=b"", seconds=60)
+    with pytest.raises(untrusted.TimeUpError, match=r"not done after 0\.5 s"):
+        untrusted.run("hanging", content=b"", seconds=0.5)
     if sys.platform == "linux":  # other systems do not see to it
-        with pytest.raises(guarded.GuardedError, match="exit code 1"):
-            guarded.run("hungry", content=b"", seconds=60)
+        with pytest.raises(untrusted.GuardedError, match="exit code 1"):
+            untrusted.run("hungry", content=b"", seconds=60)
 
 
 def test_matlab_files_are_read_by_such_a_process(tmp_path, monkeypatch):
     """SciPy's reader crashed on a damaged one."""
 
     def crash(*_, **__):
-        raise guarded.GuardedError("SIGSEGV")
+        raise untrusted.GuardedError("SIGSEGV")
 
-    monkeypatch.setattr(guarded, "run", crash)
+    monkeypatch.setattr(untrusted, "run", crash)
     with pytest.raises(DataError, match=r"97\.mat is no MATLAB file, or a damaged one .*SIGSEGV"):
-        public_vibration.read_cwru(write(tmp_path / "97.mat", b"x"))
+        cwru.read_cwru(write(tmp_path / "97.mat", b"x"))
 
 
 def test_strange_text_is_short_and_harmless_in_a_message():
-    assert strange.short("a\x1b[31m\nb" + "c" * 10**6, 20) == "a?[31m b" + "c" * 9 + "..."
+    assert untrusted.short("a\x1b[31m\nb" + "c" * 10**6, 20) == "a?[31m b" + "c" * 9 + "..."
 
 
 # Sound
@@ -176,7 +176,7 @@ TIME = [i / 8000 for i in range(6000)]
 )
 def test_a_table_of_vibration_that_lies_is_refused_in_a_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message) as raised:
-        vibration_files.read_recording(write(tmp_path / "a.csv", text))
+        vibration_folder.read_recording(write(tmp_path / "a.csv", text))
     assert "a.csv" in str(raised.value)
     assert len(str(raised.value)) < 500
 
@@ -184,35 +184,33 @@ def test_a_table_of_vibration_that_lies_is_refused_in_a_line(tmp_path, text, mes
 def test_a_table_as_spreadsheets_save_it_is_read(tmp_path):
     rows = "\n".join(f"{t},{np.sin(t)}" for t in TIME)
     path = write(tmp_path / "a.csv", f"\ufefftime_s,acceleration_g\n{rows}\n")
-    assert vibration_files.read_recording(path).shape[1] == 8192
+    assert vibration_folder.read_recording(path).shape[1] == 8192
 
 
 @pytest.mark.parametrize("value", ["1e300", "-1e14", "nan", "1e999"])
 def test_a_movement_beyond_all_sensors_is_refused(tmp_path, value):
     rows = [f"{i / 50},0,0,1,0,0,{value if i == 99 else 0}" for i in range(300)]
     with pytest.raises(DataError, match=r"a\.csv, line 101: not a finite number, or beyond"):
-        gesture_files.read_recording(
-            write(tmp_path / "a.csv", "\n".join(["time_s,ax,ay,az,wx,wy,wz", *rows]))
-        )
+        folder.read_recording(write(tmp_path / "a.csv", "\n".join(["time_s,ax,ay,az,wx,wy,wz", *rows])))
 
 
 def test_messages_about_tables_stay_short(tmp_path):
     long = "9" * 10**5
     for text in (long, "time_s,ax,ay,az,wx,wy,wz\n" + long, "time_s,ax,ay,az,wx,wy,wz\n" + "x," * 10**4):
         with pytest.raises(DataError) as raised:
-            gesture_files.read_recording(write(tmp_path / "a.csv", text))
+            folder.read_recording(write(tmp_path / "a.csv", text))
         assert len(str(raised.value)) < 500
 
 
 def test_tables_of_gigabytes_are_refused_unread(tmp_path, monkeypatch):
     path = write(tmp_path / "a.csv", "time_s")
     monkeypatch.setattr(
-        strange.Path, "stat", lambda _, **__: type("S", (), {"st_size": 10**10, "st_mode": 0o100644})()
+        untrusted.Path, "stat", lambda _, **__: type("S", (), {"st_size": 10**10, "st_mode": 0o100644})()
     )
     for read in (
-        gesture_files.read_recording,
-        vibration_files.read_recording,
-        public_vibration.read_skab,
+        folder.read_recording,
+        vibration_folder.read_recording,
+        cwru.read_skab,
     ):
         with pytest.raises(DataError, match=r"a\.csv has 10,000,000,000 bytes"):
             read(path)
@@ -247,12 +245,12 @@ def test_no_other_program_is_started_for_a_photo(monkeypatch):
     """Pillow hands PostScript to Ghostscript."""
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
     with pytest.raises(DataError, match="cannot be read as an image"):
-        vision.read_image(picture("RGB", (30, 30), "EPS"))
+        photo_files.read_image(picture("RGB", (30, 30), "EPS"))
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
 def test_usual_photos_are_read(form):
-    assert vision.read_image(picture("RGB", (30, 40), form)).shape == (40, 30, 3)
+    assert photo_files.read_image(picture("RGB", (30, 40), form)).shape == (40, 30, 3)
 
 
 def test_a_transparent_photo_takes_little_more_memory_than_its_pixels():
@@ -271,7 +269,7 @@ def test_a_bomb_is_told_in_one_error_without_a_warning(recwarn):
     content = picture("1", (13_000, 13_000), "PNG")
     assert len(content) < 100_000
     with pytest.raises(DataError, match="13000 × 13000 pixels, more than 64 million"):
-        vision.read_image(content)
+        photo_files.read_image(content)
     assert not recwarn.list
 
 
@@ -342,7 +340,7 @@ def test_every_error_about_a_model_names_its_file(tmp_path):
     for read in readers:
         with pytest.raises(ModelError, match=r"strange\.tflite: the file is damaged"):
             read(path)
-    for read in (onnx.load, onnx.inspect, onnx.operators, onnx.without_notes, onnx.optimized):
+    for read in (export.load, export.inspect, export.operators, export.without_notes, export.optimized):
         with pytest.raises(ModelError, match=r"strange\.onnx: "):
             read(str(text))
     with pytest.raises(ModelError) as raised:
@@ -369,7 +367,7 @@ def test_a_name_as_long_as_the_file_does_not_fill_the_screen():
     net, inputs, outputs = dense(name="x" * 100_000)
     net.graph.tensors[1].shape = [-1, 4]
     with pytest.raises(ModelError, match="and shape") as raised:
-        tflite.read(net.content(inputs, outputs))
+        reader.read(net.content(inputs, outputs))
     assert len(str(raised.value)) < 500
 
 
@@ -434,8 +432,8 @@ def test_an_operator_that_borrows_a_name_of_onnx_is_looked_into():
             content = onnx_model(
                 [helper.make_node(kind, inputs, ["y"], domain="strange")]
             ).SerializeToString()
-            assert onnx.inspect(content).operators == {kind: 1}
-            repr(onnx.inspect(content))
+            assert export.inspect(content).operators == {kind: 1}
+            repr(export.inspect(content))
 
 
 def test_a_name_that_is_no_text_is_refused():
@@ -443,7 +441,7 @@ def test_a_name_that_is_no_text_is_refused():
 
     content = onnx_model([helper.make_node("Relu", ["x"], ["y"], name="NAME")]).SerializeToString()
     with pytest.raises(ModelError, match="a name in it is no text"):
-        onnx.inspect(content.replace(b"NAME", b"\xff\xfe\xfd\xfc"))
+        export.inspect(content.replace(b"NAME", b"\xff\xfe\xfd\xfc"))
 
 
 def outside(location, inside_a_node):
@@ -469,14 +467,14 @@ def test_files_beside_a_model_are_not_read_by_looking_into_it(
         write(place / "secret.bin", struct.pack("<f", 1234.5))
     monkeypatch.chdir(tmp_path / "here")
     content = outside(location, inside_a_node)
-    told = onnx.inspect(content)
+    told = export.inspect(content)
     assert "1234" not in repr(told)
     assert any(location in note for note in told.notes)
     with pytest.raises(ModelError, match="some constants lie in files beside the model"):
-        onnx.load(content)
+        export.load(content)
     if location != "secret.bin":
         with pytest.raises(ModelError, match=r"m\.onnx: ONNX Runtime refuses"):
-            onnx.load(write(tmp_path / "here" / "m.onnx", content))
+            export.load(write(tmp_path / "here" / "m.onnx", content))
 
 
 def test_a_model_of_176_bytes_that_wants_400_gb_does_not_get_them_here():
@@ -489,7 +487,7 @@ def test_a_model_of_176_bytes_that_wants_400_gb_does_not_get_them_here():
     ]
     model = onnx_model(nodes, [numpy_helper.from_array(np.array([10**11]), "n")]).SerializeToString()
     with pytest.raises(ModelError, match="ONNX Runtime"):
-        onnx.load(model)
+        export.load(model)
 
 
 def test_an_input_that_no_memory_holds_is_refused():
@@ -497,7 +495,7 @@ def test_an_input_that_no_memory_holds_is_refused():
 
     model = onnx_model([helper.make_node("Relu", ["x"], ["y"])], shape=(2**40, 2**40))
     with pytest.raises(ModelError, match="no array is as large as its input"):
-        onnx.load(model.SerializeToString())
+        export.load(model.SerializeToString())
 
 
 # The C that is generated

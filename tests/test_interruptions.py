@@ -18,11 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from tinyml_helpers import cli, places, room, sharing
-from tinyml_helpers.course import doctor, publish, runner, syllabus
+from book import outputs, readme_results
+from tinyml_helpers import cli
+from tinyml_helpers.course import doctor, runner, syllabus
 from tinyml_helpers.course.syllabus import Lesson
-from tinyml_helpers.mcu import toolchain
-from tinyml_helpers.search import records, running
+from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.search import scheduler, trial_log
+from tinyml_helpers.system import disk_full, folders, shared_folders
 
 ROOT = Path(__file__).parents[1]
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -53,10 +55,11 @@ def command(tmp_path, monkeypatch, results, lesson):
     monkeypatch.setattr(syllabus, "select", lambda numbers: [made])
     monkeypatch.setattr(syllabus, "lessons", lambda: [made])
     monkeypatch.setattr(runner, "build_folder", lambda: tmp_path / "build")
-    monkeypatch.setattr(publish, "publish", lambda board: None)
+    monkeypatch.setattr(readme_results, "publish", lambda board: None)
 
     def run(*words):
-        done = CliRunner().invoke(cli.app, list(words))
+        asked = (outputs.app, words[1:]) if words[0] == "outputs" else (cli.app, words)
+        done = CliRunner().invoke(asked[0], list(asked[1]))
         assert "Traceback" not in done.output
         assert done.exception is None or isinstance(done.exception, SystemExit)
         return done.exit_code, " ".join(done.output.split())
@@ -89,8 +92,8 @@ def chain(*errors):
     ],
 )
 def test_a_disk_that_takes_nothing_is_told_with_its_cure(error, begins, monkeypatch):
-    monkeypatch.setattr(room, "without_room", lambda: [Path("/full/one")])
-    said = room.said(error)
+    monkeypatch.setattr(disk_full, "without_room", lambda: [Path("/full/one")])
+    said = disk_full.said(error)
     assert said.startswith(begins)
     assert "make room in /full/one, or choose another one (TINYML_RESULTS for records" in said
     assert "\n" not in said
@@ -99,46 +102,46 @@ def test_a_disk_that_takes_nothing_is_told_with_its_cure(error, begins, monkeypa
 @pytest.mark.parametrize(
     "error",
     [
-        places.WriteError("x was not written: make room there"),
+        folders.WriteError("x was not written: make room there"),
         RuntimeError("the program was not built: No space left on device; make room in /cache"),
     ],
 )
 def test_a_cure_that_is_there_is_not_repeated(error):
-    assert room.said(error) == f"{error}."
+    assert disk_full.said(error) == f"{error}."
 
 
 @given(st.sampled_from(sorted(errno.errorcode)), st.booleans())
 def test_any_other_error_of_the_system_is_not_taken_for_a_full_disk(number, behind):
     error = OSError(number, os.strerror(number), "/a")
-    told = room.said(chain(ValueError("x"), error) if behind else error)
-    assert bool(told) == (number in room.NUMBERS)
+    told = disk_full.said(chain(ValueError("x"), error) if behind else error)
+    assert bool(told) == (number in disk_full.NUMBERS)
 
 
 def test_errors_in_a_circle_end():
     first, second = ValueError("a"), ValueError("b")
     first.__context__, second.__context__ = second, first
-    assert room.said(first) == ""
+    assert disk_full.said(first) == ""
 
 
 def refuse(monkeypatch, folder, number):
     """Let no more than a name be written in a folder."""
-    real = room.tempfile.TemporaryFile
+    real = disk_full.tempfile.TemporaryFile
 
     def temporary(dir):
         if Path(dir) == folder:
             raise OSError(number, os.strerror(number))
         return real(dir=dir)
 
-    monkeypatch.setattr(room.tempfile, "TemporaryFile", temporary)
+    monkeypatch.setattr(disk_full.tempfile, "TemporaryFile", temporary)
 
 
 def test_a_folder_without_room_is_found_and_a_closed_one_is_not(tmp_path, monkeypatch, results):
     results.mkdir()
-    assert room.without_room() == []
+    assert disk_full.without_room() == []
     refuse(monkeypatch, results, errno.EROFS)  # the course has chosen another one long ago
-    assert room.without_room() == []
+    assert disk_full.without_room() == []
     refuse(monkeypatch, results, errno.ENOSPC)
-    assert room.without_room() == [results]
+    assert disk_full.without_room() == [results]
     finding = doctor._disk()
     assert not finding.ok
     assert f"no room in {results}" in finding.row
@@ -177,7 +180,7 @@ def test_every_command_ends_with_the_sentence(command, monkeypatch, words):
         raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/file")
 
     for module, name in (
-        (cli.scoreboard, "collect"), (cli.examination, "examine"), (cli.deploy_cli.devices, "catalogue"),
+        (cli.scoreboard, "collect"), (cli.examination, "examine"), (cli.mcu_cli.devices, "catalogue"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, full)
     code, said = command(*words)
@@ -239,7 +242,7 @@ def test_a_compiler_that_ends_without_a_word_on_a_full_disk_is_explained(tmp_pat
     monkeypatch.setattr(toolchain, "_run", lambda *_: ended)
     with pytest.raises(toolchain.ToolchainError, match=r"ended with code -6"):
         toolchain.compile("int main(void) { return 0; }")
-    monkeypatch.setattr(room, "without_room", lambda *_: [tmp_path])
+    monkeypatch.setattr(disk_full, "without_room", lambda *_: [tmp_path])
     with pytest.raises(toolchain.ToolchainError, match=f"not built: make room in {tmp_path}, or choose"):
         toolchain.compile("int main(void) { return 0; }")
     assert not list(tmp_path.rglob("work-*"))
@@ -250,8 +253,8 @@ def test_a_compiler_that_ends_without_a_word_on_a_full_disk_is_explained(tmp_pat
 HOLDS = """
     import sys, time
     from pathlib import Path
-    from tinyml_helpers import sharing
-    with sharing.own_folder(Path(sys.argv[1]), ".running-") as work:
+    from tinyml_helpers.system import shared_folders
+    with shared_folders.own_folder(Path(sys.argv[1]), ".running-") as work:
         (work / "half.ipynb").write_text("half")
         print(work.name, flush=True)
         time.sleep(600)
@@ -273,11 +276,11 @@ def holder(tmp_path):
 
 def test_what_a_living_process_works_in_is_left_alone_and_a_dead_one_s_is_swept(holder, tmp_path):
     process, work = holder
-    sharing.sweep(tmp_path, ".running-*")
+    shared_folders.sweep(tmp_path, ".running-*")
     assert files(work) == [".owner", "half.ipynb"]
     process.kill()
     process.wait()
-    sharing.sweep(tmp_path, ".running-*")
+    shared_folders.sweep(tmp_path, ".running-*")
     assert not work.exists()
 
 
@@ -285,7 +288,7 @@ def test_what_a_living_process_works_in_is_left_alone_and_a_dead_one_s_is_swept(
 def test_a_process_that_sleeps_is_alive(holder, tmp_path):
     process, work = holder
     process.send_signal(signal.SIGSTOP)
-    sharing.sweep(tmp_path, ".running-*")
+    shared_folders.sweep(tmp_path, ".running-*")
     assert work.exists()
 
 
@@ -294,7 +297,7 @@ def test_a_folder_without_an_owner_is_swept_when_it_is_a_day_old(tmp_path):
     for folder in (old, new):
         folder.mkdir()
     os.utime(old, (time.time() - 2 * 86_400,) * 2)
-    sharing.sweep(tmp_path, ".running-*")
+    shared_folders.sweep(tmp_path, ".running-*")
     assert (old.exists(), new.exists()) == (False, True)
 
 
@@ -302,9 +305,9 @@ def test_without_locks_a_run_works_and_its_folder_goes_at_its_end(tmp_path, monk
     def refused(*_):
         raise OSError(errno.ENOTSUP, "not supported")
 
-    monkeypatch.setattr(sharing, "_lock_once", refused)
-    with sharing.own_folder(tmp_path, "work-") as work:
-        sharing.sweep(tmp_path, "work-*")
+    monkeypatch.setattr(shared_folders, "_lock_once", refused)
+    with shared_folders.own_folder(tmp_path, "work-") as work:
+        shared_folders.sweep(tmp_path, "work-*")
         assert work.is_dir()
     assert files(tmp_path) == []
 
@@ -330,13 +333,13 @@ def test_a_search_without_shared_memory_says_what_to_do(monkeypatch):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(multiprocessing.get_context("spawn"), "Semaphore", refused, raising=False)
-    told = pytest.raises(running.SharedMemoryError, match=r"Read-only file system\).*workers=1")
-    with told, running._together():
+    told = pytest.raises(scheduler.SharedMemoryError, match=r"Read-only file system\).*workers=1")
+    with told, scheduler._together():
         raise OSError(errno.EROFS, "Read-only file system")
 
 
 def test_an_error_of_a_trial_is_not_taken_for_one_of_shared_memory():
-    with pytest.raises(FileNotFoundError), running._together():
+    with pytest.raises(FileNotFoundError), scheduler._together():
         raise FileNotFoundError("a file of the trial")
 
 
@@ -348,5 +351,5 @@ def test_a_trial_that_no_disk_takes_is_told_with_the_way_on(tmp_path):
         def line(self):
             return "{}"
 
-    with pytest.raises(places.WriteError, match=r"trials\.jsonl \(No space left.*it goes on with what"):
-        records.append(tmp_path / "trials.jsonl", Line())
+    with pytest.raises(folders.WriteError, match=r"trials\.jsonl \(No space left.*it goes on with what"):
+        trial_log.append(tmp_path / "trials.jsonl", Line())

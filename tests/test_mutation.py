@@ -83,7 +83,7 @@ def test_one_mutant_for_each_slip(text, made):
 
 
 def test_each_mutant_is_another_program_and_differs_in_the_lines_that_it_names():
-    text = (ROOT / "tinyml_helpers" / "mcu" / "arena.py").read_text("utf-8")
+    text = (ROOT / "tinyml_helpers" / "mcu" / "compiler" / "arena.py").read_text("utf-8")
     for change in mutants.changes(text)[::9]:
         made = mutants.mutant(text, change, "arena.py")
         if made:
@@ -106,7 +106,7 @@ def test_a_default_and_a_constant_stand_for_what_uses_them():
 
 
 def test_quick_tests_of_files_named_like_the_module_come_first():
-    quick, slow, cost = "tests/test_a.py::quick", "tests/test_a.py::slow", "tests/test_cost.py::one"
+    quick, slow, cost = "tests/test_a.py::quick", "tests/test_a.py::slow", "tests/cost/test_cost.py::one"
     seconds = {slow: 9.0, quick: 1.0, cost: 2.0}
     choice = Choice([{"tests": seconds, "lines": {}}])
     assert choice.by_file(set(seconds), "tinyml_helpers/cost/model.py") == [[cost], [quick], [slow]]

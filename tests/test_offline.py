@@ -23,11 +23,11 @@ ABLE = {
     "smtplib", "poplib", "imaplib", "nntplib", "telnetlib", "xmlrpc", "requests", "urllib3", "httpx",
     "aiohttp", "websocket", "websockets", "pooch", "huggingface_hub", "kagglehub", "paramiko", "zmq",
 }  # fmt: skip
-DOWNLOADERS = {"tinyml_helpers/datasets/download.py"}  # verified, and only at the learner's wish
+DOWNLOADERS = {"tinyml_helpers/system/download.py"}  # verified, and only at the learner's wish
 LOOPBACK = {  # a server and a client on this machine, and the guards themselves
-    "tinyml_helpers/deploy/cloud.py",
-    "tinyml_helpers/deploy/isolation.py",
-    "tinyml_helpers/deploy/offline.py",
+    "tinyml_helpers/usecases/privacy/cloud.py",
+    "tinyml_helpers/usecases/privacy/isolation.py",
+    "tinyml_helpers/system/socket_guard.py",
 }
 # Calls that fetch something by themselves where they are asked to.
 FETCHING = {"from_pretrained", "urlretrieve", "load_state_dict_from_url", "get_file", "hf_hub_download"}

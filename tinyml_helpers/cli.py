@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -16,12 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tinyml_helpers import class_cli, deploy_cli, places, room
+from tinyml_helpers.classroom import cli as classroom_cli
 from tinyml_helpers.course import doctor as examination
-from tinyml_helpers.course import publish, runner, scoreboard, syllabus
+from tinyml_helpers.course import runner, scoreboard, syllabus
+from tinyml_helpers.mcu import cli as mcu_cli
+from tinyml_helpers.system import disk_full, folders
 
 if TYPE_CHECKING:
-    from tinyml_helpers.deploy.report import ModelReport
+    from tinyml_helpers.deploy.model_report import ModelReport
 
 
 class Commands(typer.core.TyperGroup):
@@ -36,7 +36,7 @@ class Commands(typer.core.TyperGroup):
         except KeyboardInterrupt:
             _stop("Interrupted. What was finished is kept, nothing is half-written: run it again.", 130)
         except Exception as error:
-            if sentence := room.said(error):
+            if sentence := disk_full.said(error):
                 _stop(sentence)
             raise
 
@@ -49,8 +49,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 console = Console()
-deploy_cli.add_to(app)
-class_cli.add_to(app)
+mcu_cli.add_to(app)
+classroom_cli.add_to(app)
 
 
 class Profile(StrEnum):
@@ -95,7 +95,7 @@ def course(
     ] = None,
 ) -> None:
     """Run the lessons in order; leave notebooks, pages and scoreboard in build/."""
-    places.settle()
+    folders.settle()
     chosen = _select(lesson)
     parameters = {"profile": profile.value, **_parse(parameter or [])}
     folder = runner.build_folder()
@@ -122,7 +122,7 @@ def course(
 @app.command()
 def inspect(file: Annotated[str, typer.Argument(help="A .tflite or .onnx file.")]) -> None:
     """Look into a model file: operators, tensors, where its bytes go, MACs and working memory."""
-    from tinyml_helpers.deploy.report import ModelError, read_model
+    from tinyml_helpers.deploy.model_file import ModelError, read_model
 
     try:
         content = read_model(file)
@@ -141,29 +141,15 @@ def show_scoreboard() -> None:
     console.print(_table(_board()))
 
 
-@app.command()
-def outputs(lesson: Lessons = None) -> None:
-    """Run lessons; store their outputs in the notebooks and the results in the README."""
-    # Records of its own: nothing that was measured with other parameters, or by another run beside it.
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["TINYML_RESULTS"] = folder
-        for one in _select(lesson):
-            try:
-                runner.refresh_outputs(one)
-            except (runner.LessonError, OSError) as error:
-                _stop(f"Stopped at {_why(error)} {one.path.name} is as it was.")
-        publish.publish(scoreboard.collect())
-
-
 def _reader(content: bytes) -> Callable[[bytes], ModelReport]:
     """Choose by content: .tflite has an identifier, ONNX has none and must prove to be it."""
     if content[4:8] == b"TFL3":
         from tinyml_helpers.deploy import litert
 
         return litert.inspect
-    from tinyml_helpers.deploy import onnx
+    from tinyml_helpers.deploy.onnx import export
 
-    return onnx.inspect
+    return export.inspect
 
 
 def _select(numbers: list[int] | None) -> list[syllabus.Lesson]:
@@ -206,7 +192,7 @@ def _table(board: scoreboard.Scoreboard) -> Table | str:
 
 def _why(error: Exception) -> str:
     """Return what happened, as sentences, with the cure where there was no room."""
-    return room.said(error) or f"{error}."
+    return disk_full.said(error) or f"{error}."
 
 
 def _stop(sentence: str, code: int = 1) -> NoReturn:

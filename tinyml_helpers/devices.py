@@ -13,7 +13,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Protocol
 
-from tinyml_helpers.tables import html_table, text_table
+from tinyml_helpers.system.tables import html_table, text_table
 
 CODE_BYTES = 12 * 1024
 """Flash kept for the engine's code: one compiled ahead of time, -Os, on a Cortex-M4.

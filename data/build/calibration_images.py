@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from onnxruntime.quantization import QuantFormat, quant_pre_process, quantize_static
 
-from tinyml_helpers import compat, models
+from tinyml_helpers import models
 from tinyml_helpers.datasets import Fashion, data_folder, load_fashion
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.deploy import onnx as runtime
 from tinyml_helpers.deploy.keras import from_torch
+from tinyml_helpers.deploy.onnx import export as runtime
+from tinyml_helpers.system import compat
 
 DRAWINGS = range(5)
 COUNTS = (1, 5, 50, 500)

@@ -25,9 +25,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from tinyml_helpers import compat
 from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.deploy import litert
+from tinyml_helpers.system import compat
 
 DETECTOR = "face_detection_short_range.tflite"
 # name here -> name there, side of the input, mean of its channels blue, green, red, last operator

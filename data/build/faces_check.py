@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.datasets.photos import load_photos
-from tinyml_helpers.signals import faces, vision
+from tinyml_helpers.datasets.images.photos import load_photos
+from tinyml_helpers.usecases.faces import embedding
+from tinyml_helpers.usecases.vision import photo_files
 
 FILES = ("obama", "obama2", "obama3", "biden")
 SHIPPED = ("astronaut", "hopper", "camera")
@@ -32,10 +33,10 @@ def main(package: Path) -> None:
             file = whole.extractfile(
                 f"{package.name.removesuffix('.tar.gz')}/tests/test_images/{name}.jpg"
             )
-            photos[name] = vision.read_image(file.read() if file else b"")
+            photos[name] = photo_files.read_image(file.read() if file else b"")
     told = {}
-    for embedder in faces.EMBEDDERS:
-        vectors = {name: faces.describe(photo, embedder) for name, photo in photos.items()}
+    for embedder in embedding.EMBEDDERS:
+        vectors = {name: embedding.describe(photo, embedder) for name, photo in photos.items()}
         same: list[float] = []
         other: list[float] = []
         for a, b in combinations(vectors, 2):

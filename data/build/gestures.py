@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.datasets.gestures import UNITS
+from tinyml_helpers.datasets.gestures.recordings import UNITS
 
 SOURCE = "seglearn/data/watch_dataset.npy"
 CLASSES = {

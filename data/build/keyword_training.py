@@ -12,15 +12,14 @@ from torch.nn import functional
 
 from tinyml_helpers import datasets
 from tinyml_helpers.compress import distill
-from tinyml_helpers.datasets.backgrounds import backgrounds
-from tinyml_helpers.datasets.keywords import SILENCE
-from tinyml_helpers.models import keywords
-from tinyml_helpers.signals import augment
+from tinyml_helpers.datasets.keywords.backgrounds import backgrounds
+from tinyml_helpers.datasets.keywords.clips import SILENCE
+from tinyml_helpers.usecases.keywords import augment, network
 
 BATCH = 128
 VERSIONS = 3
 UNKNOWN_WEIGHT, SILENCE_WEIGHT = 2.5, 0.6
-UNKNOWN_LABEL = keywords.CLASSES - 2
+UNKNOWN_LABEL = network.CLASSES - 2
 Forward = Callable[[torch.Tensor], torch.Tensor]
 Loss = Callable[[Forward, torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor]
 
@@ -47,7 +46,7 @@ class Pool:
     def weights(self, parts: tuple[str, ...], *, others: bool = False) -> torch.Tensor:
         """Return how often each clip is drawn: classes nearly alike, engines nearly so."""
         drawn = np.zeros(len(self.labels))
-        for label in range(keywords.CLASSES):
+        for label in range(network.CLASSES):
             of_class = np.isin(self.split, parts) & (self.labels.numpy() == label)
             of_class &= others | ~self.others
             for engine in np.unique(self.engines[of_class]):
@@ -141,7 +140,7 @@ def labelled(data: Pool, strength: augment.Strength, mix: float = 0.3) -> Loss:
         forward: Forward, raw: torch.Tensor, labels: torch.Tensor, rng: torch.Generator
     ) -> torch.Tensor:
         inputs = augment.network_input(augment.alter(raw, data.noises, rng, strength))
-        hot = functional.one_hot(labels, keywords.CLASSES).float()
+        hot = functional.one_hot(labels, network.CLASSES).float()
         share = torch.distributions.Beta(mix, mix).sample((len(raw), 1))
         share = torch.maximum(share, 1 - share)
         other = torch.randperm(len(raw), generator=rng)

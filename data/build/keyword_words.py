@@ -1,6 +1,6 @@
 """What the keyword corpus says, and how often each engine says it before the filter."""
 
-from tinyml_helpers.datasets.keywords import COMMANDS, DIGITS, OTHER_WORDS, WAKE_WORDS
+from tinyml_helpers.datasets.keywords.clips import COMMANDS, DIGITS, OTHER_WORDS, WAKE_WORDS
 
 # What Speech Commands has beside commands and digits.
 UNKNOWN = ("backward", "bed", "bird", "cat", "dog", "follow", "forward", "happy", "house", "learn",

@@ -22,9 +22,8 @@ from keyword_voices import RATE_HZ, Espeak, Samples  # type: ignore[import-not-f
 from keyword_words import COUNTS  # type: ignore[import-not-found]
 
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.datasets.keywords import COMMANDS
-from tinyml_helpers.models import keywords
-from tinyml_helpers.signals import audio
+from tinyml_helpers.datasets.keywords.clips import COMMANDS
+from tinyml_helpers.usecases.keywords import features, network
 
 RECOGNISED = 0.2
 # libsndfile's measure of Opus: about 15 kbit/s.
@@ -54,8 +53,8 @@ def read(work: Path, engine: str) -> Spoken:
 
 def recognised(spoken: Spoken) -> list[bool]:
     """Return which clips are no command, or one that the network recognises."""
-    teacher = keywords.load_trained("teacher")
-    inputs = np.stack([audio.network_input(audio.features(_centred(c))) for c in spoken.clips])
+    teacher = network.load_trained("teacher")
+    inputs = np.stack([features.network_input(features.features(_centred(c))) for c in spoken.clips])
     with torch.no_grad():
         says = teacher(torch.from_numpy(inputs)[:, None]).softmax(1).numpy()
     return [
@@ -68,7 +67,7 @@ def _centred(clip: Samples) -> np.ndarray:
     second = np.zeros(RATE_HZ, np.float32)
     start = (RATE_HZ - len(clip)) // 2
     second[start : start + len(clip)] = clip
-    return audio.to_int16(second)
+    return features.to_int16(second)
 
 
 def splits(spoken: Spoken, variants: list[str]) -> list[str]:

@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.datasets import KEYWORD_CLASSES, Keywords, data_folder, load_keywords
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.models import keywords
-from tinyml_helpers.signals import audio, listening
+from tinyml_helpers.usecases.keywords import features, network, streaming
 
 NOISE_DB = (40, 20, 15, 10, 5, 0)
 FLOATS = {"kws": "product", "kws-small": "small", "kws-synthetic": "synthetic"}
@@ -62,17 +61,17 @@ def percent(says: NDArray[np.int64], words: Keywords) -> float:
 
 def in_float(name: str, words: Keywords) -> NDArray[np.int64]:
     """Return what a network says in float."""
-    inputs = torch.from_numpy(audio.network_input(audio.features(words.clips)))[:, None]
+    inputs = torch.from_numpy(features.network_input(features.features(words.clips)))[:, None]
     with torch.no_grad():
-        says: NDArray[np.int64] = keywords.load_trained(name)(inputs).argmax(1).numpy()
+        says: NDArray[np.int64] = network.load_trained(name)(inputs).argmax(1).numpy()
     return says
 
 
 def measured(words: Keywords, folder: Path) -> dict[str, dict[str, Any]]:
     """Return the figures of every network."""
     fast = {name: litert.load(folder / f"{name}.tflite").predict for name in FLOATS}
-    noisy = listening.under_noise(fast, words, NOISE_DB)
-    seen = audio.network_input(audio.features(words.clips))[..., None]
+    noisy = streaming.under_noise(fast, words, NOISE_DB)
+    seen = features.network_input(features.features(words.clips))[..., None]
     figures: dict[str, dict[str, Any]] = {}
     for name in FLOATS:
         says = litert.load(folder / f"{name}.tflite", "reference").predict(seen).argmax(1)

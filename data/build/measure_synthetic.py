@@ -19,10 +19,11 @@ import torch
 
 from tinyml_helpers import datasets
 from tinyml_helpers.datasets import Keywords, data_folder
-from tinyml_helpers.datasets.backgrounds import backgrounds
+from tinyml_helpers.datasets.keywords.backgrounds import backgrounds
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.models import keywords
-from tinyml_helpers.signals import alarms, audio, listening
+from tinyml_helpers.usecases import alarms
+from tinyml_helpers.usecases.keywords import features, streaming
+from tinyml_helpers.usecases.keywords import network as keyword_network
 
 PARTS = ("voices", "engine", "new engine")
 EXPORTED = ("kws", "kws-small", "kws-synthetic")
@@ -43,12 +44,12 @@ def on_clips(model: torch.nn.Module, content: bytes | None, met: list[str]) -> d
     corpus, figures = datasets.load_keywords(), dict[str, dict[str, Any]]()
     for name in PARTS:
         part = corpus.part(name)
-        inputs = torch.from_numpy(audio.network_input(audio.features(part.clips)))[:, None]
+        inputs = torch.from_numpy(features.network_input(features.features(part.clips)))[:, None]
         with torch.no_grad():
             found = {"float_percent": model(inputs).argmax(1).numpy()}
         if content:
             found["int8_percent"] = export.answers(content, inputs)
-        shares = {key: listening.balanced_percent(says, part.labels) for key, says in found.items()}
+        shares = {key: streaming.balanced_percent(says, part.labels) for key, says in found.items()}
         figures[name] = {
             **{key: round(share, 2) for key, share in shares.items()},
             "clips": len(part),
@@ -82,7 +83,7 @@ def on_streams() -> dict[str, dict[str, Any]]:
         totals = [alarms.TradeOff.empty() for _ in STREAMED]
         peaks: list[list[int]] = [[] for _ in STREAMED]
         for piece in range(1, PIECES + 1):
-            everything = listening.listen(
+            everything = streaming.listen(
                 lambda seen: np.concatenate([network(seen) for network in networks], 1),
                 clips if share else clips.take(slice(piece - 1, None, PIECES)),
                 minutes=MINUTES,
@@ -104,11 +105,11 @@ def on_streams() -> dict[str, dict[str, Any]]:
     return figures
 
 
-def _peaks(session: listening.Session, threshold: float) -> list[int]:
+def _peaks(session: streaming.Session, threshold: float) -> list[int]:
     """Return the loudest sample in the window of each false alarm."""
     found = session.at(threshold).false_alarms
-    ends = [round(one.time_s * audio.MLPERF.rate_hz) for one in found]
-    return [int(np.abs(session.sound[end - audio.SAMPLES : end].astype(int)).max()) for end in ends]
+    ends = [round(one.time_s * features.MLPERF.rate_hz) for one in found]
+    return [int(np.abs(session.sound[end - features.SAMPLES : end].astype(int)).max()) for end in ends]
 
 
 def main() -> None:
@@ -119,7 +120,7 @@ def main() -> None:
     file = data_folder() / "models" / "keywords.json"
     stored = json.loads(file.read_text("utf-8"))
     for name in ("kws-start", *EXPORTED):
-        model = keywords.load_trained("product" if name == "kws" else name.removeprefix("kws-"))
+        model = keyword_network.load_trained("product" if name == "kws" else name.removeprefix("kws-"))
         exported = file.with_name(f"{name}.tflite")
         content = exported.read_bytes() if exported.exists() else None
         stored[name] |= on_clips(model, content, stored[name]["recipe"]["trained_on"])

@@ -13,7 +13,7 @@ import tarfile
 from pathlib import Path
 
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.deploy import ssd
+from tinyml_helpers.usecases.detection import ssd
 
 ASSETS = "package/objectron_solution_packed_assets.data"
 NAMES_END, NETWORK_END = 184, 9_987_912
@@ -34,7 +34,7 @@ def main(package: Path) -> None:
         raise SystemExit(f"{package.name} is not version 0.4.1675468480: its network is another one")
     classes = names.decode("ascii").split("\n")[1:-1]  # the first stands for the background
     if tuple(map(str.lower, classes)) != ssd.CLASSES:
-        raise SystemExit("its classes are not those of tinyml_helpers.deploy.ssd.CLASSES")
+        raise SystemExit("its classes are not those of tinyml_helpers.usecases.detection.ssd.CLASSES")
     (data_folder() / "models" / "ssd_mobilenet_v2.tflite").write_bytes(network)
     print(f"ssd_mobilenet_v2.tflite: {len(network):,} bytes, {len(classes)} classes")
 

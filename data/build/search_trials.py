@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save_file
 
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.search import making, running, tasks, trial
-from tinyml_helpers.search.settings import Settings
+from tinyml_helpers.search import catalogue, scheduler, train_and_convert, trial
+from tinyml_helpers.search.search_space import Settings
 
 # What the lesson chooses among: techniques alone, and together. Three seeds of each.
 ALONE: list[dict[str, Any]] = [
@@ -59,8 +59,8 @@ TEACHER_STEPS = 1200
 
 def teacher() -> None:
     """Train the teacher of the gestures: twice as wide, four times as long."""
-    task = replace(tasks.get("gestures"), steps=TEACHER_STEPS)
-    made = making.make(task, Settings(width=2.0))
+    task = replace(catalogue.get("gestures"), steps=TEACHER_STEPS)
+    made = train_and_convert.make(task, Settings(width=2.0))
     print("teacher:", made, f"{trial.score(task, made.content, 'validation'):.1f} % on validation")
     save_file(
         made.network.state_dict(), data_folder() / "models" / "capstone-gestures-teacher.safetensors"
@@ -81,8 +81,8 @@ def main() -> None:
     for name in options.tasks:
         settings = [Settings(**one) for one in CHOICES[name]]
         path = data_folder() / "reference" / "trials.jsonl"
-        task = tasks.get(name.split()[-1])
-        for one in running.run(task, settings, path, workers=options.workers):
+        task = catalogue.get(name.split()[-1])
+        for one in scheduler.run(task, settings, path, workers=options.workers):
             print(f"{one.task}: {one.settings}, seed {one.settings.seed}: {one.score:.1f}", flush=True)
 
 

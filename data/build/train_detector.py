@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from tinyml_helpers.datasets import data_folder, load_fashion
-from tinyml_helpers.datasets.scenes import Floor, Scenes, compose
+from tinyml_helpers.datasets.images.scenes import Floor, Scenes, compose
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.keras import from_torch
-from tinyml_helpers.models.detection import tiny_detector
-from tinyml_helpers.signals import detection, detection_training
-from tinyml_helpers.signals.detection_scores import mean_average_precision
+from tinyml_helpers.usecases.detection import decode, train
+from tinyml_helpers.usecases.detection.average_precision import mean_average_precision
+from tinyml_helpers.usecases.detection.network import tiny_detector
 
 PLAIN: dict[str, Any] = {"epochs": 24, "learning_rate": 8e-3, "seed": 0}
 BOTH: dict[str, Any] = {"epochs": 10, "learning_rate": 4e-3, "seed": 0}
@@ -35,7 +35,7 @@ SEEDS = {"train plain": 1, "train tiled": 2, "test plain": 3, "test tiled": 4}
 
 def scored(outputs: NDArray[np.float32], scenes: Scenes) -> dict[str, float]:
     """Return mean average precision in percent, at an overlap of 0.5 and in COCO's way."""
-    found = detection.read_grid(outputs, score=0.05)
+    found = decode.read_grid(outputs, score=0.05)
     scores = mean_average_precision(found, scenes.boxes, scenes.labels, scenes.classes)
     return {"map50": round(scores.map50_percent, 2), "map": round(scores.map_percent, 2)}
 
@@ -51,13 +51,12 @@ def main() -> None:
     results: dict[str, Any] = {}
     model = tiny_detector()
     for name, scenes, recipe in (("plain floors", plain, PLAIN), ("both floors", both, BOTH)):
-        history = detection_training.fit(model, scenes, **recipe)
+        history = train.fit(model, scenes, **recipe)
         results[name] = {
             "training_loss": [round(loss, 4) for loss in history.losses],
             "recipe": {**recipe, "scenes": len(scenes), "batch_size": 64},
             "test_percent": {
-                floor: scored(detection_training.outputs(model, test), test)
-                for floor, test in tests.items()
+                floor: scored(train.outputs(model, test), test) for floor, test in tests.items()
             },
         }
         print(name, history, results[name]["test_percent"], flush=True)

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.datasets.gestures import Gestures, load_gestures
+from tinyml_helpers.datasets.gestures.load import load_gestures
+from tinyml_helpers.datasets.gestures.recordings import Gestures
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.models import gestures as networks
-from tinyml_helpers.signals import motion, motion_training, motion_vote
-from tinyml_helpers.signals.motion import Windows
-from tinyml_helpers.signals.motion_augment import RECIPE, Recipe
-from tinyml_helpers.signals.motion_training import trained
+from tinyml_helpers.usecases.gestures import features, vote
+from tinyml_helpers.usecases.gestures import network as networks
+from tinyml_helpers.usecases.gestures import train as gesture_train
+from tinyml_helpers.usecases.gestures.augment import RECIPE, Recipe
+from tinyml_helpers.usecases.gestures.features import Windows
+from tinyml_helpers.usecases.gestures.train import trained
 
 SEEDS = range(3)
 # What a recipe may leave out, or do otherwise: changes of the training, and of the network.
@@ -54,7 +56,7 @@ def variant(name: str) -> tuple[Recipe, dict[str, Any]]:
 
 def int8(model: torch.nn.Sequential, windows: Windows, seed: int = 0) -> bytes:
     """Convert a network to .tflite, calibrated on 500 of the windows that it was trained on."""
-    inputs = motion.representative(windows.first(), 500, seed)
+    inputs = features.representative(windows.first(), 500, seed)
     twin = networks.keras_twin(model)
     return litert.from_keras(twin, "int8", inputs[..., : twin.input_shape[-1]])
 
@@ -63,7 +65,7 @@ def int8_outputs(content: bytes, windows: Windows) -> NDArray[np.int8]:
     """Return what LiteRT's reference kernels say of windows, after the front end in integers."""
     runner = litert.load(content, "reference")
     scale, zero_point = runner.input.scales[0], runner.input.zero_points[0]
-    inputs = motion.quantized_input(windows.raw, windows.right, scale, zero_point)
+    inputs = features.quantized_input(windows.raw, windows.right, scale, zero_point)
     outputs: NDArray[np.int8] = runner.run(inputs)
     return outputs
 
@@ -90,23 +92,23 @@ def people(data: Gestures) -> dict[str, Any]:
         found: dict[str, list[tuple[float, float]]] = {"float": [], "int8": []}
         for person in data.people:
             train, test = (
-                motion_training.training_windows(data.without(person)),
-                motion.cut(data.of(person)),
+                gesture_train.training_windows(data.without(person)),
+                features.cut(data.of(person)),
             )
             model = trained(train, seed=seed)
             content = int8(model, train)
             sizes.append(len(content))
             for kind, outputs in (
-                ("float", motion_training.logits(model, test).numpy()),
+                ("float", gesture_train.logits(model, test).numpy()),
                 ("int8", int8_outputs(content, test)),
             ):
-                found[kind].append(motion_vote.scores(outputs, test).mean)
+                found[kind].append(vote.scores(outputs, test).mean)
             if seed == 0:
                 stored |= {f"without-{person}/{key}": value for key, value in model.state_dict().items()}
             print("people", seed, person, found["float"][-1], found["int8"][-1], flush=True)
         for kind in rows:
             rows[kind].append(found[kind])
-    everything = motion_training.training_windows(data)
+    everything = gesture_train.training_windows(data)
     model = trained(everything)
     stored |= {f"everybody/{key}": value for key, value in model.state_dict().items()}
     content = int8(model, everything)
@@ -123,14 +125,14 @@ def people(data: Gestures) -> dict[str, Any]:
 
 def leak(data: Gestures) -> dict[str, Any]:
     """Split windows at random: parts of every recording on both sides."""
-    whole = motion.cut(data, window=motion_training.LONG)
+    whole = features.cut(data, window=gesture_train.LONG)
     found = []
     for seed in SEEDS:
         test = np.random.default_rng(seed).random(len(whole)) < 0.1
         model = trained(whole.take(~test), seed=seed)
         held = whole.take(test).first()
-        said = motion_training.logits(model, held).argmax(1).numpy()
-        found.append(round(motion_vote.macro_percent(said, held.labels), 2))
+        said = gesture_train.logits(model, held).argmax(1).numpy()
+        found.append(round(vote.macro_percent(said, held.labels), 2))
         print("leak", found, flush=True)
     return {"window_percent": found}
 
@@ -143,9 +145,9 @@ def curve(data: Gestures) -> dict[str, Any]:
         for number, person in enumerate(data.people):
             others = [one for one in data.people if one != person]
             chosen = np.random.default_rng(number).permutation(others)[:count]
-            model = trained(motion_training.training_windows(data.of(*chosen)))
-            test = motion.cut(data.of(person))
-            rows.append(motion_vote.scores(motion_training.logits(model, test), test).mean)
+            model = trained(gesture_train.training_windows(data.of(*chosen)))
+            test = features.cut(data.of(person))
+            rows.append(vote.scores(gesture_train.logits(model, test), test).mean)
         result[str(count)] = summary(rows)
         print("curve", count, result[str(count)]["window_percent"], flush=True)
     return result
@@ -173,10 +175,10 @@ def left_out_with(name: str, data: Gestures) -> dict[str, Any]:
     rows: list[tuple[float, float]] = []
     size = 0
     for person in data.people:
-        train = motion_training.training_windows(data.without(person))
+        train = gesture_train.training_windows(data.without(person))
         model = trained(train, recipe, **network)
-        test = motion.cut(data.of(person))
-        rows.append(motion_vote.scores(motion_training.logits(model, test, recipe), test).mean)
+        test = features.cut(data.of(person))
+        rows.append(vote.scores(gesture_train.logits(model, test, recipe), test).mean)
         size = size or len(int8(model, train))
     return {"parameters": networks.parameters(model), "tflite_bytes": size, **summary(rows)}
 
@@ -211,13 +213,13 @@ def unknown(data: Gestures) -> dict[str, Any]:
         known, strange = [], []
         for pair in range(5):
             pair_of = data.people[2 * pair : 2 * pair + 2]
-            train = motion_training.training_windows(data.without(*pair_of))
+            train = gesture_train.training_windows(data.without(*pair_of))
             model = trained(train.take(train.labels != label))
-            test = motion.cut(data.of(*pair_of))
-            outputs = motion_training.logits(model, test).numpy()
+            test = features.cut(data.of(*pair_of))
+            outputs = gesture_train.logits(model, test).numpy()
             new = test.labels == label
-            known += motion_vote.leads(outputs[~new], test.take(~new)).tolist()
-            strange += motion_vote.leads(outputs[new], test.take(new)).tolist()
+            known += vote.leads(outputs[~new], test.take(~new)).tolist()
+            strange += vote.leads(outputs[new], test.take(new)).tolist()
         limit = float(np.quantile(known, 0.1))
         rejected = float(np.mean(np.array(strange) < limit))
         result[name] = {

@@ -31,8 +31,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.models import keywords
-from tinyml_helpers.signals import augment
+from tinyml_helpers.usecases.keywords import augment, network
 
 FILES = {
     "start": "kws-start",
@@ -58,7 +57,7 @@ def from_labels(data: Any, name: str) -> nn.Sequential:
     torch.manual_seed(SEED)
     anew = name == "start"
     begun = data_folder() / "models" / "kws-start.safetensors"
-    model = keywords.ds_cnn() if anew else keywords.from_state(load_file(begun))
+    model = network.ds_cnn() if anew else network.from_state(load_file(begun))
     weights = data.weights(("train",) if anew else ("train", "engine"))
     loss = training.labelled(data, augment.Strength())
     for steps, rate in CYCLES[name]:
@@ -81,7 +80,7 @@ def from_teacher(data: Any, name: str, cut: dict[int, nn.Sequential]) -> nn.Sequ
     `cut` keeps what the steps left, by number of channels, for the next network.
     """
     weights = data.weights(("train", "engine"), others=True)
-    teacher = keywords.load_trained("teacher").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    teacher = network.load_trained("teacher").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss = training.taught(data, teacher, augment.Strength())
     channels = min(cut, default=64)
     model = copy.deepcopy(cut.get(channels, teacher))

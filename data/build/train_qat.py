@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from tinyml_helpers import compat, models, training
+from tinyml_helpers import models, training
 from tinyml_helpers.compress import qat
 from tinyml_helpers.datasets import ImageSet, data_folder, decode_idx, load_fashion
+from tinyml_helpers.system import compat
 
 EPOCHS = {"large": 3, "small": 5, "tiny": 6}
 LEARNING_RATES = {8: 5e-4, 6: 5e-4, 4: 5e-4, 3: 1e-3, 2: 3e-3}

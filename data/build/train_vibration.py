@@ -19,30 +19,30 @@ from safetensors.torch import save_file
 
 from tinyml_helpers import datasets
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.datasets.vibration import HELD_OUT, UNSEEN, Vibration
+from tinyml_helpers.datasets.vibration.load import HELD_OUT, UNSEEN, Vibration
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.keras import from_torch
-from tinyml_helpers.models import vibration as network
-from tinyml_helpers.signals import anomaly, vibration
+from tinyml_helpers.usecases.anomaly import detect, network
+from tinyml_helpers.usecases.anomaly import features as anomaly_features
 
 EPOCHS, LEARNING_RATE, SEED = 80, 3e-3, 0
 
 
-def prepared(data: Vibration) -> anomaly.Floats:
+def prepared(data: Vibration) -> detect.Floats:
     """Features of each segment without the baseline of its machine."""
-    features = vibration.features(data.samples)
-    return anomaly.without_baseline(features, data.machine, data.commissioning())
+    features = anomaly_features.features(data.samples)
+    return detect.without_baseline(features, data.machine, data.commissioning())
 
 
-def scored(detector: anomaly.Autoencoder, numbers: range) -> dict[str, float]:
+def scored(detector: detect.Autoencoder, numbers: range) -> dict[str, float]:
     """AUC on machines, healthy and faulty, without the segments of commissioning."""
     data = datasets.load_vibration(machines=numbers, healthy=130, faulty=10, seed=1)
     late = ~data.commissioning()
-    result = anomaly.quality(detector(prepared(data))[late], ~data.healthy[late], data.machine[late])
+    result = detect.quality(detector(prepared(data))[late], ~data.healthy[late], data.machine[late])
     return {name: round(value, 3) for name, value in result.items()}
 
 
-def store(detector: anomaly.Autoencoder, healthy: anomaly.Floats, folder: Path) -> None:
+def store(detector: detect.Autoencoder, healthy: detect.Floats, folder: Path) -> None:
     """Write weights and scaling, and the int8 network."""
     model, scaling = detector.model, detector.scaling
     tensors = {
@@ -64,7 +64,7 @@ def main() -> None:
     healthy = prepared(datasets.load_vibration())
     torch.manual_seed(SEED)
     model = network.autoencoder()
-    detector = anomaly.fit_autoencoder(
+    detector = detect.fit_autoencoder(
         model, healthy, epochs=EPOCHS, learning_rate=LEARNING_RATE, seed=SEED
     )
     result = scored(detector, HELD_OUT if options.held_out else UNSEEN)

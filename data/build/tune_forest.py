@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from train_gestures import SEEDS, store  # type: ignore[import-not-found]
 
-from tinyml_helpers.datasets.gestures import UNITS, Gestures, load_gestures
-from tinyml_helpers.signals import motion, motion_augment, motion_features, motion_training
-from tinyml_helpers.signals.motion import Windows
-from tinyml_helpers.signals.motion_augment import RECIPE
-from tinyml_helpers.signals.motion_vote import macro_percent
+from tinyml_helpers.datasets.gestures.load import load_gestures
+from tinyml_helpers.datasets.gestures.recordings import UNITS, Gestures
+from tinyml_helpers.usecases.gestures import augment, random_forest, train
+from tinyml_helpers.usecases.gestures import features as gesture_features
+from tinyml_helpers.usecases.gestures.augment import RECIPE
+from tinyml_helpers.usecases.gestures.features import Windows
+from tinyml_helpers.usecases.gestures.vote import macro_percent
 
 TREES, TREES_TO_CHOOSE = 30, 15
 # Augmented copies of each window, fewest windows in a leaf, features to choose from at each fork.
@@ -36,15 +38,15 @@ def augmented(windows: Windows, copies: int, seed: int) -> Described:
     """Describe long windows `copies` times, each turned and played anew; with 0, as they are."""
     if not copies:
         plain = windows.first()
-        found = motion_features.features(plain.raw, plain.right)
+        found = random_forest.features(plain.raw, plain.right)
         return found, plain.labels, plain.people
     draw = torch.Generator().manual_seed(seed)
-    values = motion_augment.values(windows, RECIPE)
+    values = augment.values(windows, RECIPE)
     parts = []
     for _ in range(copies):
-        played = motion_augment.augmented(values, RECIPE, draw).numpy()
+        played = augment.augmented(values, RECIPE, draw).numpy()
         raw = np.round(played / UNITS).clip(-32768, 32767).astype(np.int16)
-        parts.append(motion_features.features(raw, np.zeros(len(raw), bool)))
+        parts.append(random_forest.features(raw, np.zeros(len(raw), bool)))
     return np.concatenate(parts), np.tile(windows.labels, copies), np.tile(windows.people, copies)
 
 
@@ -65,14 +67,14 @@ def grown(
 def percent(forest: Any, test: Windows, described: NDArray[np.float32], person: str) -> float:
     """Macro accuracy on one person's windows, by the votes of the trees as the C counts them."""
     mine = test.people == person
-    votes = motion_features.forest_votes(forest, described[mine], len(test.classes))
+    votes = random_forest.forest_votes(forest, described[mine], len(test.classes))
     return macro_percent(votes.argmax(1), test.labels[mine])
 
 
 def inner_scores(gestures: Gestures) -> dict[tuple[int, int, int], NDArray[np.float64]]:
     """Percent by setting, a table [10, 10]: who is left out, who is scored; NaN where they are one."""
-    long, test = motion.cut(gestures, window=motion_training.LONG), motion.cut(gestures)
-    described = motion_features.features(test.raw, test.right)
+    long, test = gesture_features.cut(gestures, window=train.LONG), gesture_features.cut(gestures)
+    described = random_forest.features(test.raw, test.right)
     people = gestures.people
     scores = {}
     for setting in SETTINGS:
@@ -94,8 +96,8 @@ def tuned(gestures: Gestures) -> dict[str, Any]:
     best = [
         max(scores, key=lambda one: float(np.nanmean(scores[one][row]))) for row in range(len(people))
     ]
-    long, test = motion.cut(gestures, window=motion_training.LONG), motion.cut(gestures)
-    described = motion_features.features(test.raw, test.right)
+    long, test = gesture_features.cut(gestures, window=train.LONG), gesture_features.cut(gestures)
+    described = random_forest.features(test.raw, test.right)
     by_seed, nodes = [], []
     for seed in SEEDS:
         rows = []

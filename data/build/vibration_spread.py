@@ -16,20 +16,22 @@ import torch
 from numpy.typing import NDArray
 from sklearn.covariance import EmpiricalCovariance
 
-from tinyml_helpers.datasets import data_folder, duty, load_vibration
-from tinyml_helpers.datasets.vibration import HELD_OUT, UNSEEN, Vibration
-from tinyml_helpers.models import vibration as networks
-from tinyml_helpers.signals import anomaly, vibration
+from tinyml_helpers.datasets import data_folder, load_vibration
+from tinyml_helpers.datasets.vibration.load import HELD_OUT, UNSEEN, Vibration
+from tinyml_helpers.datasets.vibration.simulator import duty_cycle
+from tinyml_helpers.usecases.anomaly import detect
+from tinyml_helpers.usecases.anomaly import features as anomaly_features
+from tinyml_helpers.usecases.anomaly import network as networks
 
 SEEDS = range(5)
 FURTHER = range(200, 240)
 MINUTES = 10
 
 
-def prepared(data: Vibration) -> anomaly.Floats:
+def prepared(data: Vibration) -> detect.Floats:
     """Features of each segment without the baseline of its machine."""
-    features = vibration.features(data.samples)
-    return anomaly.without_baseline(features, data.machine, data.commissioning())
+    features = anomaly_features.features(data.samples)
+    return detect.without_baseline(features, data.machine, data.commissioning())
 
 
 def by_machine(test: Vibration, scores: NDArray[np.float64]) -> dict[str, Any]:
@@ -38,22 +40,22 @@ def by_machine(test: Vibration, scores: NDArray[np.float64]) -> dict[str, Any]:
     kept, late = test.take(later), scores[later]
     bearings = kept.fault != "unbalance"
     each = [
-        anomaly.quality(late[kept.machine == one], ~kept.healthy[kept.machine == one])["AUC"]
+        detect.quality(late[kept.machine == one], ~kept.healthy[kept.machine == one])["AUC"]
         for one in np.unique(kept.machine)
     ]
     return {
-        "AUC": round(anomaly.quality(late, ~kept.healthy)["AUC"], 4),
-        "bearings": round(anomaly.quality(late[bearings], ~kept.healthy[bearings])["AUC"], 4),
+        "AUC": round(detect.quality(late, ~kept.healthy)["AUC"], 4),
+        "bearings": round(detect.quality(late[bearings], ~kept.healthy[bearings])["AUC"], 4),
         "machines": np.round(each, 4).tolist(),
     }
 
 
-def watched(detector: anomaly.Autoencoder, number: int) -> anomaly.Scores:
+def watched(detector: detect.Autoencoder, number: int) -> detect.Scores:
     """Watch a healthy machine for a week after its day of commissioning, as lesson 11 does."""
-    plan = duty.plan(8, MINUTES, seed=number)
-    seen = vibration.features(plan.segments(number))
+    plan = duty_cycle.plan(8, MINUTES, seed=number)
+    seen = anomaly_features.features(plan.segments(number))
     scores = detector(seen - seen[plan.day < 1].mean(0))
-    return anomaly.median_of(scores, 30 // MINUTES)[plan.day >= 1]
+    return detect.median_of(scores, 30 // MINUTES)[plan.day >= 1]
 
 
 def main() -> None:
@@ -63,7 +65,7 @@ def main() -> None:
     test = load_vibration(machines=UNSEEN, healthy=130, faulty=9, seed=1)
     x_test = prepared(test)
     detectors = [
-        anomaly.fit_autoencoder(networks.autoencoder(seed=seed), healthy, seed=seed) for seed in SEEDS
+        detect.fit_autoencoder(networks.autoencoder(seed=seed), healthy, seed=seed) for seed in SEEDS
     ]
     classic = EmpiricalCovariance().fit(healthy).mahalanobis(x_test)
     result: dict[str, Any] = {
@@ -72,8 +74,8 @@ def main() -> None:
     }
     print(result, flush=True)
     held = [watched(detectors[0], number) for number in HELD_OUT]
-    threshold = anomaly.threshold_for(held, len(held) / 2)
-    alarms = [anomaly.alarms(watched(detectors[0], number), threshold) for number in FURTHER]
+    threshold = detect.threshold_for(held, len(held) / 2)
+    alarms = [detect.alarms(watched(detectors[0], number), threshold) for number in FURTHER]
     result["weeks"] = {
         "minutes": MINUTES, "threshold": round(threshold, 3), "machines": len(FURTHER), "alarms": alarms,
     }  # fmt: skip

@@ -3,7 +3,7 @@
 import pytest
 from accessible import overflows, violations
 
-from tinyml_helpers.course import publish, runner, syllabus
+from tinyml_helpers.course import runner, scoreboard, syllabus
 
 LESSONS = syllabus.lessons()
 PHONE = {"width": 390, "height": 844}
@@ -16,7 +16,7 @@ def pages(tmp_path_factory):
     for lesson in LESSONS:
         (folder / lesson.path.name).write_bytes(lesson.path.read_bytes())
         runner.write_page(folder / lesson.path.name, folder / f"{lesson.name}.html")
-    runner.write_index(LESSONS, publish.reference(), folder)
+    runner.write_index(LESSONS, scoreboard.reference(), folder)
     return folder
 
 

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
+from tinyml_helpers.classroom.workshop import handout, kit, slides
 from tinyml_helpers.course import syllabus
-from tinyml_helpers.course.kit import handout, slides
-from tinyml_helpers.course.kit import workshop as kit
 
 LESSONS = syllabus.lessons()
 MARKED = [one for one in LESSONS if slides.is_marked(syllabus.read_notebook(one.path))]

@@ -44,7 +44,7 @@ def compiler():
 
 def spaced(graph, layers):
     """An arena in which no two arrays share a byte, each with a gap behind it."""
-    from tinyml_helpers.mcu import arena
+    from tinyml_helpers.mcu.compiler import arena
 
     at, blocks = GAP_BYTES, []
     for block in arena._blocks(graph, layers):
@@ -55,7 +55,7 @@ def spaced(graph, layers):
 
 def allowed(program):
     """Start and exact size of each array in the arena."""
-    from tinyml_helpers.mcu.arena import SCRATCH
+    from tinyml_helpers.mcu.compiler.arena import SCRATCH
 
     for block in program.arena.blocks:
         if block.tensors == (SCRATCH,):
@@ -113,8 +113,8 @@ def build(programs, dsp, folder, cc):
 
 def generated(content, name, dsp):
     """A network as C with its arrays apart; None if it is refused."""
-    from tinyml_helpers.deploy.report import ModelError
-    from tinyml_helpers.mcu import codegen, graph
+    from tinyml_helpers.deploy.model_file import ModelError
+    from tinyml_helpers.mcu.compiler import codegen, graph
 
     together, codegen.plan = codegen.plan, spaced
     try:

@@ -208,7 +208,7 @@ def vibration():
 
 
 def skab():
-    from tinyml_helpers.datasets.public_vibration import SKAB_SENSORS
+    from tinyml_helpers.datasets.vibration.cwru import SKAB_SENSORS
 
     head = ";".join(("datetime", *SKAB_SENSORS, "anomaly", "changepoint"))
     rows = "\n".join(f"2020-03-09 10:14:{i};" + "0.5;" * 8 + "0.0;0.0" for i in range(30))
@@ -349,7 +349,7 @@ def packed():
 
 
 def elf():
-    from tinyml_helpers.mcu import toolchain
+    from tinyml_helpers.mcu.target import toolchain
 
     image = toolchain.compile("static const int t[3] = {1,2,3}; int main(void) { return t[1]; }")
     content = image.elf if isinstance(getattr(image, "elf", None), bytes) else b""
@@ -358,7 +358,7 @@ def elf():
 
 
 def template():
-    from tinyml_helpers.signals.templates import quantize
+    from tinyml_helpers.usecases.faces.templates import quantize
 
     return [quantize(np.sin(np.arange(128.0))).to_bytes()]
 

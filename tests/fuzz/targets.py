@@ -42,10 +42,10 @@ class Target:
 
 
 def inspect_tflite(path, content, folder):
-    from tinyml_helpers.deploy import accounts, tflite
+    from tinyml_helpers.deploy.tflite import reader, sizes
 
-    file = tflite.read(content)
-    accounts.bytes_by_part(file), accounts.macs(file), accounts.uncounted(file)
+    file = reader.read(content)
+    sizes.bytes_by_part(file), sizes.macs(file), sizes.uncounted(file)
     (
         repr(file),
         [str(t) for g in file.graphs for t in g.tensors],
@@ -55,8 +55,8 @@ def inspect_tflite(path, content, folder):
 
 
 def generate_c(path, content, folder):
-    from tinyml_helpers.deploy.naming import names_the_file
-    from tinyml_helpers.mcu import codegen, graph, lowering
+    from tinyml_helpers.deploy.model_file import names_the_file
+    from tinyml_helpers.mcu.compiler import codegen, graph, lowering
 
     @names_the_file
     def as_build_does(tflite):
@@ -69,7 +69,7 @@ def generate_c(path, content, folder):
 
 
 def to_float32(path, content, folder):
-    from tinyml_helpers.deploy import requantize
+    from tinyml_helpers.deploy.tflite import requantize
 
     requantize.in_float32(path)
 
@@ -79,19 +79,20 @@ def run_tflite(kernels):
         """What `litert.load` and `run` do, but that the probe's process is this one."""
         import numpy as np
 
-        from tinyml_helpers.deploy import probe, report, runner, several, tflite
+        from tinyml_helpers.deploy import model_file
+        from tinyml_helpers.deploy.tflite import interpreter, probe, reader, several
 
-        graph = tflite.read(content).graphs[0]
+        graph = reader.read(content).graphs[0]
         with in_another_process():
             try:
                 probe._run_once(content, kernels)
             except Exception as error:
-                raise report.ModelError(f"{path.name}: {error}") from error
+                raise model_file.ModelError(f"{path.name}: {error}") from error
         if kernels == "tflm":
             return
         try:
             if len(graph.inputs) == len(graph.outputs) == 1:
-                model = runner.Model(content, kernels, graph)
+                model = interpreter.Model(content, kernels, graph)
                 repr(model)
                 raw = np.zeros((3, *model.input.shape[1:]), model.input.dtype)
                 model.run(raw[:1])
@@ -99,8 +100,8 @@ def run_tflite(kernels):
                 model.predict(np.ones(raw.shape))
             if kernels == "default":
                 repr(several.Network(content))
-        except report.ModelError as error:
-            raise report.ModelError(f"{path.name}: {error}") from error
+        except model_file.ModelError as error:
+            raise model_file.ModelError(f"{path.name}: {error}") from error
 
     return read
 
@@ -108,39 +109,41 @@ def run_tflite(kernels):
 def run_onnx(path, content, folder):
     import numpy as np
 
-    from tinyml_helpers.deploy import onnx, onnx_probe, report
+    from tinyml_helpers.deploy import model_file
+    from tinyml_helpers.deploy.onnx import export
+    from tinyml_helpers.deploy.onnx import probe as onnx_probe
 
     def probe(model):
         with in_another_process():
             if reason := onnx_probe.attempt(model):
-                raise report.ModelError(reason)
+                raise model_file.ModelError(reason)
 
     onnx_probe.probe = probe
-    model = onnx.load(path, onnx.LEVELS[len(content) % len(onnx.LEVELS)])
+    model = export.load(path, export.LEVELS[len(content) % len(export.LEVELS)])
     repr(model)
     shape = [size if isinstance(size, int) else 1 for size in model.input_shape]
     try:
         model.predict(np.zeros(shape, model.dtype))
-    except report.ModelError as error:
-        raise report.ModelError(f"{path.name}: {error}") from error
+    except model_file.ModelError as error:
+        raise model_file.ModelError(f"{path.name}: {error}") from error
 
 
 def inspect_onnx(path, content, folder):
-    from tinyml_helpers.deploy import onnx
+    from tinyml_helpers.deploy.onnx import export
 
-    report = onnx.inspect(path)
+    report = export.inspect(path)
     repr(report), report._repr_html_()
-    onnx.operators(path), onnx.without_notes(path)
+    export.operators(path), export.without_notes(path)
 
 
 def read_sound(path, content, folder):
-    from tinyml_helpers.datasets.sound import read_sound
+    from tinyml_helpers.datasets.sound_files import read_sound
 
     repr(read_sound(path))
 
 
 def keyword_folder(path, content, folder):
-    from tinyml_helpers.datasets import keyword_folder
+    from tinyml_helpers.datasets.keywords import folder as keyword_folder
 
     words = folder / "keywords"
     (words / "yes").mkdir(parents=True, exist_ok=True)
@@ -149,26 +152,27 @@ def keyword_folder(path, content, folder):
 
 
 def vibration_sound(path, content, folder):
-    from tinyml_helpers.datasets.vibration_files import read_recording
+    from tinyml_helpers.datasets.vibration.folder import read_recording
 
     read_recording(path)
 
 
 def gesture_table(path, content, folder):
-    from tinyml_helpers.datasets.gesture_files import read_recording
+    from tinyml_helpers.datasets.gestures.folder import read_recording
 
     read_recording(path)
 
 
 def skab(path, content, folder):
-    from tinyml_helpers.datasets.public_vibration import read_skab
+    from tinyml_helpers.datasets.vibration.cwru import read_skab
 
     repr(read_skab(path))
 
 
 def cwru(path, content, folder):
-    from tinyml_helpers.datasets import DataError, matlab
-    from tinyml_helpers.datasets.vibration_files import segments
+    from tinyml_helpers.datasets import DataError
+    from tinyml_helpers.datasets.vibration import matlab
+    from tinyml_helpers.datasets.vibration.folder import segments
 
     with in_another_process():
         try:
@@ -180,7 +184,7 @@ def cwru(path, content, folder):
 
 
 def photo(path, content, folder):
-    from tinyml_helpers.signals.vision import read_image
+    from tinyml_helpers.usecases.vision.photo_files import read_image
 
     read_image(path)
 
@@ -205,7 +209,7 @@ def records(path, content, folder):
 
 
 def idx(path, content, folder):
-    from tinyml_helpers.datasets.fashion import decode_idx
+    from tinyml_helpers.datasets.images.fashion_mnist import decode_idx
 
     decode_idx(content)
 
@@ -217,14 +221,14 @@ def object_file(path, content, folder):
 
 
 def face_template(path, content, folder):
-    from tinyml_helpers.signals import templates
+    from tinyml_helpers.usecases.faces import templates
 
     found = templates.from_bytes(content)
     repr(found), templates.similarity(found, found)
 
 
 def sealed(path, content, folder):
-    from tinyml_helpers.deploy import signing
+    from tinyml_helpers.usecases.privacy import signing
 
     key, original = b"k" * 32, seeds.sealed()[0]
     path.with_name(path.name + ".seal").write_bytes(signing.seal(original, key))

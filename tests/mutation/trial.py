@@ -31,7 +31,9 @@ from tqdm import tqdm
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PACKAGES = [f"tinyml_helpers/{room}" for room in ("mcu", "cost", "compress", "signals", "course/grade")]
+PACKAGES = [
+    f"tinyml_helpers/{room}" for room in ("mcu", "cost", "compress", "usecases", "classroom/grade")
+]
 DRAWN = ("picture.py", "gallery.py")
 """Modules that draw: where a line of a picture lies is looked at, not tested."""
 MOST_SECONDS, AGAIN_SECONDS = 60.0, 300.0

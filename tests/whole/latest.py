@@ -30,7 +30,7 @@ RUNS = {
 }
 
 # It wants the packages of the lock, and says so.
-DOCTOR = "tests/test_runner.py::test_the_doctor_finds_this_machine_ready"
+DOCTOR = "tests/course/test_runner.py::test_the_doctor_finds_this_machine_ready"
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def notebooks():
     "command",
     [
         f"{TINYML} course --lesson 0",
-        f"{TINYML} outputs --lesson 0",
+        f"{sys.executable} -m book.outputs --lesson 0",
         f"{TINYML} workshop --lessons 0 --out $HOME/kit",
         f"{TINYML} deploy data/models/tiny.tflite --export $HOME/board",
         f"{sys.executable} -m book --lesson 0 --out $HOME/book",
@@ -138,6 +138,7 @@ def test_a_run_that_is_ended_leaves_no_kernel_and_the_next_sweeps_its_folder(nam
         assert run.returncode == 130
         assert said.count("Interrupted. What was finished is kept") == 1
         assert "Traceback" not in said
-    again = f"{sys.executable} -c 'from tinyml_helpers import sharing; from pathlib import Path; "
-    subprocess.run(f'{again} sharing.sweep(Path("build"), ".running-*")\'', shell=True, cwd=ROOT)
+    imports = "from pathlib import Path; from tinyml_helpers.system import shared_folders; "
+    again = f"{sys.executable} -c '{imports}"
+    subprocess.run(f'{again} shared_folders.sweep(Path("build"), ".running-*")\'', shell=True, cwd=ROOT)
     assert list(Path(build).glob(".running-*")) == []

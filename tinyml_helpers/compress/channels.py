@@ -18,7 +18,7 @@ from torch.nn.utils import prune as masks
 from torch.utils._pytree import tree_leaves
 
 from tinyml_helpers.compress.quantize import layers
-from tinyml_helpers.tables import text_table
+from tinyml_helpers.system.tables import text_table
 
 if TYPE_CHECKING:
     import torch_pruning as tp

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from tinyml_helpers.compress.quantize import Layer, layers
-from tinyml_helpers.tables import text_table
+from tinyml_helpers.system.tables import text_table
 
 Scope = Literal["global", "layer"]
 Rule = Literal["magnitude", "random"]

@@ -6,8 +6,9 @@ and an energy on a device, as a band that says what it rests on.
 """
 
 from tinyml_helpers.cost.compare import Comparison, compare
+from tinyml_helpers.cost.count import count
 from tinyml_helpers.cost.latency import Estimate, estimate
-from tinyml_helpers.cost.model import Activation, LayerCost, ModelCost, count
+from tinyml_helpers.cost.model import Activation, LayerCost, ModelCost
 
 __all__ = [
     "Activation",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tinyml_helpers.cost.model import ModelCost
-from tinyml_helpers.tables import html_table, text_table
+from tinyml_helpers.system.tables import html_table, text_table
 
 
 @dataclass(frozen=True, repr=False)

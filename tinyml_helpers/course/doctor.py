@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 from packaging.requirements import Requirement
 
-from tinyml_helpers import datasets, room
-from tinyml_helpers.tables import html_table
+from tinyml_helpers import datasets
+from tinyml_helpers.system import disk_full
+from tinyml_helpers.system.tables import html_table
 
 GIB = 2**30
 _ROOT = Path(__file__).parents[2]
@@ -130,9 +131,9 @@ def _memory() -> Finding:
 
 def _disk() -> Finding:
     free = shutil.disk_usage(datasets.data_folder()).free if _has_data() else 0
-    if full := room.without_room():
+    if full := disk_full.without_room():
         found = f"no room in {' and '.join(map(str, full))}"
-        return Finding("disk", found, False, room.cure(full))
+        return Finding("disk", found, False, disk_full.cure(full))
     return Finding("disk", f"{free / GIB:.0f} GiB free", free > GIB, "make room: lessons need 1 GiB")
 
 

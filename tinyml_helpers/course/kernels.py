@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from tinyml_helpers import room
+from tinyml_helpers.system import disk_full
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
@@ -65,7 +65,7 @@ class LastWords:
         """
         last = self.last()
         told = f"{error}: {last}" if last else f"{error}"
-        if any(os.strerror(number) in last for number in room.NUMBERS):
-            return f"{told}: {room.cure()}"
+        if any(os.strerror(number) in last for number in disk_full.NUMBERS):
+            return f"{told}: {disk_full.cure()}"
         home, other = Path("~").expanduser(), tempfile.gettempdir()
         return f"{told}: free memory (a lesson needs 2 GiB), and room in {home} and {other}"

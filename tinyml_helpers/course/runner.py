@@ -11,9 +11,9 @@ from typing import Any
 
 from tinyml_helpers.course import kernels, scoreboard
 from tinyml_helpers.course.syllabus import TITLES, Lesson, read_notebook
-from tinyml_helpers.places import build_folder as build_folder
-from tinyml_helpers.places import write_atomically
-from tinyml_helpers.sharing import own_folder, sweep
+from tinyml_helpers.system.folders import build_folder as build_folder
+from tinyml_helpers.system.folders import write_atomically
+from tinyml_helpers.system.shared_folders import own_folder, sweep
 
 CELL_SECONDS = 3600
 """Longest time for one cell, also in the full profile: a kernel that hangs must not hold the course."""

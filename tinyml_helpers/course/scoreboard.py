@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinyml_helpers.course.wording import WORDS
-from tinyml_helpers.places import build_folder, given, write_atomically
-from tinyml_helpers.sharing import alone
-from tinyml_helpers.tables import html_table, text_table
+from tinyml_helpers.system.folders import CHECKOUT, build_folder, given, write_atomically
+from tinyml_helpers.system.shared_folders import alone
+from tinyml_helpers.system.tables import html_table, text_table
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _HEADER = ("lesson", "measured", "value", "unit")
@@ -133,3 +133,17 @@ def collect() -> Scoreboard:
     """
     files = sorted(results_folder().glob("[0-9][0-9].json"))
     return Scoreboard(tuple(record for path in files for record in _read(path)))
+
+
+def reference_path() -> Path:
+    """Return the file of the reference scoreboard: what the stored outputs of the lessons show."""
+    return CHECKOUT / "data" / "reference" / "scoreboard.json"
+
+
+def reference() -> Scoreboard:
+    """Return the reference scoreboard, empty before the first `make outputs`."""
+    from tinyml_helpers.datasets import read_file
+
+    path = reference_path()
+    records = json.loads(read_file(path)) if path.exists() else []
+    return Scoreboard(tuple(Record(**record) for record in records))

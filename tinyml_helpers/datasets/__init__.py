@@ -1,17 +1,22 @@
 """The data of the course: what ships with it, and what it can fetch or read at your wish."""
 
-from tinyml_helpers.datasets.fashion import (
+from tinyml_helpers.datasets.gestures.load import load_gestures
+from tinyml_helpers.datasets.gestures.recordings import Gestures, Recording
+from tinyml_helpers.datasets.images.fashion_mnist import (
     FASHION_CLASSES,
     Fashion,
     ImageSet,
     decode_idx,
     load_fashion,
 )
-from tinyml_helpers.datasets.gestures import Gestures, Recording, load_gestures
-from tinyml_helpers.datasets.keywords import KEYWORD_CLASSES, Keywords, load_keywords
-from tinyml_helpers.datasets.photos import load_photos
-from tinyml_helpers.datasets.public_vibration import load_cwru, load_skab
-from tinyml_helpers.datasets.shipped import (
+from tinyml_helpers.datasets.images.photos import load_photos
+from tinyml_helpers.datasets.keywords.clips import KEYWORD_CLASSES, Keywords
+from tinyml_helpers.datasets.keywords.load import load_keywords
+from tinyml_helpers.datasets.sound_files import Sound, read_sound
+from tinyml_helpers.datasets.vibration.cwru import load_cwru, load_skab
+from tinyml_helpers.datasets.vibration.load import Vibration, load_vibration
+from tinyml_helpers.datasets.vibration.shuttle import Shuttle, load_shuttle
+from tinyml_helpers.system.shipped_files import (
     DataError,
     cache_folder,
     data_folder,
@@ -21,9 +26,6 @@ from tinyml_helpers.datasets.shipped import (
     read_verified,
     write_manifest,
 )
-from tinyml_helpers.datasets.shuttle import Shuttle, load_shuttle
-from tinyml_helpers.datasets.sound import Sound, read_sound
-from tinyml_helpers.datasets.vibration import Vibration, load_vibration
 
 __all__ = [
     "FASHION_CLASSES",

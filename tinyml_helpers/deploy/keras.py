@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from tinyml_helpers import compat
 from tinyml_helpers.models import Residual
+from tinyml_helpers.system import compat
 
 if TYPE_CHECKING:
     import keras

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers import compat
-from tinyml_helpers.deploy import accounts, native, probe, tflite, tflm
-from tinyml_helpers.deploy.comparison import Comparison
-from tinyml_helpers.deploy.naming import names_the_file
-from tinyml_helpers.deploy.report import ModelError, ModelReport, read_model
-from tinyml_helpers.deploy.runner import Model
+from tinyml_helpers.deploy.model_file import ModelError, names_the_file, read_model
+from tinyml_helpers.deploy.model_report import ModelReport
+from tinyml_helpers.deploy.tflite import probe, reader, sizes, tflm
+from tinyml_helpers.deploy.tflite.comparison import Comparison
+from tinyml_helpers.deploy.tflite.interpreter import Model
+from tinyml_helpers.system import compat, native_output
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +46,7 @@ def load(model: str | Path | bytes, kernels: probe.Kernels = "default") -> Model
     if kernels == "tflm" and not tflm.available():
         raise ModelError(tflm.MISSING)
     content = read_model(model)
-    graph = tflite.read(content).graphs[0]
+    graph = reader.read(content).graphs[0]
     probe.probe(content, kernels)
     return Model(content, kernels, graph)
 
@@ -67,8 +67,8 @@ def inspect(model: str | Path | bytes) -> ModelReport:
         ModelError: not a sound .tflite file.
     """
     content = read_model(model)
-    file = tflite.read(content)
-    notes = [f"not counted in MACs: {', '.join(kinds)}"] if (kinds := accounts.uncounted(file)) else []
+    file = reader.read(content)
+    notes = [f"not counted in MACs: {', '.join(kinds)}"] if (kinds := sizes.uncounted(file)) else []
     arena_bytes = None
     try:
         arena_bytes = tflm.arena(content).total_bytes
@@ -78,8 +78,8 @@ def inspect(model: str | Path | bytes) -> ModelReport:
         format="TFLite",
         operators=Counter(operator.type for graph in file.graphs for operator in graph.operators),
         tensors=tuple(tensor.info for graph in file.graphs for tensor in graph.tensors),
-        bytes_by_part=accounts.bytes_by_part(file),
-        macs=accounts.macs(file),
+        bytes_by_part=sizes.bytes_by_part(file),
+        macs=sizes.macs(file),
         arena_bytes=arena_bytes,
         notes=tuple(notes),
     )
@@ -116,7 +116,7 @@ def from_keras(
         converter.representative_dataset = one_at_a_time(representative)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-    with native.captured():
+    with native_output.captured():
         return bytes(converter.convert())
 
 
@@ -157,7 +157,7 @@ def from_torch(
     # A graph that PT2E has converted keeps the flag, whatever its mode: it has nothing to switch.
     model.training = False
     config = QuantConfig(pt2e_quantizer=quantizer) if quantizer else None
-    with native.captured():
+    with native_output.captured():
         converted = litert_torch.convert(model, (example,), quant_config=config)
     return bytes(converted.model_content())
 

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyml_helpers.deploy import measure, native
-from tinyml_helpers.deploy.report import ModelError
-from tinyml_helpers.tables import html_table, text_table
+from tinyml_helpers.deploy import benchmark
+from tinyml_helpers.deploy.model_file import ModelError
+from tinyml_helpers.system import native_output
+from tinyml_helpers.system.tables import html_table, text_table
 
 CONVOLUTION = "conv2d_nchw"  # how TVM names the loops of a convolution over channels
 
@@ -65,7 +66,7 @@ class Model:
     def latency_ms(self, seconds: float = 0.5) -> float:
         """Return the median time of one call on this machine, in milliseconds."""
         image = self._tensor(np.zeros(self.shape, np.float32))
-        return measure.median_ms(lambda: self._machine["main"](image), seconds)
+        return benchmark.median_ms(lambda: self._machine["main"](image), seconds)
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(self._machine["main"](self._tensor(batch)).numpy())
@@ -138,7 +139,7 @@ def kernel_latency_ms(kernel: Any, seconds: float = 0.2) -> float:
     library = tvm.compile(kernel, host_target())
     shapes = [[int(size) for size in parameter.shape] for parameter in kernel["main"].params]
     arguments = [tvm.runtime.tensor(np.zeros(shape, np.float32)) for shape in shapes]
-    return measure.median_ms(lambda: library["main"](*arguments), seconds)
+    return benchmark.median_ms(lambda: library["main"](*arguments), seconds)
 
 
 @dataclass(frozen=True, repr=False)
@@ -227,7 +228,7 @@ def objects(executable: Any) -> dict[str, bytes]:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "objects.tar"))
-        with native.captured():  # it announces every constant that it stores
+        with native_output.captured():  # it announces every constant that it stores
             executable.export_library(path)
         with tarfile.open(path) as archive:
             members = {member.name: archive.extractfile(member) for member in archive.getmembers()}

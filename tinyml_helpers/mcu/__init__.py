@@ -3,14 +3,14 @@
     firmware = mcu.build("model.tflite", device="nano33ble")
     run = firmware.run(x)
 
-The steps are there by themselves as well: `graph` reads a .tflite, `codegen` writes C, `toolchain`
-compiles it, `emulator` runs it.
+The steps are there by themselves as well: `compiler.graph` reads a .tflite, `compiler.codegen` writes
+C, `target.toolchain` compiles it, `target.emulator` runs it. README.md beside this file is the map.
 """
 
-from tinyml_helpers.mcu.chain import Chain
+from tinyml_helpers.mcu.compiler.graph import GraphError
+from tinyml_helpers.mcu.compiler.lowering import UnsupportedError
 from tinyml_helpers.mcu.firmware import Firmware, build
-from tinyml_helpers.mcu.graph import GraphError
 from tinyml_helpers.mcu.linking import DoesNotFitError
-from tinyml_helpers.mcu.lowering import UnsupportedError
+from tinyml_helpers.mcu.pipeline import Chain
 
 __all__ = ["Chain", "DoesNotFitError", "Firmware", "GraphError", "UnsupportedError", "build"]

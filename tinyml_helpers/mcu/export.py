@@ -6,16 +6,40 @@ import string
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyml_helpers.mcu import chain as around
-from tinyml_helpers.mcu.report import Run
+from tinyml_helpers.devices import Device
+from tinyml_helpers.mcu import pipeline as around
+from tinyml_helpers.mcu.compiler.codegen import Program
+from tinyml_helpers.mcu.run import Run
+from tinyml_helpers.mcu.target.image import Image
 
-if TYPE_CHECKING:
-    from tinyml_helpers.mcu.firmware import Firmware
+
+class Built(Protocol):
+    """What can be exported: the C, for whom it was compiled, what surrounds it, and a way to run it."""
+
+    @property
+    def program(self) -> Program:
+        """The C of the network."""
+
+    @property
+    def image(self) -> Image:
+        """What the compiler made of it."""
+
+    @property
+    def device(self) -> Device:
+        """What it was built for."""
+
+    @property
+    def chain(self) -> around.Chain | None:
+        """What runs before and after the network."""
+
+    def run(self, *inputs: npt.ArrayLike) -> Run:
+        """Run it once, from reset."""
+
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FLAGS = {
@@ -27,7 +51,7 @@ _FLAGS = {
 }
 
 
-def export(firmware: Firmware, folder: Path, run: Run | None = None) -> Path:
+def export(firmware: Built, folder: Path, run: Run | None = None) -> Path:
     """Write the project.
 
     Args:
@@ -86,7 +110,7 @@ def _write(project: Mapping[str, str], folder: Path, sign: str) -> None:
             (Path(work) / file).replace(folder / file)
 
 
-def _pattern(firmware: Firmware) -> list[npt.NDArray[Any]]:
+def _pattern(firmware: Built) -> list[npt.NDArray[Any]]:
     """Inputs that need no file: a ramp over all int8, or samples like it."""
     graph, chain = firmware.program.graph, firmware.chain
     if chain:
@@ -96,7 +120,7 @@ def _pattern(firmware: Firmware) -> list[npt.NDArray[Any]]:
     return [((np.arange(t.size) * 37) % 256 - 128).astype(np.int8).reshape(t.shape) for t in tensors]
 
 
-def _vectors(firmware: Firmware, given: list[npt.NDArray[Any]], answer: Run) -> str:
+def _vectors(firmware: Built, given: list[npt.NDArray[Any]], answer: Run) -> str:
     chain = firmware.chain
     lines = [
         "/* What must come out for a fixed input: byte for byte, on any core. */",
@@ -114,7 +138,7 @@ def _vectors(firmware: Firmware, given: list[npt.NDArray[Any]], answer: Run) -> 
     return "\n".join([*lines, ""])
 
 
-def _statements(firmware: Firmware, answer: Run) -> dict[str, list[str]]:
+def _statements(firmware: Built, answer: Run) -> dict[str, list[str]]:
     """C of one run and its check, as `main` has it."""
     graph, name, chain = firmware.program.graph, firmware.program.name, firmware.chain
     ports = {
@@ -134,7 +158,7 @@ def _statements(firmware: Firmware, answer: Run) -> dict[str, list[str]]:
     return {"fill": score + reset, "invoke": chain.calls(name, "test_samples"), "check": check}
 
 
-def _words(firmware: Firmware, answer: Run, run: Run) -> dict[str, str]:
+def _words(firmware: Built, answer: Run, run: Run) -> dict[str, str]:
     program, chain, name = firmware.program, firmware.chain, firmware.program.name
     files = around.files(program, chain)
     sources = sorted(f"src/{file}" for file in files if file.endswith(".c"))

@@ -20,17 +20,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers import devices
-from tinyml_helpers.deploy.naming import names_the_file
+from tinyml_helpers.deploy.model_file import names_the_file
 from tinyml_helpers.devices import Device
-from tinyml_helpers.mcu import codegen, graph, lowering, timing, toolchain
-from tinyml_helpers.mcu.chain import SENSOR, Chain
-from tinyml_helpers.mcu.codegen import Program
-from tinyml_helpers.mcu.emulator import Machine
-from tinyml_helpers.mcu.image import Image
+from tinyml_helpers.mcu.compiler import codegen, graph, lowering
+from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.linking import link
-from tinyml_helpers.mcu.report import LayerProfile, Profile, Run
-from tinyml_helpers.mcu.values import dequantized, quantized
-from tinyml_helpers.tables import text_table
+from tinyml_helpers.mcu.pipeline import SENSOR, Chain
+from tinyml_helpers.mcu.quantized_io import dequantized, quantized
+from tinyml_helpers.mcu.run import LayerProfile, Profile, Run
+from tinyml_helpers.mcu.target import timing, toolchain
+from tinyml_helpers.mcu.target.emulator import Machine
+from tinyml_helpers.mcu.target.image import Image
+from tinyml_helpers.system.tables import text_table
 
 
 @dataclass(frozen=True, eq=False, repr=False)

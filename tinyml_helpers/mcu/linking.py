@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tinyml_helpers import devices
 from tinyml_helpers.devices import Device
-from tinyml_helpers.mcu import chain as around
-from tinyml_helpers.mcu import toolchain
-from tinyml_helpers.mcu.chain import Chain
-from tinyml_helpers.mcu.codegen import Program
-from tinyml_helpers.mcu.image import Image
-from tinyml_helpers.mcu.toolchain import ToolchainError
+from tinyml_helpers.mcu import pipeline as around
+from tinyml_helpers.mcu.compiler.codegen import Program
+from tinyml_helpers.mcu.pipeline import Chain
+from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.mcu.target.image import Image
+from tinyml_helpers.mcu.target.toolchain import ToolchainError
 
 _NO_LIMIT_BYTES = 64 << 20
 

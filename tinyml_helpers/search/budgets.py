@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from tinyml_helpers.search.front import Candidate
-from tinyml_helpers.tables import html_table, text_table
+from tinyml_helpers.system.tables import html_table, text_table
 
 HEADER = ("budget", "allowed", "measured", "")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tinyml_helpers.search.budgets import HEADER, Budgets, Line
 from tinyml_helpers.search.front import Candidate
-from tinyml_helpers.tables import text_table
+from tinyml_helpers.system.tables import text_table
 
 _COLOURS = {"met": "#00694B", "FAILED": "#B03A00", "unknown": "#5A5A5A"}
 _PAGE = """<!doctype html>

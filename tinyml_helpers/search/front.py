@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinyml_helpers import devices
 from tinyml_helpers.devices import Device
-from tinyml_helpers.search.settings import Settings
+from tinyml_helpers.search.search_space import Settings
 from tinyml_helpers.search.trial import Trial
-from tinyml_helpers.tables import html_table, text_table
+from tinyml_helpers.system.tables import html_table, text_table
 
 HEADER = (
     "design", "score", "seeds", "instructions", "ms", "flash KiB", "RAM KiB", "file", "gzipped",

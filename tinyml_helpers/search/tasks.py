@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets.shipped import manifest
+from tinyml_helpers.system.shipped_files import manifest
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from tinyml_helpers.deploy.runner import Model
+    from tinyml_helpers.deploy.tflite.interpreter import Model
     from tinyml_helpers.mcu import Chain
 
 Part = Literal["train", "validation", "test"]
@@ -100,28 +100,6 @@ class Task:
         listed = manifest()
         files = [str(listed[name]["sha256"]) if name in listed else name for name in self.data]
         return "|".join([self.name, *files, str(self.steps), f"{self.learning_rate:g}"])
-
-
-def get(name: str) -> Task:
-    """Return a task of the course: "keywords", "gestures", "vibration" or "images".
-
-    Raises:
-        ValueError: there is no such task.
-    """
-    from tinyml_helpers.search import machines, recognition
-
-    known: Mapping[str, Callable[[], Task]] = {
-        "keywords": recognition.keywords,
-        "gestures": recognition.gestures,
-        "vibration": machines.vibration,
-        "images": recognition.images,
-    }
-    if name not in known:
-        raise ValueError(f"unknown task {name!r}: choose one of {', '.join(known)}, or build a Task")
-    return known[name]()
-
-
-NAMES = ("keywords", "gestures", "vibration", "images")
 
 
 def drawn(examples: Examples, draw: torch.Generator, size: int = 128) -> Batch:

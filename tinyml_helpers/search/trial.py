@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyml_helpers.search.settings import Settings
+from tinyml_helpers.search.search_space import Settings
 from tinyml_helpers.search.tasks import Array, Part, Task
 
 if TYPE_CHECKING:
     import torch
 
     from tinyml_helpers.mcu import Firmware
-    from tinyml_helpers.mcu.report import Run
-    from tinyml_helpers.search.making import Made
+    from tinyml_helpers.mcu.run import Run
+    from tinyml_helpers.search.train_and_convert import Made
 
 VERSION = 1
 """Of what a trial does. Raise it when the same settings would come out otherwise."""
@@ -116,10 +116,10 @@ def run(task: Task, settings: Settings, cores: Sequence[str] = tuple(CORES)) -> 
     Raises:
         ValueError: settings that the task does not know.
     """
-    from tinyml_helpers.search import making
+    from tinyml_helpers.search import train_and_convert
 
     started = time.perf_counter()
-    made = making.make(task, settings)
+    made = train_and_convert.make(task, settings)
     measured = measure(task, made, cores)
     correct = score(task, made.content, "validation")
     return told(task, settings, made, correct, measured, round(time.perf_counter() - started, 1))

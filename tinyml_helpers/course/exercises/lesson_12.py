@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
-from tinyml_helpers.signals import boxes
+from tinyml_helpers.usecases.vision import boxes
 
 _FULL, _SEPARABLE = 9 * 128 * 256, 9 * 128 + 128 * 256
 

@@ -1,0 +1,241 @@
+"""Networks that listen: scenes of words, short training, pictures, and what never stops costs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tinyml_helpers.datasets.keywords.clips import COMMANDS, KEYWORD_CLASSES, SAMPLES, Keywords
+from tinyml_helpers.mcu.reports import duty
+from tinyml_helpers.usecases import alarms
+from tinyml_helpers.usecases.keywords import features, figures, mix, network, streaming, train
+
+SECONDS = np.arange(SAMPLES) / 16_000
+
+
+def tones(count, words=KEYWORD_CLASSES[:11]):
+    """Each word a tone of its own, half a second long."""
+    labels = np.arange(count) % len(words)
+    hertz = 150 * 1.35 ** labels[:, None]
+    clips = 9_000 * np.sin(2 * np.pi * hertz * SECONDS) * (abs(SECONDS - 0.5) < 0.25)
+    text = np.array([words[label] for label in labels])
+    who = np.full(count, "tone")
+    places = np.array([KEYWORD_CLASSES.index(word) for word in text])
+    return Keywords(clips.astype(np.int16), places, KEYWORD_CLASSES, text, who, who, who, "tones")
+
+
+def knows_tones(inputs):
+    """Score by the nearest of the tones that it has been shown."""
+    shown = tones(11)
+    seen = features.network_input(features.features(shown.clips))[..., None]
+    middle = seen[:, 20:30].mean(1)
+    loudest = inputs[:, 15:35].mean(1)
+    apart = ((loudest[:, None] - middle[None]) ** 2).sum((2, 3))
+    scores = np.zeros((len(inputs), 12))
+    scores[:, shown.labels] = np.exp(-apart) / np.exp(-apart).sum(1, keepdims=True)
+    return scores
+
+
+# ----- scenes
+
+
+@pytest.mark.parametrize("peak", [1, 500, 32767])
+def test_each_word_has_its_place_and_a_loudness_of_its_own(peak):
+    clip = np.zeros(4000, np.int16)
+    clip[1000:3000:2], clip[1001:3000:2] = peak, -peak
+    sound, spoken = mix.scene([clip] * 4, list("abcd"), 4.0, np.random.default_rng(0), noise_db=80)
+    assert len(sound) == 64_000
+    assert [one.word for one in spoken] == list("abcd")
+    for number, one in enumerate(spoken):
+        first, last = round(one.start_s * 16_000), round(one.end_s * 16_000)
+        assert number * 16_000 <= first
+        assert last < (number + 1) * 16_000
+        assert last - first == 1999
+        assert 4_900 < np.abs(sound[first : last + 1].astype(int)).max() < 20_100
+    loud = np.abs(sound.astype(int)) > 1000
+    assert loud.sum() == 4 * 2000
+
+
+def test_noise_rises_and_falls_by_six_decibels_at_most():
+    sound, spoken = mix.scene([], [], 60.0, np.random.default_rng(0), noise_db=30)
+    parts = sound[: 60 * 16_000].reshape(-1, 1600).astype(float)
+    # Its peaks are about four times its mean level.
+    level = 4 * np.sqrt((parts**2).mean(1)) / (10_000 * 10 ** (-30 / 20))
+    assert spoken == []
+    assert 0.4 < level.min() < 0.8
+    assert 1.25 < level.max() < 2.5
+
+
+def test_one_clip_that_is_longer_than_its_share_is_too_long():
+    short, long = np.ones(10, np.int16), np.ones(8001, np.int16)
+    with pytest.raises(ValueError, match=r"2 clips of up to 8001 samples do not fit into 1\.0 s"):
+        mix.scene([short, long], ["a", "b"], 1.0, np.random.default_rng(0))
+    sound, _ = mix.scene([short, long[1:]], ["a", "b"], 1.0, np.random.default_rng(0))
+    assert len(sound) == 16_000
+
+
+@pytest.fixture(scope="module")
+def session():
+    return streaming.listen(knows_tones, tones(44), minutes=1, seed=3)
+
+
+def test_a_scene_has_the_words_it_was_asked_for(session):
+    assert (len(session.said), len(session.keys), session.seconds) == (20, 10, 60)
+    assert {word.word for word in session.keys} <= set(COMMANDS)
+    assert repr(session) == "1 minutes, 20 words, 10 of them to be found, 295 windows"
+
+
+def test_thresholds_trade_misses_for_false_alarms(session):
+    low, high = session.at(0.1), session.at(0.99)
+    assert low.false_alarms_per_hour >= high.false_alarms_per_hour
+    assert low.miss_percent <= high.miss_percent
+    counted = session.trade_off()
+    chosen = counted.least_threshold(0)
+    assert session.at(chosen).false_alarms_per_hour == 0
+    assert counted.least_threshold(-1) == 1
+
+
+def test_a_scene_without_words_of_the_vocabulary_has_none_to_miss():
+    others = tones(40).take(np.arange(10, 40, 11))
+    quiet = streaming.listen(knows_tones, others, minutes=0.5, share=0)
+    assert quiet.keys == ()
+    assert quiet.at(0.5).miss_percent == 0
+    with pytest.raises(ValueError, match="no words of the vocabulary"):
+        streaming.listen(knows_tones, others, minutes=0.5)
+
+
+def test_noise_makes_a_network_worse():
+    right = streaming.under_noise({"a": knows_tones}, tones(22), (60, -20))
+    assert streaming.correct(knows_tones, tones(22)).value == pytest.approx(100)
+    assert right["a"][60] > 90
+    assert right["a"][-20] < 60
+
+
+def test_every_class_counts_alike():
+    labels, found = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
+    assert streaming.balanced_percent(found, labels) == 50
+    clips = tones(4, ("yes", "yes", "yes", "no"))
+    assert streaming.judged(np.zeros(4, int), clips).value == pytest.approx(50)
+
+
+def test_the_interval_knows_that_the_clips_of_a_voice_resemble_each_other():
+    clips = tones(200, ("yes",))
+    found = np.repeat(np.arange(20) % 2, 10)  # one voice in two is always misunderstood
+    alone = streaming.judged(found, clips)
+    by_voice = streaming.judged(found, replace(clips, voices=np.repeat(np.arange(20), 10).astype(str)))
+    assert (alone.value, by_voice.value) == pytest.approx((50, 50))
+    assert (alone.n, alone.things) == (200, "clips")
+    assert by_voice.n == 20
+    assert by_voice.half_width > 2.5 * alone.half_width
+
+
+def test_people_are_counted_as_people_and_noises_apart():
+    counts = {"clips_of_each": [4, 6], "right_of_each": [4, 3], "confusion": [[7, 3], [1, 9]]}
+    found = streaming.of_people(counts)
+    assert found.value == pytest.approx(80)
+    assert (found.n, found.things) == (2, "people, 10 noises")
+    assert found.low < 80 < found.high
+
+
+# Alarms
+
+
+def test_a_trade_off_is_stored_and_read_and_added(session):
+    counted = session.trade_off()
+    again = alarms.TradeOff.load(counted.stored())
+    assert again == counted
+    both = counted + again
+    assert both.at(0.5).minutes == 2 * counted.at(0.5).minutes
+    assert both.at(0.5).false_alarms == 2 * len(session.at(0.5).false_alarms)
+    assert (alarms.TradeOff.empty() + counted) == counted
+    with pytest.raises(ValueError, match=r"threshold 0.123"):
+        counted.at(0.123)
+    with pytest.raises(ValueError, match="70 thresholds"):
+        alarms.TradeOff.load({"minutes": 1, "found": [1], "missed": [1], "false_alarms": [1]})
+
+
+def test_an_alarm_that_was_not_heard_leaves_a_rate_possible():
+    silent = alarms.Tally(8, 2, 0, 10)
+    assert silent.an_hour.value == 0
+    assert silent.an_hour.high == pytest.approx(18, abs=0.1)
+    assert silent.missed_percent.value == 20
+    assert alarms.Tally(0, 0, 3, 60).missed_percent is None
+    assert "no word to miss" in repr(alarms.Tally(0, 0, 3, 60))
+
+
+def test_training_learns_tones_and_repeats_itself():
+    torch.manual_seed(0)
+    first, second = network.ds_cnn(channels=8), network.ds_cnn(channels=8)
+    second.load_state_dict(first.state_dict())
+    data = tones(44)
+    history = train.fit(first, data, steps=20, learning_rate=2e-2)
+    train.fit(second, data, steps=20, learning_rate=2e-2)
+    assert history.losses[-1] < 0.9 * history.losses[0]
+    for one, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_training_without_anything_is_refused():
+    with pytest.raises(ValueError, match="44 clips, 0 steps"):
+        train.fit(network.ds_cnn(), tones(44), steps=0)
+
+
+def test_a_start_gets_a_head_for_other_classes():
+    assert train.start(5).head.out_features == 5
+    assert train.start().head.out_features == 12
+
+
+def test_spoilt_features_begin_with_the_clean_ones():
+    clip, noises = tones(1).clips[0], tones(5).clips
+    spoilt = train.spoilt(clip, noises, 3)
+    assert spoilt.shape == (4, 50, 10)
+    assert np.array_equal(spoilt[0], features.features(clip))
+    assert not torch.equal(spoilt[0], spoilt[1])
+
+
+def test_a_wake_word_takes_three_frames_a_step():
+    steps = features.wake_word_steps(tones(1).clips[0])
+    raw = features.micro_frontend(tones(1).clips[0], features.WAKE_WORD)
+    assert steps.shape == (32, 1, 3, 40)
+    assert steps[0, 0, 0, 0] == max(-128, round(int(raw[0, 0]) / 25.6 * 255 / 26) - 128)
+
+
+class FiftyMilliseconds:
+    instructions = 1_000_000
+    latency_ms = (50.0, 100.0)
+    energy_uj = (500.0, 1000.0)
+
+
+def test_what_never_stops_is_counted_by_the_second():
+    second = duty.AlwaysOn(FiftyMilliseconds(), sound_s=0.2)
+    assert second.instructions_per_second == 5_000_000
+    assert second.realtime_factor == (0.25, 0.5)
+    assert second.energy_uj_per_second == (2500, 5000)
+    # 2.5 and 5 mW at 3 V are 0.83 and 1.67 mA; with 0.65 mA of the microphone 1.48 and 2.32 mA.
+    assert second.current_ma == pytest.approx((0.8333, 1.6667), abs=1e-4)
+    assert second.coin_cell_days == pytest.approx((225 / 2.31667 / 24, 225 / 1.48333 / 24), rel=1e-4)
+    assert "4.0 to 6.3 days" in repr(second)
+
+
+def test_pictures_are_drawn(session):
+    import matplotlib.pyplot as plt
+
+    clip = tones(1).clips[0]
+    raw = features.features(clip)
+    filters = features.mel_filters(10, 20, 4000)
+    assert len(figures.waves([clip, clip])) == 2
+    assert len(figures.spectrograms([raw, raw], ("a", "b"))) == 2
+    assert len(figures.steps(clip[:480], np.ones(257), filters, raw)) == 4
+    assert len(figures.confusions({"a": np.eye(3), "b": np.ones((3, 3))}, "xyz")) == 2
+    top, below = figures.excerpt(session, 0, 30, 0.5)
+    assert {text.get_text() for text in top.texts} <= {word.word for word in session.said}
+    assert below.get_xlim() == (0, 30)
+    silent = alarms.TradeOff(tuple(alarms.Tally(0, 0, 0, 10) for _ in alarms.THRESHOLDS))
+    scenes = {"one": session.trade_off(), "none": silent}
+    axis = figures.trade_off(plt.subplots()[1], scenes, 0.5)
+    assert set(axis.get_legend_handles_labels()[1]) == {"one", "none (no command)"}
+    figure = streaming.judged(np.zeros(4, int), tones(4))
+    axis = figures.dots(plt.subplots()[1], {"net": {"a": figure, "b": figure}, "other": {"b": figure}})
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
+    plt.close("all")

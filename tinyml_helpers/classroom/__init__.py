@@ -1,0 +1,1 @@
+"""For whoever teaches: grading, and the workshop kit."""

@@ -1,0 +1,120 @@
+"""Grade handed-in notebooks: each answer runs in one locked process, and is judged in another.
+
+A submission is code by somebody else. It never runs in this process: a locked one runs the statements
+that its answer needs and hands the answer over as plain data. Functions stay there, and are called
+across the border. So whatever runs there can give an answer, and never a verdict. The data, too, is
+read in a locked process only: a line goes from one to the other, and this process sees the verdict.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyml_helpers.classroom.grade import submissions
+from tinyml_helpers.classroom.grade.lockdown import Limits
+from tinyml_helpers.classroom.grade.report import Journal, Report, Row
+from tinyml_helpers.classroom.grade.sandbox import SCRATCH
+from tinyml_helpers.classroom.grade.self_test import Protection, protection
+from tinyml_helpers.classroom.grade.submissions import Answer, Submission
+from tinyml_helpers.classroom.grade.verdicts import Assessors, Judged, judge
+from tinyml_helpers.system.folders import sweep
+
+__all__ = ["Journal", "Limits", "Protection", "Report", "Row", "grade", "protection"]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One row to be: the submission, lesson and exercise, with an answer, or what to say without."""
+
+    submission: Submission
+    lesson: int | None
+    exercise: str
+    answer: Answer | None
+    said: Judged
+
+
+def grade(
+    folder: str | Path,
+    limits: Limits | None = None,
+    *,
+    workers: int = 1,
+    whole: bool = False,
+    progress: bool = False,
+    each: Callable[[Row], None] | None = None,
+) -> Report:
+    """Grade every notebook in a folder.
+
+    Args:
+        folder: of the submissions: a folder or a file for each learner.
+        limits: for each exercise.
+        workers: submissions that run at the same time.
+        whole: run all cells before an answer, in place of those statements that it needs.
+        progress: show a bar.
+        each: is given each row as it comes, so that an end by force loses none.
+
+    Returns:
+        A row for each exercise of each lesson that a learner handed in; for a file that cannot be
+        graded, one row that says why.
+
+    Raises:
+        ValueError: the folder has no notebooks; `workers` is no positive number.
+        RuntimeError: this system cannot run submissions.
+    """
+    from tqdm import tqdm
+
+    if workers < 1:
+        raise ValueError(f"{workers} workers: give 1 or more")
+    folder = Path(folder).resolve()
+    tasks = [task for one in submissions.find(folder) for task in _tasks(one)]
+    sweep(Path(tempfile.gettempdir()), f"{SCRATCH}*")
+    with Assessors([folder]) as assessors:
+        run = _runner(limits or Limits(), folder, whole, assessors)
+        pool = ThreadPoolExecutor(workers)
+        try:
+            rows = []
+            for row in tqdm(
+                pool.map(run, tasks), total=len(tasks), unit="exercise", disable=not progress
+            ):
+                rows.append(row)
+                if each:
+                    each(row)
+            return Report(tuple(rows))
+        finally:  # after Ctrl-C, what waits does not start
+            pool.shutdown(cancel_futures=True)
+
+
+def _tasks(one: Submission) -> Iterator[_Task]:
+    if one.number > submissions.MOST_OF_LEARNER:
+        said = f"More than {submissions.MOST_OF_LEARNER} files of one learner: the rest was left out."
+        yield _Task(one, None, "", None, Judged("error", said))
+        return
+    try:
+        cells = submissions.read(one.path)
+    except submissions.UnreadableError as error:
+        yield _Task(one, None, "", None, Judged("error", f"The file is {error}."))
+        return
+    names = submissions.expected(cells)
+    if not names:
+        yield _Task(one, None, "", None, Judged("error", "The file has no exercise of the course."))
+    for name in names:
+        found, lesson = submissions.answer(cells, name), submissions.printed()[name][0]
+        yield _Task(one, lesson, name, found, Judged("not tried", "There is no answer in the file."))
+
+
+def _runner(limits: Limits, folder: Path, whole: bool, assessors: Assessors) -> Callable[[_Task], Row]:
+    def run(task: _Task) -> Row:
+        try:
+            said = judge(task.answer, limits, assessors, [folder], whole) if task.answer else task.said
+        except Exception as error:  # one submission may cost its own row, and no other
+            said = Judged("error", f"It could not be judged ({type(error).__name__}: {error!s:.200}).")
+        one, attempts = task.submission, task.answer.attempts if task.answer else 0
+        return Row(
+            one.learner, one.file, task.lesson, task.exercise, said.verdict, attempts, said.message,
+            said.seconds,
+        )  # fmt: skip
+
+    return run

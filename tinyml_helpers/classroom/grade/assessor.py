@@ -1,0 +1,106 @@
+"""The process that judges. It believes nothing, and is locked in as the one is whose answer it reads.
+
+An answer is data of a stranger, and reading data can take all time or memory there is: then this
+process ends, and not the grader. It judges one answer after the other, and calls the functions of an
+answer by way of the grader.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tinyml_helpers.classroom.grade import channel, codec
+from tinyml_helpers.course import check
+
+CALL = b'{"call"'
+"""How a line begins that is not for the grader, but for the process of the answer."""
+_MOST_MESSAGE = 4000
+
+
+class AnswerError(RuntimeError):
+    """A function of the answer raised an error, or returned what is no data."""
+
+
+class _StoppedError(BaseException):
+    """The process of the answer has ended; no check may catch this, so it is no `Exception`."""
+
+
+class Assessor:
+    """Judges what came out of a process: `ask` sends it a line, and returns the line that it answers."""
+
+    def __init__(self, ask: Callable[[str], Any]) -> None:
+        self._ask = ask
+
+    def verdict(self, exercise: str, said: Any) -> tuple[str, str]:
+        """Judge what a process said of an answer.
+
+        Returns:
+            "right", "hint", "not tried" or "error", and the message for the learner.
+        """
+        if not isinstance(said, dict):
+            return "error", "Your code wrote into the grader's channel what is no answer."
+        if "raised" in said:
+            return "error", f"Your cell stopped: {said['raised']!s:.400}"
+        if not isinstance(said.get("answer"), list):
+            return "error", f"Your cell ran, but it never called check.{exercise}(...) with an answer."
+        try:
+            parts = [codec.decode(part, self._fetch) for part in said["answer"]]
+        except (ValueError, RecursionError, OverflowError, MemoryError) as error:
+            return "error", f"Your answer is no data that can be judged ({error!s:.200})."
+        try:
+            found = check.exercises()[exercise](*parts)
+        except _StoppedError as stopped:
+            return "error", f"Your code {stopped}."
+        return "not tried" if found.status == "not tried yet" else found.status, found.message
+
+    def _fetch(self, number: int) -> Callable[..., Any]:
+        """Make a function that stands for one of the answer's."""
+
+        def call(*given: Any, **named: Any) -> Any:
+            message = {"call": number, "given": _data(list(given)), "named": _data(named)}
+            said = self._ask(json.dumps(message))
+            if not isinstance(said, dict) or "value" not in said:
+                raised = said.get("raised", "no answer") if isinstance(said, dict) else "no answer"
+                raise AnswerError(f"your function stopped: {raised!s:.300}")
+            return codec.decode(said["value"], self._fetch)
+
+        return call
+
+
+def _data(value: Any) -> Any:
+    def keep(function: Callable[..., Any]) -> int:
+        raise ValueError(f"{function!r} is no data: a check can send data only")
+
+    return codec.encode(value, keep)
+
+
+def _said(lines: Iterator[str]) -> Any:
+    """Read what the process of the answer said: the grader's word on it, then its line as it came.
+
+    Raises:
+        _StoppedError: it has ended.
+    """
+    about = json.loads(next(lines))
+    if "stopped" in about:
+        raise _StoppedError(about["stopped"])
+    try:
+        return json.loads(next(lines))
+    except (ValueError, RecursionError, MemoryError):
+        return None
+
+
+def main() -> None:
+    """Lock this process in, say what holds, then judge one answer after the other."""
+    line = channel.locked_in()
+    lines = iter(line)
+
+    def ask(text: str) -> Any:
+        line.send(text)
+        return _said(lines)
+
+    for about in lines:
+        exercise = json.loads(about)["exercise"]
+        verdict, message = Assessor(ask).verdict(exercise, _said(lines))
+        line.send(json.dumps({"verdict": verdict, "message": message[:_MOST_MESSAGE]}))

@@ -1,0 +1,1 @@
+"""Movements of a wrist: recordings that ship, and your own."""

@@ -1,0 +1,1 @@
+"""Fashion-MNIST, faces, photos and scenes."""

@@ -1,0 +1,1 @@
+"""Spoken words: a corpus that ships, public ones, and your own recordings."""

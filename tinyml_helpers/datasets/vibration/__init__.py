@@ -1,0 +1,1 @@
+"""Vibration of machines: simulated, public, and your own."""

@@ -1,0 +1,181 @@
+"""Vibration of rotating machines: simulated ones, or your own from WAV or CSV files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyml_helpers.datasets.sound_files import SUFFIXES
+from tinyml_helpers.datasets.vibration.folder import read_recording
+from tinyml_helpers.datasets.vibration.simulator import machines as simulation
+from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
+from tinyml_helpers.datasets.vibration.simulator.machines import FAULTS, SAMPLES
+from tinyml_helpers.system.folders import whole
+from tinyml_helpers.system.shipped_files import DataError, cache_folder
+
+SIZES_MM = (0.18, 0.36, 0.53)
+"""Widths of a pit: the 7, 14 and 21 thousandths of an inch of the Case Western Reserve test rig."""
+TRAINING, HELD_OUT, UNSEEN = range(24), range(24, 32), range(32, 40)
+"""Numbers of the machines to train on, to choose settings on, and to look at in the end."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Vibration:
+    """Segments of vibration.
+
+    Args:
+        samples: int16 [N, SAMPLES] at `RATE_HZ`.
+        machine: int64 [N], which machine each is of.
+        fault: text [N], "healthy" or what is wrong.
+        size_mm: float64 [N], width of the damage, 0 where there is none or it is not known.
+        source: where they come from.
+    """
+
+    samples: NDArray[np.int16]
+    machine: NDArray[np.int64]
+    fault: NDArray[np.str_]
+    size_mm: NDArray[np.float64]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def healthy(self) -> NDArray[np.bool_]:
+        """Which segments are of a healthy machine: bool [N]."""
+        return np.asarray(self.fault == "healthy")
+
+    def commissioning(self, count: int = 30) -> NDArray[np.bool_]:
+        """The first `count` healthy segments of each machine: bool [N]."""
+        first = np.zeros(len(self), bool)
+        for number in np.unique(self.machine):
+            first[np.flatnonzero(self.healthy & (self.machine == number))[:count]] = True
+        return first
+
+    def take(self, rows: NDArray[np.bool_]) -> Vibration:
+        """The segments that `rows` [N] marks."""
+        return Vibration(
+            self.samples[rows], self.machine[rows], self.fault[rows], self.size_mm[rows], self.source
+        )
+
+    def cases(self) -> dict[str, NDArray[np.bool_]]:
+        """Segments by machine, and the healthy ones with each kind of fault and each size: bool [N].
+
+        The sizes are those of pits. That of an unbalance is no width, so it is a case of its own.
+        """
+        healthy, faulty = self.healthy, ~self.healthy
+        pits = faulty & (self.fault != "unbalance")
+        out = {f"machine {number}": self.machine == number for number in np.unique(self.machine)}
+        for size in np.unique(self.size_mm[pits]):
+            out[f"{size} mm"] = healthy | (pits & (self.size_mm == size))
+        for kind in np.unique(self.fault[faulty]):
+            out[str(kind)] = healthy | (self.fault == kind)
+        return out
+
+    def __repr__(self) -> str:
+        machines, faulty = len(np.unique(self.machine)), int((~self.healthy).sum())
+        return (
+            f"{len(self):,} segments of {SAMPLES / RATE_HZ:.3f} s, {faulty:,} of them faulty, "
+            f"of {machines} machine{'s' if machines > 1 else ''} ({self.source})"
+        )
+
+
+def load_vibration(
+    folder: str | Path | None = None,
+    *,
+    machines: Iterable[int] = TRAINING,
+    healthy: int = 100,
+    faulty: int = 0,
+    seed: int = 0,
+) -> Vibration:
+    """Simulate machines, or read your own recordings.
+
+    Args:
+        folder: None simulates. Else a folder with one subfolder for each condition: `healthy/`,
+            and any others under a name of yours. Each holds recordings of one machine: WAV, FLAC or
+            Ogg, or CSV with the columns `time_s` and `acceleration_g` or `acceleration_ms2`.
+        machines: numbers of the simulated machines; `TRAINING`, `HELD_OUT` and `UNSEEN` share none.
+        healthy: healthy segments of each simulated machine.
+        faulty: segments for each of four faults in each of `SIZES_MM`.
+        seed: of the simulated segments; the machines themselves stay the same.
+
+    Raises:
+        DataError: no `healthy` folder, or a recording that cannot be used; the message says why.
+    """
+    if folder is not None:
+        return _read_folder(Path(folder))
+    plan = [("healthy", 0.0, healthy)]
+    plan += [(fault, size, faulty) for fault in FAULTS[1:] for size in SIZES_MM]
+    parts = [
+        _simulate(number, fault, size, count, seed + 1000 * place)
+        for number in machines
+        for place, (fault, size, count) in enumerate(plan)
+        if count
+    ]
+    return _joined(parts, "simulated")
+
+
+def _simulate(number: int, fault: str, size: float, count: int, seed: int) -> Vibration:
+    machine = simulation.draw(number)
+    samples = simulation.record(machine, count, fault, size, seed=seed).samples  # type: ignore[arg-type]
+    return _labelled(samples, number, fault, size)
+
+
+def _labelled(samples: NDArray[np.int16], number: int, fault: str, size: float = 0.0) -> Vibration:
+    count = len(samples)
+    return Vibration(samples, np.full(count, number), np.full(count, fault), np.full(count, size), "")
+
+
+def _joined(parts: list[Vibration], source: str) -> Vibration:
+    return Vibration(
+        np.concatenate([part.samples for part in parts]),
+        np.concatenate([part.machine for part in parts]),
+        np.concatenate([part.fault for part in parts]),
+        np.concatenate([part.size_mm for part in parts]),
+        source,
+    )
+
+
+def _read_folder(folder: Path) -> Vibration:
+    if not (folder / "healthy").is_dir():
+        raise DataError(
+            f"no folder {folder.name}/healthy: put recordings of the healthy machine there, "
+            "and others into folders beside it"
+        )
+    parts = []
+    for path in sorted(folder.glob("*/*")):
+        if path.suffix.lower() in (*SUFFIXES, ".csv"):
+            parts.append(_labelled(read_recording(path), 0, path.parent.name))
+    if not any(part.fault[0] == "healthy" for part in parts):
+        raise DataError(f"no recording in {folder.name}/healthy: put WAV or CSV files there")
+    return _joined(parts, folder.name)
+
+
+def write_example(folder: str | Path | None = None, number: int = 40, seed: int = 0) -> Path:
+    """Write recordings of a simulated machine as WAV files, in the layout that `load_vibration` reads.
+
+    Args:
+        folder: where to; made if it is not there. None takes one in the cache, written anew.
+        number: of the machine.
+        seed: of the recordings.
+
+    Returns:
+        The folder, with half a minute of the healthy machine and five seconds with a pit of 0.5 mm.
+
+    Raises:
+        FileExistsError: there are recordings in the folder that was given.
+    """
+    import soundfile
+
+    if folder and list(Path(folder).glob("*/1.wav")):
+        raise FileExistsError(f"{folder} holds recordings: give an empty folder")
+    folder = Path(folder or cache_folder() / "example vibration")
+    for fault, size, count in (("healthy", 0.0, 60), ("outer race", 0.5, 10)):
+        samples = _simulate(number, fault, size, count, seed).samples
+        with whole(folder / fault / "1.wav") as partial:  # another kernel may read it
+            soundfile.write(partial, samples.ravel(), RATE_HZ, subtype="PCM_16", format="WAV")
+    return folder

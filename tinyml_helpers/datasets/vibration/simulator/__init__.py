@@ -1,0 +1,1 @@
+"""Machines that are simulated: bearings, loads, and what shakes them."""

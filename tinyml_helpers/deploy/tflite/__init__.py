@@ -1,0 +1,23 @@
+"""TensorFlow Lite files: reading, running, and what is in them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "comparison",
+        "figures",
+        "flatbuffer",
+        "footprint",
+        "graph",
+        "interpreter",
+        "probe",
+        "pt2e",
+        "reader",
+        "report",
+        "requantize",
+        "several",
+        "sizes",
+        "tflm",
+    ],
+)

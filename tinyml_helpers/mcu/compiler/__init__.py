@@ -1,0 +1,1 @@
+"""From a graph to C: lowering, the plan of memory, and the text."""

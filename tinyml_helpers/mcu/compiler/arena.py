@@ -1,0 +1,165 @@
+"""Lay the arrays of a network into one static arena: two that live at the same time never overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tinyml_helpers.mcu.compiler.graph import Graph
+from tinyml_helpers.mcu.compiler.lowering import Layer
+from tinyml_helpers.system.tables import text_table
+
+ALIGN_BYTES = 8
+SCRATCH = -1  # "tensor" number of a layer's working memory
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of the arena.
+
+    Args:
+        tensors: numbers of the tensors that lie in it, one after another; `SCRATCH` for
+            the working memory of a layer.
+        first: number of the layer that fills it; -1 for an input.
+        last: number of the last layer that reads it.
+        size_bytes: rounded up to `ALIGN_BYTES`.
+        offset: in the arena.
+    """
+
+    tensors: tuple[int, ...]
+    first: int
+    last: int
+    size_bytes: int
+    offset: int = 0
+
+    def meets(self, other: Block) -> bool:
+        """Whether both live at the same time."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True, repr=False)
+class Arena:
+    """Where every array lies, how large the arena is, and how small it could be at best."""
+
+    blocks: tuple[Block, ...]
+    size_bytes: int
+    bound_bytes: int
+
+    def offset(self, tensor: int) -> int:
+        """Offset of a tensor in bytes."""
+        return next(b.offset for b in self.blocks if tensor in b.tensors)
+
+    def scratch(self, layer: int) -> int:
+        """Offset of a layer's working memory; 0 if it has none."""
+        there = (b.offset for b in self.blocks if b.tensors == (SCRATCH,) and b.first == layer)
+        return next(there, 0)
+
+    def live_bytes(self, layer: int) -> int:
+        """Bytes in use while a layer runs."""
+        return sum(b.size_bytes for b in self.blocks if b.first <= layer <= b.last)
+
+    def __repr__(self) -> str:
+        """Blocks in order of their lives."""
+        header = ("tensors", "from layer", "to layer", "offset", "bytes")
+        rows = [
+            (
+                "scratch" if b.tensors == (SCRATCH,) else ", ".join(map(str, b.tensors)),
+                "input" if b.first < 0 else str(b.first),
+                str(b.last),
+                f"{b.offset:,}",
+                f"{b.size_bytes:,}",
+            )
+            for b in sorted(self.blocks, key=lambda b: (b.first, b.offset))
+        ]
+        size = f"arena: {self.size_bytes:,} bytes; no plan needs less than {self.bound_bytes:,}"
+        return f"{text_table(header, rows)}\n{size}"
+
+
+def plan(graph: Graph, layers: Sequence[Layer]) -> Arena:
+    """Plan the arena of a network.
+
+    Args:
+        graph: the network.
+        layers: its layers in the order in which they run.
+
+    Returns:
+        The best of several greedy plans.
+    """
+    blocks = _blocks(graph, layers)
+    peak = max(
+        sum(b.size_bytes for b in blocks if b.first <= i <= b.last) for i in range(-1, len(layers))
+    )
+    orders: tuple[Callable[[Block], tuple[int, ...]], ...] = (
+        lambda b: (-b.size_bytes, b.first),
+        lambda b: (-b.size_bytes * (b.last - b.first + 1), b.first),
+        lambda b: (b.first, -b.size_bytes),
+        lambda b: (b.first - b.last, -b.size_bytes),
+    )
+    plans = [_place(sorted(blocks, key=order)) for order in orders]
+    best = min(plans, key=_end)
+    return Arena(tuple(best), _end(best), peak)
+
+
+def _blocks(graph: Graph, layers: Sequence[Layer]) -> list[Block]:
+    last = _last_use(graph, layers)
+    home = {i: [i] for i in (*graph.inputs, *graph.variables)}
+    first = dict.fromkeys(home, -1)
+    for n, layer in enumerate(layers):
+        given = layer.inputs[0]
+        if layer.output in graph.variables:
+            continue
+        # A view looks at the same bytes: none of them may be looked at later.
+        done = given in home and max(last[i] for i in home[given]) <= n
+        if not layer.calls or (layer.in_place and done and _room(graph, layer)):
+            home[layer.output] = home[given]
+            home[given].append(layer.output)
+        else:
+            home[layer.output] = [layer.output]
+            first[layer.output] = n
+    blocks = []
+    for root, at in first.items():
+        size = max(graph.tensors[i].size_bytes for i in home[root])
+        blocks.append(Block(tuple(home[root]), at, max(last[i] for i in home[root]), _rounded(size)))
+    for n, layer in enumerate(layers):
+        if layer.scratch_bytes:
+            blocks.append(Block((SCRATCH,), n, n, _rounded(layer.scratch_bytes)))
+    return blocks
+
+
+def _room(graph: Graph, layer: Layer) -> bool:
+    """Whether the output is no larger than the input."""
+    return graph.tensors[layer.output].size_bytes <= graph.tensors[layer.inputs[0]].size_bytes
+
+
+def _last_use(graph: Graph, layers: Sequence[Layer]) -> Mapping[int, int]:
+    last = dict.fromkeys(graph.inputs, 0)
+    for n, layer in enumerate(layers):
+        last[layer.output] = n
+        last.update(dict.fromkeys(layer.inputs, n))
+    last.update(dict.fromkeys((*graph.outputs, *graph.variables), len(layers)))
+    # A view lives as long as what it looks at is looked at.
+    for layer in reversed(layers):
+        if not layer.calls:
+            last[layer.inputs[0]] = max(last[layer.inputs[0]], last[layer.output])
+    return last
+
+
+def _place(blocks: Sequence[Block]) -> list[Block]:
+    """Put each block in turn at the lowest offset that is free while it lives."""
+    placed: list[Block] = []
+    for block in blocks:
+        offset = 0
+        for other in sorted((p for p in placed if p.meets(block)), key=lambda p: p.offset):
+            if other.offset >= offset + block.size_bytes:
+                break
+            offset = max(offset, other.offset + other.size_bytes)
+        placed.append(Block(block.tensors, block.first, block.last, block.size_bytes, offset))
+    return placed
+
+
+def _end(blocks: Sequence[Block]) -> int:
+    return max(b.offset + b.size_bytes for b in blocks)
+
+
+def _rounded(size_bytes: int) -> int:
+    return -(-size_bytes // ALIGN_BYTES) * ALIGN_BYTES

@@ -1,0 +1,223 @@
+"""Write a network as readable C: constants in flash, one static arena, one call for each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan
+from tinyml_helpers.mcu.compiler.graph import Graph, Tensor
+from tinyml_helpers.mcu.compiler.lowering import Layer, UnsupportedError, fold_padding, lower
+from tinyml_helpers.mcu.compiler.lowering.context import Constant, array
+
+_COLUMNS = 100
+_CTYPES = {"int8": "int8_t", "float32": "float"}
+_TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
+#error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
+#endif
+"""
+KERNELS = {  # file -> names that calls use
+    "conv_2d.c": ("tm_conv_2d(",),
+    "conv_2d_general.c": ("tm_conv_2d_general(",),
+    "depthwise_channels.c": ("tm_depthwise_conv_2d_channels(",),
+    "depthwise_conv_2d.c": ("tm_depthwise_conv_2d(",),
+    "fully_connected.c": ("tm_fully_connected(",),
+    "fully_connected_general.c": ("tm_fully_connected_general(",),
+    "mean.c": ("tm_mean_of(",),
+    "moves.c": ("tm_lookup(", "tm_clamp(", "tm_pad(", "tm_copy(", "tm_quantize(", "tm_dequantize("),
+    "pairs.c": ("tm_add(", "tm_mul("),
+    "pool.c": ("tm_average_pool_2d(", "tm_max_pool_2d("),
+    "softmax.c": ("tm_softmax(",),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A network as C.
+
+    Args:
+        name: prefix of everything public.
+        graph: what it was made from.
+        layers: the calls of `<name>_invoke`, in order.
+        arena: where the arrays lie.
+        files: file name -> text: the network's own C and header, and the kernels that it calls.
+    """
+
+    name: str
+    graph: Graph
+    layers: tuple[Layer, ...]
+    arena: Arena
+    files: Mapping[str, str]
+
+    @property
+    def macs(self) -> int:
+        """Multiplications with a weight in one run."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def weight_bytes(self) -> int:
+        """All constants of the network in flash."""
+        return sum(c.size_bytes for layer in self.layers for c in layer.constants)
+
+
+def generate(graph: Graph, name: str = "model", *, dsp: bool = True, folded: bool = True) -> Program:
+    """Write a network as C.
+
+    Args:
+        graph: the network.
+        name: prefix of the public names, a C identifier.
+        dsp: whether the core has DSP instructions.
+        folded: make each PAD part of the convolution behind it, where that is possible.
+
+    Returns:
+        The program's files: `<name>.c`, `<name>.h` and the kernels.
+
+    Raises:
+        UnsupportedError: an operator that cannot be translated.
+        ValueError: a name that C does not take.
+    """
+    if not name.isidentifier() or not name.isascii():
+        raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
+    graph = fold_padding(graph) if folded else graph
+    layers = lower(graph, dsp=dsp)
+    _check_ends(graph, layers)
+    arena = plan(graph, layers)
+    code = "\n".join(_source(name, graph, layers, arena, dsp))
+    files = {f"{name}.h": _header(name, graph, arena), f"{name}.c": code}
+    return Program(name, graph, layers, arena, {**files, **_kernels(layers)})
+
+
+def _check_ends(graph: Graph, layers: Sequence[Layer]) -> None:
+    """Inputs and outputs have types that C knows, and every output is computed."""
+    computed = {layer.output for layer in layers} | {*graph.inputs, *graph.variables}
+    for number in (*graph.inputs, *graph.outputs):
+        if graph.tensors[number].dtype not in _CTYPES or number not in computed:
+            kind = graph.tensors[number].dtype
+            raise UnsupportedError(
+                f"tensor {number} ({kind}) cannot be an input or output: int8 and float32 can"
+            )
+
+
+def kernel_file(name: str) -> str:
+    """Text of one file of kernels/."""
+    return (resources.files("tinyml_helpers.mcu") / "kernels" / name).read_text(encoding="utf-8")
+
+
+def _kernels(layers: Sequence[Layer]) -> dict[str, str]:
+    calls = "\n".join(call for layer in layers for call in layer.calls)
+    files = [file for file, names in KERNELS.items() if any(name in calls for name in names)]
+    return {file: kernel_file(file) for file in ("kernels.h", "arithmetic.h", *files)}
+
+
+def _header(name: str, graph: Graph, arena: Arena) -> str:
+    lines = [
+        "/* An int8 network as C. Fill the inputs, call invoke, read the outputs. An input does not",
+        "   outlive the call: fill it again before the next. */",
+        f"#ifndef {name.upper()}_H",
+        f"#define {name.upper()}_H",
+        "#include <stdint.h>",
+        "",
+        f"#define {name.upper()}_ARENA_BYTES {arena.size_bytes}",
+        f"extern uint8_t {name}_arena[{name.upper()}_ARENA_BYTES];",
+        "",
+    ]
+    for kind, numbers in (("input", graph.inputs), ("output", graph.outputs)):
+        for i, number in enumerate(numbers):
+            lines += _access(name, f"{kind}{i or ''}", graph.tensors[number], arena.offset(number))
+    if graph.variables:
+        lines += ["/* Forget all that was heard or seen: call it before the first invoke. */"]
+        lines += [f"void {name}_reset(void);"]
+    return "\n".join([*lines, f"void {name}_invoke(void);", "", "#endif", ""])
+
+
+def _access(name: str, port: str, tensor: Tensor, offset: int) -> Iterator[str]:
+    upper = f"{name}_{port}".upper()
+    shape = " x ".join(map(str, tensor.shape)) or "1"
+    yield f"/* {port}: {shape} of {tensor.dtype} */"
+    yield f"#define {upper}_COUNT {tensor.size}"
+    if tensor.scales:
+        yield f"#define {upper}_SCALE {np.float32(tensor.scale):.9g}f"
+        yield f"#define {upper}_ZERO_POINT {tensor.zero_point}"
+    ctype = _CTYPES[tensor.dtype]
+    address = f"({ctype} *)({name}_arena + {offset})"
+    yield f"static inline {ctype} *{name}_{port}(void) {{ return {address}; }}"
+    yield ""
+
+
+def _source(name: str, graph: Graph, layers: Sequence[Layer], arena: Arena, dsp: bool) -> Iterator[str]:
+    yield f'#include "{name}.h"\n\n#include "kernels.h"\n'
+    yield _TARGET if dsp else ""
+    inputs = {i for layer in layers for i in layer.inputs if graph.tensors[i].data is not None}
+    for number in sorted(inputs):
+        data = graph.tensors[number].data
+        assert data is not None  # chosen for having some
+        yield from _constant(array(f"tensor_{number}", data))
+    for layer in layers:
+        yield f"/* {layer.operator.kind} {layer.operator.position}: {layer.note} */"
+        for constant in layer.constants:
+            yield from _constant(constant)
+    yield f"_Alignas({ALIGN_BYTES}) uint8_t {name}_arena[{name.upper()}_ARENA_BYTES];\n"
+    if graph.variables:
+        yield from _reset(name, graph, arena)
+    yield f"void {name}_invoke(void) {{\n    uint8_t *const at = {name}_arena;"
+    for n, layer in enumerate(layers):
+        for call in layer.calls:
+            yield "    " + _call(call, graph, layer, n, arena)
+    yield "}\n"
+
+
+def _reset(name: str, graph: Graph, arena: Arena) -> Iterator[str]:
+    yield f"void {name}_reset(void) {{"
+    for tensor, fill in graph.variables.items():
+        start = arena.offset(tensor)
+        end = start + graph.tensors[tensor].size_bytes
+        yield f"    for (int i = {start}; i < {end}; i++) {name}_arena[i] = {fill};"
+    yield "}\n"
+
+
+def _call(template: str, graph: Graph, layer: Layer, n: int, arena: Arena) -> str:
+    def address(number: int) -> str:
+        tensor = graph.tensors[number]
+        if tensor.data is not None:
+            return f"tensor_{number}"
+        return f"({_CTYPES[tensor.dtype]} *)(at + {arena.offset(number)})"
+
+    places = {
+        letter: address(i) for letter, i in zip("abcdefghijklmnopqrstuvwxyz", layer.inputs, strict=False)
+    }
+    return template.format(**places, out=address(layer.output), scratch=f"at + {arena.scratch(n)}")
+
+
+def _constant(constant: Constant) -> Iterator[str]:
+    head = f"static const {constant.ctype} {constant.name}"
+    if isinstance(constant.values, tuple):
+        fields = "".join(f"\n    .{field}," for field in constant.values)
+        yield f"{head} = {{{fields}\n}};\n"
+        return
+    values, items = constant.values, map(_number, constant.values.ravel().tolist())
+    if constant.ctype == "tm_channel":
+        items = map("{{{}, {}, {}}}".format, items, items, items)
+    align = "_Alignas(4) " if constant.ctype == "uint8_t" else ""
+    count = len(values) if constant.ctype == "tm_channel" else values.size
+    yield f"{head.replace('const ', f'const {align}', 1)}[{count}] = {{"
+    yield from _wrapped(items)
+    yield "};\n"
+
+
+def _number(value: float) -> str:
+    if isinstance(value, float):
+        return f"{value!r}f"
+    return "-2147483647 - 1" if value == -(2**31) else str(value)
+
+
+def _wrapped(items: Iterable[str]) -> Iterator[str]:
+    line = "   "
+    for item in items:
+        if len(line) + len(item) + 2 > _COLUMNS:
+            yield line
+            line = "   "
+        line += f" {item},"
+    yield line

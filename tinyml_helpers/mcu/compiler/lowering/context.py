@@ -1,0 +1,189 @@
+"""What every operator's translation needs: the layer it makes, and the checks they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyml_helpers.mcu.compiler.fixed_point import quantize_multiplier
+from tinyml_helpers.mcu.compiler.graph import Graph, GraphError, Operator, Tensor
+
+INT8 = (-128, 127)
+Margins = tuple[tuple[int, int], tuple[int, int]]
+"""Pixels (above, below) and (left, right) of an image."""
+_RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
+_MOST_IN_A_FIELD = 65_535
+_STRUCT_BYTES = 44  # of a tm_conv
+
+
+class UnsupportedError(GraphError):
+    """An operator, or a form of one, that the virtual microcontroller does not have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An array or a struct in flash.
+
+    Args:
+        name: in C.
+        ctype: of an element, or of the struct.
+        values: the array, two-dimensional for an array of structs; or `field = value` texts.
+    """
+
+    name: str
+    ctype: str
+    values: npt.NDArray[Any] | tuple[str, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes in flash; a struct counts as the largest of them."""
+        if isinstance(self.values, tuple):
+            return _STRUCT_BYTES
+        return self.values.size * (1 if self.ctype in ("int8_t", "uint8_t") else 4)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One operator as C: constants, and calls of kernels with places for addresses.
+
+    Args:
+        operator: what it was made from.
+        calls: C, with `{a}`, `{b}`, ... for the inputs, `{out}` and `{scratch}`.
+        inputs: tensors behind `{a}`, `{b}`, ...
+        output: tensor behind `{out}`.
+        constants: what the calls refer to.
+        scratch_bytes: memory that the kernel needs while it runs.
+        macs: multiplications with a weight.
+        in_place: the output may lie where the first input lies.
+        note: the layer in words, for the comment above its constants.
+    """
+
+    operator: Operator
+    calls: tuple[str, ...]
+    inputs: tuple[int, ...]
+    output: int
+    constants: tuple[Constant, ...] = ()
+    scratch_bytes: int = 0
+    macs: int = 0
+    in_place: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """One operator with its tensors, and whether the core has DSP instructions."""
+
+    graph: Graph
+    operator: Operator
+    dsp: bool
+    name: str = field(default="")
+
+    def refuse(self, reason: str) -> UnsupportedError:
+        """The error that says what cannot be done, and where."""
+        return UnsupportedError(f"{self.operator} is not supported here: {reason}")
+
+    def input(self, i: int) -> Tensor:
+        """The i-th input.
+
+        Raises:
+            UnsupportedError: there is none.
+        """
+        if i >= len(self.operator.inputs) or self.operator.inputs[i] < 0:
+            raise self.refuse(f"input {i} is missing")
+        return self.graph.tensors[self.operator.inputs[i]]
+
+    def optional(self, i: int) -> Tensor | None:
+        """The i-th input, or `None` if it is left out."""
+        inputs = self.operator.inputs
+        return self.graph.tensors[inputs[i]] if i < len(inputs) and inputs[i] >= 0 else None
+
+    @property
+    def output(self) -> Tensor:
+        """The only output."""
+        if len(self.operator.outputs) != 1:
+            raise self.refuse(f"{len(self.operator.outputs)} outputs")
+        return self.graph.tensors[self.operator.outputs[0]]
+
+    @property
+    def margins(self) -> Margins:
+        """What a PAD that was folded into this operator would have put around its image."""
+        folded: Margins = self.operator.options.get("margins", ((0, 0), (0, 0)))
+        return folded
+
+    def option(self, name: str, default: int = 0) -> int:
+        """An option of the operator, as a whole number."""
+        return int(self.operator.options.get(name, default))
+
+    def real(self, name: str, default: float = 0.0) -> float:
+        """An option of the operator, as a number."""
+        return float(self.operator.options.get(name, default))
+
+    def constant(self, i: int, dtype: str) -> npt.NDArray[Any]:
+        """The values of an input that must be constant and of a type."""
+        tensor = self.input(i)
+        if tensor.data is None or tensor.dtype != dtype:
+            raise self.refuse(f"input {i} is {_kind(tensor)}, supported is a constant of {dtype}")
+        return tensor.data
+
+    def check_int8(self, *tensors: Tensor) -> None:
+        """Refuse tensors that are not int8 with one scale and zero point."""
+        for tensor in tensors:
+            if tensor.dtype != "int8" or len(tensor.scales) != 1:
+                raise self.refuse(
+                    f"tensor {tensor.index} is {_kind(tensor)}, supported is int8 per tensor"
+                )
+            if not INT8[0] <= tensor.zero_point <= INT8[1]:
+                raise self.refuse(f"tensor {tensor.index} has zero point {tensor.zero_point}")
+
+    def check_shape(self, tensor: Tensor, shape: Iterable[int]) -> None:
+        """Refuse a tensor of another shape than the operator gives or takes."""
+        if tensor.shape != tuple(shape):
+            raise self.refuse(f"tensor {tensor.index} has shape {tensor.shape}, not {tuple(shape)}")
+
+    def check_fields(self, *values: int) -> None:
+        """Refuse sizes that the kernels' 16-bit fields do not hold."""
+        if not all(0 <= v <= _MOST_IN_A_FIELD for v in values):
+            raise self.refuse(f"sizes {values} go beyond {_MOST_IN_A_FIELD:,}")
+
+    def activation_range(self) -> tuple[int, int]:
+        """Least and greatest output under the fused activation."""
+        kind = self.option("activation")
+        if kind not in _RANGES:
+            raise self.refuse(
+                f"fused activation {kind}, supported are none, RELU, RELU_N1_TO_1 and RELU6"
+            )
+        return quantized_range(self.output, *_RANGES[kind])
+
+    def multiplier(self, real: float) -> tuple[int, int]:
+        """A factor as multiplier and shift to the right; negative: to the left."""
+        multiplier, exponent = quantize_multiplier(real)
+        if exponent > 30:
+            raise self.refuse(f"scales that need a factor of {real:.3g}")
+        return multiplier, -exponent
+
+
+def quantized_range(tensor: Tensor, low: float | None, high: float | None) -> tuple[int, int]:
+    """Limits of an activation, such as 0 and 6, in a tensor's int8."""
+    scale, zero = np.float32(tensor.scale), tensor.zero_point
+    least = INT8[0] if low is None else max(INT8[0], zero + _round(np.float32(low) / scale))
+    most = INT8[1] if high is None else min(INT8[1], zero + _round(np.float32(high) / scale))
+    return least, most
+
+
+def array(name: str, values: npt.NDArray[Any]) -> Constant:
+    """A constant array of int8, int32 or float."""
+    kinds = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float"}
+    return Constant(name, kinds[values.dtype.name], values)
+
+
+def _round(value: np.float32) -> int:
+    return int(np.clip(np.trunc(value + np.copysign(np.float32(0.5), value)), -(2**30), 2**30))
+
+
+def _kind(tensor: Tensor) -> str:
+    constant = "constant " if tensor.data is not None else ""
+    return f"{constant}{tensor.dtype}" + (f" with {len(tensor.scales)} scales" if tensor.scales else "")

@@ -1,0 +1,109 @@
+"""AVERAGE_POOL_2D, MAX_POOL_2D, MEAN and SOFTMAX."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinyml_helpers.mcu.compiler import fixed_point
+from tinyml_helpers.mcu.compiler.lowering.context import Constant, Context, Layer, array
+from tinyml_helpers.mcu.compiler.lowering.window import window
+
+_SOFTMAX_BITS = 5  # integer bits of the difference that e^x is taken of
+
+
+def pool(context: Context) -> Layer:
+    """Translate an AVERAGE_POOL_2D or MAX_POOL_2D."""
+    image, output = context.input(0), context.output
+    context.check_int8(image, output)
+    if (image.scale, image.zero_point) != (output.scale, output.zero_point):
+        raise context.refuse("input and output of different scale")
+    kernel = (context.option("filter_h"), context.option("filter_w"))
+    w = window(context, kernel, image.shape[-1])
+    low, high = context.activation_range()
+    fields = (w.fields(image, output), f"output_min = {low}, .output_max = {high}")
+    kind = "average" if context.operator.kind == "AVERAGE_POOL_2D" else "max"
+    return Layer(
+        context.operator,
+        (f"tm_{kind}_pool_2d(&{context.name}, {{a}}, {{out}});",),
+        (image.index,),
+        output.index,
+        (Constant(context.name, "tm_pool", fields),),
+        note=f"{image.dims} -> {output.dims}",
+    )
+
+
+def mean(context: Context) -> Layer:
+    """Translate a MEAN over neighbouring dimensions."""
+    given, output = context.input(0), context.output
+    context.check_int8(given, output)
+    rank = len(given.shape)
+    axes = sorted({int(a) % rank for a in context.constant(1, "int32").ravel() if -rank <= a < rank})
+    if not axes or axes != list(range(axes[0], axes[-1] + 1)):
+        raise context.refuse(f"axes {axes} of {rank} dimensions, supported are neighbouring ones")
+    outer, reduced, inner = (
+        math.prod(given.shape[a:b])
+        for a, b in ((0, axes[0]), (axes[0], axes[-1] + 1), (axes[-1] + 1, rank))
+    )
+    if output.size != outer * inner:
+        raise context.refuse(f"output shape {output.shape} for input shape {given.shape}")
+    context.check_fields(outer, reduced, inner)
+    multiplier, exponent = fixed_point.quantize_multiplier(given.scale / output.scale)
+    bits = min(reduced.bit_length() - 1, 32, 31 + exponent)
+    multiplier, exponent = (multiplier << bits) // reduced, exponent - bits
+    fields = (
+        f"outer = {outer}, .reduced = {reduced}, .inner = {inner}",
+        f"input_zero_point = {given.zero_point}, .output_zero_point = {output.zero_point}",
+        f"multiplier = {multiplier}, .shift = {-exponent}",
+    )
+    return Layer(
+        context.operator,
+        (f"tm_mean_of(&{context.name}, {{a}}, {{out}});",),
+        (given.index,),
+        output.index,
+        (Constant(context.name, "tm_mean", fields),),
+        note=f"{given.dims} -> {output.dims}",
+    )
+
+
+def softmax(context: Context) -> Layer:
+    """Translate a SOFTMAX over the last dimension."""
+    given, output = context.input(0), context.output
+    context.check_int8(given, output)
+    context.check_shape(output, given.shape)
+    if (output.scale, output.zero_point) != (1 / 256, -128):
+        raise context.refuse(
+            f"output scale {output.scale}, zero point {output.zero_point}; it is 1/256, -128"
+        )
+    table = exponentials(context.real("beta") * float(np.float32(given.scale)))
+    name = f"{context.name}_exponentials"
+    columns = given.shape[-1] if given.shape else 1
+    call = f"tm_softmax({name}, {len(table)}, {{a}}, {{out}}, {given.size // columns}, {columns});"
+    return Layer(
+        context.operator,
+        (call,),
+        (given.index,),
+        output.index,
+        (array(name, table),),
+        in_place=True,
+        note=f"{given.size // columns} rows of {columns}",
+    )
+
+
+def exponentials(scale: float) -> np.ndarray:
+    """e^(-scale * d) for differences d of 0, 1, ... as far as TensorFlow Lite counts them.
+
+    Args:
+        scale: scale of the input, times beta.
+
+    Returns:
+        int32 array of at most 256, 31 fraction bits.
+    """
+    real = min(scale * (1 << (31 - _SOFTMAX_BITS)), 2.0**31 - 1)
+    multiplier, shift = fixed_point.quantize_multiplier(real)
+    shift = max(shift, 0)
+    most = math.floor(((1 << _SOFTMAX_BITS) - 1) * (1 << (31 - _SOFTMAX_BITS)) / (1 << shift))
+    differences = np.arange(min(most, 255) + 1)
+    scaled = fixed_point.high_mul(-differences << shift, multiplier)
+    return fixed_point.exp_of_negative(scaled, _SOFTMAX_BITS).astype(np.int32)

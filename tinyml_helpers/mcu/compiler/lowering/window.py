@@ -1,0 +1,78 @@
+"""A window that moves over an image: of a convolution or of a pooling layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyml_helpers.mcu.compiler.graph import Tensor
+from tinyml_helpers.mcu.compiler.lowering.context import Context
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window that moves over an image: heights and widths, in that order."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int]
+
+    def inside(self, image: Tensor, output: Tensor) -> bool:
+        """Whether it never leaves the image; for a window without dilation."""
+        sizes = zip(output.shape[1:3], self.stride, self.kernel, image.shape[1:3], strict=True)
+        return self.padding == (0, 0) and all((o - 1) * s + k <= size for o, s, k, size in sizes)
+
+    def fields(self, image: Tensor, output: Tensor) -> str:
+        """The C initialiser of a `tm_window`."""
+        names = ("kernel", "stride", "dilation")
+        pairs = [
+            f"{n}_height = {getattr(self, n)[0]}, .{n}_width = {getattr(self, n)[1]}" for n in names
+        ]
+        sizes = [
+            f"{n}_height = {t.shape[1]}, .{n}_width = {t.shape[2]}, .{n}_channels = {t.shape[3]}"
+            for n, t in (("input", image), ("output", output))
+        ]
+        padding = f"padding_top = {self.padding[0]}, .padding_left = {self.padding[1]}"
+        return "window = {." + ",\n               .".join([*sizes, *pairs, padding]) + "}"
+
+
+def window(context: Context, kernel: tuple[int, int], out_channels: int) -> Window:
+    """Place the window as the options say, with the margins of a PAD, and check the output's shape.
+
+    Raises:
+        UnsupportedError: several images at once, sizes that do not fit together.
+    """
+    image, output = context.input(0), context.output
+    if len(image.shape) != 4 or image.shape[0] != 1:
+        raise context.refuse(
+            f"input shape {image.shape}, supported is one image: 1 x height x width x channels"
+        )
+    stride = (context.option("stride_h", 1), context.option("stride_w", 1))
+    dilation = (context.option("dilation_h", 1), context.option("dilation_w", 1))
+    if min(*stride, *dilation, *kernel) < 1 or context.option("padding") not in (0, 1):
+        raise context.refuse(
+            f"stride {stride}, dilation {dilation}, padding {context.option('padding')}"
+        )
+    same = context.option("padding") == 0
+    sizes, padding = [], []
+    for size, k, s, d, (before, after) in zip(
+        image.shape[1:3], kernel, stride, dilation, context.margins, strict=True
+    ):
+        reach = (k - 1) * d + 1
+        out = -(-size // s) if same else -(-(before + size + after - reach + 1) // s)
+        sizes.append(out)
+        padding.append(max((out - 1) * s + reach - size, 0) // 2 if same else before)
+    context.check_shape(output, (1, *sizes, out_channels))
+    context.check_fields(*image.shape, *output.shape, *kernel, *stride, *dilation, *padding)
+    return Window(kernel, stride, dilation, (padding[0], padding[1]))
+
+
+def plane_bytes(w: Window, image: Tensor, output: Tensor, cell_bytes: int) -> int:
+    """Bytes of one padded channel, as kernels/depthwise_conv_2d.c lays it out."""
+    height, width = (
+        max((o - 1) * s + k, p + i)
+        for o, s, k, p, i in zip(
+            output.shape[1:3], w.stride, w.kernel, w.padding, image.shape[1:3], strict=True
+        )
+    )
+    return cell_bytes * height * ((width + 2) & ~1)

@@ -1,0 +1,142 @@
+"""What a run on the virtual microcontroller gave and took, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyml_helpers.devices import Device
+from tinyml_helpers.mcu.target.timing import Cycles
+from tinyml_helpers.system.tables import html_table, text_table
+
+
+@dataclass(frozen=True)
+class LayerProfile:
+    """One layer's part of a run."""
+
+    name: str
+    note: str
+    instructions: int
+    macs: int
+
+    @property
+    def instructions_per_mac(self) -> float | None:
+        """Instructions for each multiplication with a weight; `None` if it has none."""
+        return self.instructions / self.macs if self.macs else None
+
+
+@dataclass(frozen=True, repr=False)
+class Profile:
+    """Where the instructions went, layer by layer."""
+
+    layers: tuple[LayerProfile, ...]
+
+    HEADER = ("layer", "", "instructions", "share", "MACs", "instructions per MAC")
+
+    def __iter__(self) -> Iterator[LayerProfile]:
+        """The layers in order."""
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        """How many layers have code."""
+        return len(self.layers)
+
+    def __repr__(self) -> str:
+        """One row for each layer."""
+        return text_table(self.HEADER, self._rows(), names=(0, 1))
+
+    def _repr_html_(self) -> str:
+        return html_table(self.HEADER, self._rows(), names=(0, 1))
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        total = sum(layer.instructions for layer in self.layers) or 1
+        return [
+            (
+                layer.name,
+                layer.note.split(", ")[0],
+                f"{layer.instructions:,}",
+                f"{layer.instructions / total:.1%}",
+                f"{layer.macs:,}" if layer.macs else "",
+                f"{layer.instructions_per_mac:.2f}" if layer.macs else "",
+            )
+            for layer in self.layers
+        ]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """One inference; prints what it took.
+
+    Args:
+        outputs: one array for each output, as the network gives it: int8.
+        values: the same as real numbers.
+        instructions: executed, exact.
+        cycles: estimated, as a band.
+        profile: instructions by layer.
+        stack_bytes: the deepest that the stack grew.
+        ram_bytes: arena, variables and stack.
+        device: where it ran.
+        score: the answer of the chain's `after`.
+    """
+
+    outputs: tuple[npt.NDArray[Any], ...]
+    values: tuple[npt.NDArray[np.float32], ...]
+    instructions: int
+    cycles: Cycles
+    profile: Profile
+    stack_bytes: int
+    ram_bytes: int
+    device: Device
+    score: int | None = None
+
+    @property
+    def output(self) -> npt.NDArray[Any]:
+        """The first output."""
+        return self.outputs[0]
+
+    @property
+    def value(self) -> npt.NDArray[np.float32]:
+        """The first output as real numbers."""
+        return self.values[0]
+
+    @property
+    def latency_ms(self) -> tuple[float, float]:
+        """The band of cycles at the device's clock."""
+        return (
+            1e3 * self.cycles.low / self.device.clock_hz,
+            1e3 * self.cycles.high / self.device.clock_hz,
+        )
+
+    @property
+    def energy_uj(self) -> tuple[float, float] | None:
+        """Latency times the chip's active power: an estimate. `None` where none is stated."""
+        power_mw = self.device.active_mw
+        if power_mw is None:
+            return None
+        return (power_mw * self.latency_ms[0], power_mw * self.latency_ms[1])
+
+    @property
+    def energy_source(self) -> str:
+        """Where the active power behind `energy_uj` stands."""
+        return self.device.sources.get("active_mw", "no active power is stated for this device")
+
+    def __repr__(self) -> str:
+        """What the run took, exact figures first."""
+        low, high = self.latency_ms
+        energy = self.energy_uj
+        joules = f"{energy[0]:,.0f} to {energy[1]:,.0f} uJ" if energy else "not stated"
+        rows = [
+            ("instructions", f"{self.instructions:,}", "executed, exact"),
+            ("stack", f"{self.stack_bytes:,} B", "the deepest that it grew, exact"),
+            ("RAM", f"{self.ram_bytes:,} B", "arena, variables and stack"),
+            ("cycles", f"{self.cycles.low:,} to {self.cycles.high:,}", f"estimate: {self.cycles.basis}"),
+            ("latency", f"{low:,.2f} to {high:,.2f} ms", f"at {self.device.clock_hz / 1e6:,.0f} MHz"),
+            ("energy", joules, f"estimate: {self.energy_source}"),
+        ]
+        if self.score is not None:
+            rows.insert(0, ("score", f"{self.score:,}", "the chain's answer, exact"))
+        return text_table(("", self.device.name, ""), rows, names=(0, 2))

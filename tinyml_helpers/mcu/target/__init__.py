@@ -1,0 +1,1 @@
+"""The processor: compiler, emulated core, counts and cycles."""

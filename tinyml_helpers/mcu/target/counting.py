@@ -1,0 +1,125 @@
+"""Count the instructions that an emulated core executes, exactly and at full speed.
+
+The counting is done in C (counter.c), once for each block of instructions that runs through
+without a jump: a hook in Python would slow a run by a factor of ten to thirty.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from unicorn import unicorn_const as const
+from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib  # the short names have no types
+
+from tinyml_helpers.mcu.target.toolchain import host_library
+
+_BLOCK = np.dtype([("size_bytes", np.uint16), ("instructions", np.uint16), ("entries", np.uint32)])
+_MOST_VISITS = 4096
+
+
+class Counter(ctypes.Structure):
+    """`struct counter` of counter.c: executed and entered so far; where to stop."""
+
+    _fields_ = (
+        ("executed", ctypes.c_uint64),
+        ("limit", ctypes.c_uint64),
+        ("breakpoint", ctypes.c_uint64),
+        ("last_block", ctypes.c_uint64),
+        ("flash_base", ctypes.c_uint64),
+        ("flash", ctypes.c_void_p),
+        ("blocks", ctypes.c_void_p),
+        ("block_count", ctypes.c_uint64),
+        ("arrived", ctypes.c_uint64),
+        ("stop", ctypes.c_void_p),
+        ("watch_start", ctypes.c_uint64 * 2),
+        ("watch_bytes", ctypes.c_uint64 * 2),
+        ("visits", ctypes.c_void_p),
+        ("visited", ctypes.c_void_p),
+        ("visit_count", ctypes.c_uint64),
+        ("most_visits", ctypes.c_uint64),
+        ("inside", ctypes.c_uint64),
+    )
+    executed: int
+    limit: int
+    breakpoint: int
+    flash_base: int
+    last_block: int
+    arrived: int
+    watch_start: ctypes.Array[ctypes.c_uint64]
+    watch_bytes: ctypes.Array[ctypes.c_uint64]
+    visit_count: int
+    inside: int
+    _keep: tuple[npt.NDArray[np.uint8], npt.NDArray[np.void], npt.NDArray[np.uint64]]
+
+    def start(self, breakpoint_at: int, limit: int) -> None:
+        """Forget what was counted; stop at an address or after so many instructions."""
+        self.executed, self.visit_count, self.inside, self.arrived = 0, 0, 0, 0
+        self.breakpoint, self.limit = breakpoint_at, limit
+        self._keep[1]["entries"] = 0
+
+    def watch(self, functions: Sequence[tuple[int, int]]) -> None:
+        """Note each coming into one of up to two functions, given by address and size in bytes."""
+        for i, (start, size_bytes) in enumerate([*functions, (0, 0), (0, 0)][:2]):
+            self.watch_start[i], self.watch_bytes[i] = start, size_bytes
+
+    def visits_noted(self) -> list[tuple[int, int]]:
+        """Number of the function (0 or 1) and instructions executed before, for each visit."""
+        counts, which = self._keep[2][:, : self.visit_count].tolist()
+        return [(i - 1, count) for i, count in zip(which, counts, strict=True)]
+
+    def entered(self) -> list[tuple[int, int, int]]:
+        """Address, size in bytes and number of entries of each block that was executed."""
+        blocks, base = self._keep[1], self.flash_base
+        (found,) = blocks["entries"].nonzero()
+        sizes, entries = blocks["size_bytes"][found].tolist(), blocks["entries"][found].tolist()
+        return list(zip((base + 2 * found).tolist(), sizes, entries, strict=True))
+
+
+def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
+    """Count every instruction that an emulator executes from now on.
+
+    Args:
+        uc: the emulator.
+        flash: uint8 array, the memory that it executes from.
+        flash_base: address of its first byte.
+
+    Returns:
+        The counter; set `breakpoint` and `limit` before a run, read `executed` after it.
+
+    Raises:
+        UcError: the hook was refused.
+    """
+    blocks = np.zeros(flash.size // 2, _BLOCK)  # one for each halfword
+    visits = np.zeros((2, _MOST_VISITS), np.uint64)
+    counter = Counter(
+        flash_base=flash_base,
+        flash=flash.ctypes.data,
+        blocks=blocks.ctypes.data,
+        block_count=blocks.size,
+        visits=visits[0].ctypes.data,
+        visited=visits[1].ctypes.data,
+        most_visits=_MOST_VISITS,
+        stop=ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value,
+    )
+    handle, everywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
+    status = uclib.uc_hook_add(
+        uc._uch,
+        ctypes.byref(handle),
+        const.UC_HOOK_BLOCK,
+        ctypes.cast(_library().on_block, ctypes.c_void_p),
+        ctypes.byref(counter),
+        *everywhere,
+    )
+    if status != const.UC_ERR_OK:
+        raise UcError(status)
+    counter._keep = (flash, blocks, visits)  # C holds their addresses
+    return counter
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(str(host_library("counter.c")))

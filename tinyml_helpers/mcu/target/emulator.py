@@ -1,0 +1,239 @@
+"""Run a linked program on an emulated Cortex-M and measure it: exactly, and without a board.
+
+Instruction counts are exact. They are not cycles: how long an instruction takes depends on the
+core's pipeline and on how fast its flash answers. Two faults of a real core go unnoticed here:
+an unaligned access on a core that forbids it, and use of an FPU that was never switched on.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from unicorn import arm_const as arm
+from unicorn import unicorn_const as const
+from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no types
+
+from tinyml_helpers.mcu.target.counting import attach
+from tinyml_helpers.mcu.target.faults import NEVER_WOKEN, EmulatorError, explain, place
+from tinyml_helpers.mcu.target.image import FLASH_BASE, RAM_BASE, SENSOR_BASE, Image
+
+_SYSTEM_PAGE, _PAGE_BYTES = 0xE000_E000, 4096  # holds the register that switches the FPU on
+_COUNTER_PAGE, _COUNTER = 0xE000_1000, 4  # the core's cycle counter, DWT->CYCCNT
+_NEVER = 0xFFFF_FFFF
+_PAINT = 0xA5
+_MODELS = {
+    "cortex-m0plus": arm.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m3": arm.UC_CPU_ARM_CORTEX_M3,
+    "cortex-m4": arm.UC_CPU_ARM_CORTEX_M4,
+    "cortex-m7": arm.UC_CPU_ARM_CORTEX_M7,
+    "cortex-m33": arm.UC_CPU_ARM_CORTEX_M33,
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """What one run of `main()` gave and took.
+
+    Args:
+        outputs: name of a variable -> its values when `main()` returned, one-dimensional.
+        instructions: executed from the start of `main()` to its return, start-up apart.
+        flash_bytes: code and constants.
+        ram_bytes: variables, without the stack.
+        stack_bytes: the deepest that the stack grew.
+        visits: name of a watched function and instructions executed before, for each coming
+            into it: at its start, and at each return from what it calls.
+    """
+
+    outputs: Mapping[str, npt.NDArray[Any]]
+    instructions: int
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+    visits: tuple[tuple[str, int], ...] = ()
+
+    def __repr__(self) -> str:
+        """Show what the run took; `outputs` has what it gave."""
+        rows = [
+            ("instructions", f"{self.instructions:,}", "executed by main()"),
+            ("flash", f"{self.flash_bytes:,} B", "code and constants"),
+            ("RAM", f"{self.ram_bytes:,} B", "variables"),
+            ("stack", f"{self.stack_bytes:,} B", "RAM too: the deepest that it grew"),
+        ]
+        return "\n".join(f"{name:<14}{value:>12}   {note}" for name, value, note in rows)
+
+
+def run(
+    image: Image,
+    inputs: Mapping[str, npt.ArrayLike] | None = None,
+    outputs: Mapping[str, npt.DTypeLike] | None = None,
+    *,
+    limit: int = 1_000_000_000,
+) -> Run:
+    """Run a program once on a fresh device: see `Machine.run`, which can run it many times."""
+    return Machine(image).run(inputs, outputs, limit=limit)
+
+
+class Machine:
+    """A microcontroller with a program in its flash. A `run` starts from reset, unless told not to."""
+
+    def __init__(self, image: Image) -> None:
+        """Make the device that the program was linked for and write its flash.
+
+        Args:
+            image: the program.
+        """
+        self._image = image
+        self._uc = Uc(const.UC_ARCH_ARM, const.UC_MODE_THUMB)
+        self._uc.ctl_set_cpu_model(_MODELS[image.core])
+        flash = self._map(FLASH_BASE, image.flash_limit_bytes, const.UC_PROT_EXEC)
+        flash[:] = 0xFF  # as erased flash reads
+        for address, content in image.segments():
+            start = address - FLASH_BASE
+            flash[start : start + len(content)] = np.frombuffer(content, np.uint8)
+        self._ram = self._map(RAM_BASE, image.ram_limit_bytes, const.UC_PROT_WRITE)
+        if image.sensor_bytes:
+            pages = -(-image.sensor_bytes // _PAGE_BYTES)
+            self._uc.mem_map(SENSOR_BASE, pages * _PAGE_BYTES, const.UC_PROT_READ)
+        # Registers, not code: a real core executes nothing from there either.
+        self._uc.mem_map(_SYSTEM_PAGE, _PAGE_BYTES, const.UC_PROT_READ | const.UC_PROT_WRITE)
+        self._counter = attach(self._uc, flash, FLASH_BASE)
+        # Firmware that times itself runs unchanged: its cycle counter counts instructions.
+        self._uc.mmio_map(_COUNTER_PAGE, _PAGE_BYTES, self._read_counter, None, _ignore, None)
+        self._faults: list[tuple[int, int]] = []
+        self._uc.hook_add(const.UC_HOOK_MEM_INVALID, _note_fault, self._faults)
+        self._after_reset = self._uc.context_save()
+        self._back = 0  # where main() returns to, once there was a reset
+
+    def run(
+        self,
+        inputs: Mapping[str, npt.ArrayLike] | None = None,
+        outputs: Mapping[str, npt.DTypeLike] | None = None,
+        *,
+        watch: Sequence[str] = (),
+        fresh: bool = True,
+        limit: int = 1_000_000_000,
+    ) -> Run:
+        """Reset, start up, fill variables, run `main()` to its end and read variables.
+
+        The stack's depth is the deepest since the reset.
+
+        Args:
+            inputs: name of a variable -> array, of exactly its size in bytes. `name[4:12]` is a
+                part of one, from byte 4 to before byte 12.
+            outputs: name of a variable or constant, or a part, -> type of its elements.
+            watch: names of up to two functions whose visits are noted.
+            fresh: `False` leaves the reset out: `main()` runs again, and finds its variables as it
+                left them.
+            limit: give up after this many instructions.
+
+        Returns:
+            The outputs and what the run took.
+
+        Raises:
+            EmulatorError: the program overran its stack, wrote to flash, jumped or reached
+                outside memory, met an unknown instruction or went over the limit.
+            ValueError: no such variable, or one of another size, or a constant as input.
+        """
+        writes = [self._input(name, np.asarray(array)) for name, array in (inputs or {}).items()]
+        types = {name: np.dtype(dtype) for name, dtype in (outputs or {}).items()}
+        reads = {name: self._output(name, dtype) for name, dtype in types.items()}
+        watched = [self._image.symbols[name] for name in watch]
+        self._counter.watch([(w.address, w.size_bytes) for w in watched])
+        main = self._image.symbols["main"].address
+        if fresh or not self._back:
+            self._back = self._reset(main, limit)
+        for address, content in writes:
+            self._uc.mem_write(address, content)
+        self._uc.reg_write(arm.UC_ARM_REG_LR, self._back)
+        self._go(main, self._back & ~1, limit)
+        return Run(
+            {k: np.frombuffer(self._uc.mem_read(*at), types[k]) for k, at in reads.items()},
+            self._counter.executed,
+            self._image.flash_bytes,
+            self._image.ram_bytes,
+            self._stack_bytes(),
+            tuple((watch[i], count) for i, count in self._counter.visits_noted()),
+        )
+
+    def _reset(self, main: int, limit: int) -> int:
+        """Start up, and return where `main()` will return to."""
+        self._ram[:] = _PAINT
+        self._uc.context_restore(self._after_reset)
+        self._uc.reg_write(arm.UC_ARM_REG_SP, self._image.symbols["_stack_top"].address)
+        self._go(self._image.symbols["Reset_Handler"].address, main, limit)
+        return int(self._uc.reg_read(arm.UC_ARM_REG_LR))
+
+    def blocks(self) -> list[tuple[int, int, int]]:
+        """Address, size in bytes and number of entries of each block that the last run executed."""
+        return self._counter.entered()
+
+    def _read_counter(self, _uc: Uc, offset: int, _size: int, _data: Any) -> int:
+        return self._counter.executed & 0xFFFF_FFFF if offset == _COUNTER else 0
+
+    def _map(self, base: int, size_bytes: int, right: int) -> npt.NDArray[np.uint8]:
+        """Map memory that the program and the host share; the emulator wants whole pages."""
+        pages = mmap.mmap(-1, -(-size_bytes // _PAGE_BYTES) * _PAGE_BYTES)
+        memory = np.frombuffer(pages, np.uint8)
+        rights = const.UC_PROT_READ | right
+        self._uc.mem_map_ptr(base, memory.size, rights, memory.ctypes.data)
+        return memory
+
+    def _input(self, name: str, array: npt.NDArray[Any]) -> tuple[int, bytes]:
+        symbol = self._image.variable(name)
+        if symbol.address < RAM_BASE:
+            raise ValueError(f"{name!r} is a constant in flash: drop its `const` to fill it")
+        if array.nbytes != symbol.size_bytes:
+            raise ValueError(
+                f"{name!r} takes {symbol.size_bytes:,} bytes, the array has {array.nbytes:,}: "
+                f"{array.size:,} of {array.dtype}"
+            )
+        return symbol.address, array.tobytes()
+
+    def _output(self, name: str, dtype: np.dtype[Any]) -> tuple[int, int]:
+        symbol = self._image.variable(name)
+        if symbol.size_bytes % dtype.itemsize:
+            raise ValueError(
+                f"{name!r} has {symbol.size_bytes:,} bytes: no whole number of {dtype} values"
+            )
+        return symbol.address, symbol.size_bytes
+
+    def _stack_bytes(self) -> int:
+        """Measure how far down the paint is gone."""
+        top = self._image.symbols["_stack_top"].address - RAM_BASE
+        touched = np.flatnonzero(self._ram[:top] != _PAINT)
+        return top - int(touched[0]) if touched.size else 0
+
+    def _go(self, start: int, end: int, limit: int) -> None:
+        """Execute from one address until another is reached."""
+        counter = self._counter
+        # The emulator's own end address goes unnoticed in code that it has translated before.
+        counter.start(end, limit)
+        self._faults.clear()
+        try:
+            self._uc.emu_start(start | 1, _NEVER)
+        except UcError as error:
+            at = counter.last_block
+            why = [explain(self._uc, self._image, at, *fault) for fault in self._faults]
+            why.append(f"stopped {place(self._uc, self._image)}: {error}")
+            raise EmulatorError(why[0]) from error
+        if counter.executed > limit:
+            raise EmulatorError(
+                f"not finished after {limit:,} instructions, {place(self._uc, self._image)}: "
+                "an endless loop? If it only needs longer, raise `limit`"
+            )
+        if not counter.arrived:
+            raise EmulatorError(f"stopped {place(self._uc, self._image)}: {NEVER_WOKEN}")
+
+
+def _ignore(_uc: Uc, _offset: int, _size: int, _value: int, _data: Any) -> None:
+    """Take a write to the cycle counter's page: starting it changes nothing."""
+
+
+def _note_fault(_uc: Uc, access: int, address: int, _size: int, _value: int, faults: list[Any]) -> bool:
+    faults.append((access, address))
+    return False  # not cured: stop

@@ -1,1 +1,0 @@
-"""What stands before a network: sound and motion become the numbers it sees."""

@@ -1,0 +1,1 @@
+"""The ground: folders, downloads, files of strangers, compatibility, tables."""

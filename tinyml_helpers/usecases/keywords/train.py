@@ -1,0 +1,125 @@
+"""Train a keyword spotter on clips of sound: altered anew at every step, from a stored start."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from tqdm.auto import tqdm
+
+from tinyml_helpers.datasets.keywords.backgrounds import backgrounds
+from tinyml_helpers.datasets.keywords.clips import SILENCE, Keywords
+from tinyml_helpers.intervals import Interval
+from tinyml_helpers.models import conv_bn
+from tinyml_helpers.training import History
+from tinyml_helpers.usecases.keywords import augment, features, network
+from tinyml_helpers.usecases.keywords.streaming import judged
+
+BATCH = 128
+
+
+def start(classes: int = network.CLASSES, *, name: str = "start") -> nn.Sequential:
+    """Load a keyword spotter to train further, with a new last layer if it has other classes.
+
+    Args:
+        classes: outputs.
+        name: as `network.load_trained` takes it.
+    """
+    model = network.load_trained(name)
+    head = model.get_submodule("head")
+    if isinstance(head, nn.Linear) and head.out_features != classes:
+        model.set_submodule("head", nn.Linear(head.in_features, classes))
+    return model
+
+
+def fit(
+    model: nn.Module, spoken: Keywords, *, steps: int = 300, learning_rate: float = 1e-3, seed: int = 0
+) -> History:
+    """Train `model` in place on altered clips, large classes less often than their size.
+
+    Args:
+        model: maps float32 [N, 1, 50, 10] to logits [N, classes].
+        spoken: clips and labels; see `datasets.load_keywords`.
+        steps: batches of 128.
+        learning_rate: the peak of the one-cycle schedule.
+        seed: of the order, and of what is altered.
+
+    Raises:
+        ValueError: no clips or no steps.
+    """
+    if not len(spoken) or steps < 1:
+        raise ValueError(f"{len(spoken)} clips, {steps} steps: give at least one of each")
+    started, draw = time.perf_counter(), torch.Generator().manual_seed(seed)
+    raw, labels = augment.raw_features(spoken.clips), torch.from_numpy(spoken.labels)
+    noises = torch.cat([_backgrounds(spoken, raw, seed), raw[_drawn(len(raw), 100, draw)]])
+    # A class with four times the clips, such as the unknown words, is drawn twice as often.
+    share = torch.bincount(labels).clamp(min=1).float().rsqrt()[labels]
+    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
+    losses = []
+    # Channels last is faster for convolutions on a CPU, and changes no result.
+    model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for _ in tqdm(range(steps), unit="step", leave=False, delay=1):
+        chosen = torch.multinomial(share, BATCH, replacement=True, generator=draw)
+        seen = augment.network_input(augment.alter(raw[chosen], noises, draw))
+        seen = seen.contiguous(memory_format=torch.channels_last)
+        loss = nn.functional.cross_entropy(model(seen), labels[chosen], label_smoothing=0.05)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+    model.eval()
+    tenths = [float(np.mean(part)) for part in np.array_split(losses, min(steps, 10))]
+    return History(tuple(tenths), time.perf_counter() - started, steps * BATCH, seed)
+
+
+def _backgrounds(spoken: Keywords, raw: torch.Tensor, seed: int) -> torch.Tensor:
+    """Return the features of the clips without a word, or of some made here if there are few."""
+    quiet = torch.from_numpy(spoken.words == SILENCE)
+    return raw[quiet] if quiet.sum() >= 20 else augment.raw_features(backgrounds(60, seed)[0])
+
+
+def _drawn(among: int, count: int, draw: torch.Generator) -> torch.Tensor:
+    return torch.randperm(among, generator=draw)[:count]
+
+
+def spoilt(
+    clip: NDArray[np.int16], noises: NDArray[np.int16], count: int, seed: int = 0
+) -> torch.Tensor:
+    """Return the features of a clip int16 [16000], and then of it altered in `count` random ways.
+
+    Args:
+        clip: one second of sound.
+        noises: backgrounds and babble, int16 [N, 16000].
+        count: how many altered ones.
+        seed: of what is altered.
+
+    Returns:
+        float32 [1 + count, 50, 10].
+    """
+    raw = augment.raw_features(clip[None])
+    draw = torch.Generator().manual_seed(seed)
+    altered = augment.alter(raw.expand(count, -1, -1), augment.raw_features(noises), draw)
+    return torch.cat([raw, altered])
+
+
+def rivals() -> dict[str, nn.Module]:
+    """Return three networks for 50 x 10 numbers: dense, with whole convolutions, with split ones."""
+    ds_cnn = network.ds_cnn()
+    stem, _, *end = network.ds_cnn()
+    whole = nn.Sequential(stem, *(conv_bn(64, 64) for _ in range(network.BLOCKS)), *end)
+    hidden = [nn.Linear(500, 144), nn.ReLU(), nn.Linear(144, 144), nn.ReLU(), nn.Linear(144, 12)]
+    return {"dense": nn.Sequential(nn.Flatten(), *hidden), "CNN": whole, "DS-CNN": ds_cnn}
+
+
+def accuracy(model: nn.Module, spoken: Keywords) -> Interval:
+    """Return how many percent a PyTorch network gets right, as `listening.judged` counts."""
+    seen = torch.from_numpy(features.network_input(features.features(spoken.clips)))[:, None]
+    model.eval()
+    with torch.inference_mode():
+        found = torch.cat([model(part).argmax(1) for part in seen.split(500)])
+    return judged(found.numpy(), spoken)

@@ -1,0 +1,134 @@
+"""What a last layer gains for its owner, and loses for others: everybody of the watch set in turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyml_helpers.intervals import over_groups
+from tinyml_helpers.usecases.gestures import features as gesture_features
+from tinyml_helpers.usecases.gestures.features import Windows
+from tinyml_helpers.usecases.gestures.vote import macro_percent
+from tinyml_helpers.usecases.privacy import last_layer
+from tinyml_helpers.usecases.privacy.last_layer import Layer
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+    from tinyml_helpers.datasets.gestures.recordings import Gestures
+
+CASES = ("as shipped", "own examples alone", "with replay")
+# Who gained, and who did not: colour and marker, so that either is enough.
+_LOOKS = ((True, "#0072B2", "o", "gained"), (False, "#D55E00", "X", "lost, or stayed"))
+
+
+def features(person: str, inputs: torch.Tensor) -> tuple[Layer, NDArray[np.float32]]:
+    """Return the last layer of the network that never saw a person, and what reaches it.
+
+    Args:
+        person: of the shipped set.
+        inputs: float32 [N, 6, 1, 100], from `motion.network_input`.
+    """
+    import torch
+
+    from tinyml_helpers.usecases.gestures import network as networks
+
+    network: Any = networks.load_trained(person)
+    with torch.no_grad():
+        seen: NDArray[np.float32] = network[:3](inputs).numpy()
+    weights, biases = (part.detach().numpy() for part in network.head.parameters())
+    return Layer(weights, biases), seen
+
+
+def first_and_later(windows: Windows, seconds: int = 10) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which windows end in the first seconds of their recording, and which begin after them."""
+    order = np.zeros(len(windows), np.int64)
+    for one in np.unique(windows.recording):
+        here = windows.recording == one
+        order[here] = np.arange(here.sum())
+    span = windows.raw.shape[1]
+    return (
+        order * gesture_features.HOP + span <= seconds * 50,
+        order * gesture_features.HOP >= seconds * 50,
+    )
+
+
+def everybody(
+    gestures: Gestures, *, each: int = 20, passes: int = 10, rate: float = 0.01, seed: int = 0
+) -> DataFrame:
+    """Teach each person's network its owner: macro percent on the owner's later windows, and on others.
+
+    The others are those that the network was trained on, without the examples kept for replay.
+
+    Args:
+        gestures: the shipped set.
+        each: examples of each movement that are kept for replay.
+        passes: how often to go through the owner's first 10 s of each recording.
+        rate: length of a step.
+        seed: of orders and of what is kept.
+    """
+    import torch
+    from pandas import DataFrame
+
+    windows, draw = gesture_features.cut(gestures), np.random.default_rng(seed)
+    inputs = torch.from_numpy(gesture_features.network_input(windows.raw, windows.right))
+    first, later = first_and_later(windows)
+    rows = []
+    for person in gestures.people:
+        mine = windows.people == person
+        layer, seen = features(person, inputs)
+        store = last_layer.some_of_each(windows.labels, np.flatnonzero(~mine), each, seed=seed)
+        own = np.concatenate([draw.permutation(np.flatnonzero(mine & first)) for _ in range(passes)])
+        orders = (own, last_layer.replayed(own, store, seed=seed))
+        layers = [
+            layer,
+            *(last_layer.learn(layer, seen[o], windows.labels[o], rate=rate) for o in orders),
+        ]
+        tests = np.flatnonzero(mine & later), np.setdiff1d(np.flatnonzero(~mine), store)
+        for case, one in zip(CASES, layers, strict=True):
+            scores = [macro_percent(one(seen[test]), windows.labels[test]) for test in tests]
+            rows.append((person, case, *scores))
+    return DataFrame(rows, columns=["person", "case", "owner", "others"])
+
+
+def means(results: DataFrame) -> DataFrame:
+    """Return the mean over people, a row for each of `CASES`."""
+    table: DataFrame = results.groupby("case")[["owner", "others"]].mean().loc[list(CASES)]
+    return table
+
+
+def gains(results: DataFrame) -> NDArray[np.float64]:
+    """Return how many points each owner gains with replay [people]; less than zero is lost."""
+    owners = by_owner(results)
+    found: NDArray[np.float64] = (owners[CASES[2]] - owners[CASES[0]]).to_numpy()
+    return found
+
+
+def by_owner(results: DataFrame) -> DataFrame:
+    """Return how often each owner is understood in percent: a row for each, a column for each case."""
+    people = list(dict.fromkeys(results.person))
+    table: DataFrame = results.pivot(index="person", columns="case", values="owner")
+    return table.loc[people, list(CASES)]
+
+
+def picture(results: DataFrame) -> Axes:
+    """Draw what each owner gains with replay over how well the watch knew them, and the mean."""
+    from matplotlib import pyplot as plt
+
+    axes: Axes = plt.subplots(figsize=(9, 4.2))[1]
+    owners, found = by_owner(results), gains(results)
+    mean = over_groups(found, "points")
+    axes.axhspan(mean.low, mean.high, color="#0072B2", alpha=0.15, label="mean, 95 %")
+    axes.axhline(0, color="black", linewidth=1)
+    for won, colour, marker, name in _LOOKS:
+        here = owners[(found > 0) == won]
+        axes.plot(here[CASES[0]], found[(found > 0) == won], marker, color=colour, ms=9, label=name)
+    for person, start, gain in zip(owners.index, owners[CASES[0]], found, strict=True):
+        axes.annotate(person, (start, gain), (7, 4), textcoords="offset points", fontsize=9)
+    axes.set(xlabel="owner understood as shipped (%)", ylabel="gained with replay (points)")
+    axes.legend()
+    return axes
