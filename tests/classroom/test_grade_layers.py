@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyml_helpers.classroom.grade import landlock, lockdown, namespaces
+from tinyml_helpers.classroom.grade import landlock, lockdown, namespaces, sandbox
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="grading needs Linux or macOS")
 
@@ -117,3 +117,14 @@ def test_the_limits_of_a_process_are_those_that_were_given():
     file_bytes, seconds = map(int, done.stdout.split())
     assert file_bytes == 3 * 1024 * 1024
     assert 7 <= seconds <= 9
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a layer of Linux")
+@pytest.mark.parametrize("holds", ["empty network", "filtered system calls"])
+def test_sockets_are_guarded_only_where_nothing_else_cuts_the_network(holds):
+    limits = lockdown.Limits(seconds=20, memory_mib=512, room_mib=8)
+    with sandbox.Sandbox(limits, layers=(holds, "guarded sockets")) as one:
+        assert one.locked["held"] in ([holds], ["guarded sockets"])  # the other where it is refused
+        assert ("guarded sockets" in one.locked["held"]) == (holds in one.locked["why_not"])
+    with sandbox.Sandbox(limits, layers=("guarded sockets",)) as one:
+        assert one.locked["held"] == ["guarded sockets"]

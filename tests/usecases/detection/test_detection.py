@@ -723,3 +723,29 @@ def test_the_stored_scores_in_int8_come_out_again(int8, stored_scenes):
     for floor, test in stored_scenes.items():
         inputs = test.tensors().permute(0, 2, 3, 1).numpy()
         assert_as_stored(int8.predict(inputs), test, notes["test_percent"][floor])
+
+
+def test_of_two_objects_as_near_the_first_gets_the_cell():
+    image = np.zeros((1, scenes.SIDE, scenes.SIDE), np.uint8)
+    left, right = (
+        np.float32([[20, 40, 40, 60]]),
+        np.float32([[57, 40, 77, 60]]),
+    )  # mirrored in the middle
+
+    def codes(*order):
+        both = scenes.Scenes(image, (np.concatenate(order),), (np.array([0, 1]),))
+        return train.targets(both)
+
+    hills = [train._hill(box[0]) for box in (left, right)]
+    tied = (hills[0] == hills[1]) & (hills[0] > 0)
+    assert tied.any()
+    for order in ((left, right), (right, left)):
+        found = codes(*order)
+        first = train.encode(order[0][0])
+        assert np.array_equal(found.codes[0].numpy()[:, tied].T, first[tied])
+
+
+def test_published_times_are_those_of_their_tables():
+    """EfficientNet-Lite's README, int8 on the CPU of a Pixel 4: MACs in millions and milliseconds."""
+    told = [(one.network[-1], one.macs // 10**6, one.ms) for one in phone_latency.CLASSIFIERS]
+    assert told == [("0", 407, 6.5), ("1", 631, 9.1), ("2", 899, 12), ("3", 1440, 18), ("4", 2640, 30)]

@@ -287,3 +287,18 @@ def test_a_gradient_is_the_picture(images):
     noisy = membership_inference.from_gradient(weight, bias, noise=0.1)
     assert not torch.allclose(noisy, picture[0, 0], atol=0.1)
     defences.row({"one": picture[0, 0], "other": more[0][1, 0]})
+
+
+def test_the_three_that_are_compared_start_from_the_same_small_network(monkeypatch):
+    started = []
+
+    def fit(network, *_args, **options):
+        started.append((network, options))
+
+    monkeypatch.setattr(defences.dp_training, "fit", fit)
+    defences.limited(None, seed=1)
+    weights = [torch.cat([p.detach().flatten() for p in one.parameters()]) for one, _ in started]
+    assert all(torch.equal(one, weights[0]) for one in weights) and len(weights) == 3
+    first = next(one for one in started[0][0].modules() if isinstance(one, nn.Conv2d))
+    assert first.out_channels == 8
+    assert [options["noise"] for _, options in started] == [0, 0, 2]

@@ -193,3 +193,12 @@ def test_boxes_are_drawn_with_their_labels():
     assert len(axes.patches) == 2
     assert [tuple(line.get_xydata()[0]) for line in axes.lines] == [(3, 4), (5, 6)]
     plt.close(axes.figure)
+
+
+def test_a_transparent_picture_wider_than_a_million_pixels_is_laid_on_white():
+    wide = np.zeros((16, 1_000_001, 4), np.uint8)
+    wide[1, -1] = (10, 20, 30, 255)
+    laid = photo_files.read_image(wide)
+    assert laid.shape == (16, 1_000_001, 3)
+    assert (laid[0] == 255).all()
+    assert laid[1, -1].tolist() == [10, 20, 30]
