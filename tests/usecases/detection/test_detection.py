@@ -730,7 +730,7 @@ def test_of_two_objects_as_near_the_first_gets_the_cell():
     left, right = (
         np.float32([[20, 40, 40, 60]]),
         np.float32([[57, 40, 77, 60]]),
-    )  # mirrored in the middle
+    )
 
     def codes(*order):
         both = scenes.Scenes(image, (np.concatenate(order),), (np.array([0, 1]),))
