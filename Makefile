@@ -63,7 +63,7 @@ book: setup  ## the lessons, glossary and reference as pages that open from buil
 TARGET ?= all
 FUZZ_SECONDS ?= 10
 fuzz: setup  ## look for files that break the readers: TARGET=sound FUZZ_SECONDS=600
-	@OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/coverage.py --target $(TARGET) --seconds $(FUZZ_SECONDS)
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/guided.py --target $(TARGET) --seconds $(FUZZ_SECONDS)
 
 mutate: setup  ## spoil the package a little, again and again: does a test notice? An hour
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/mutation $(ARGS)

@@ -108,8 +108,8 @@ def test_rights_are_gone_for_good():
 
 def test_the_limits_of_a_process_are_those_that_were_given():
     code = (
-        "import resource\nfrom tinyml_helpers.classroom.grade import locks\n"
-        "locks._limit(locks.Limits(seconds=7, memory_mib=1500, room_mib=3))\n"
+        "import resource\nfrom tinyml_helpers.classroom.grade import lockdown\n"
+        "lockdown._limit(lockdown.Limits(seconds=7, memory_mib=1500, room_mib=3))\n"
         "print(*(resource.getrlimit(getattr(resource, n))[0] for n in ('RLIMIT_FSIZE', 'RLIMIT_CPU')))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -4,7 +4,7 @@
     make fuzz TARGET=sound FUZZ_SECONDS=3600
 
 What was learnt is kept in build/fuzz/corpus and begun with the next time. A file that breaks a reader is
-kept in build/fuzz/faults; `python tests/fuzz/coverage.py --again FILE --target sound` reads it again.
+kept in build/fuzz/faults; `python tests/fuzz/guided.py --again FILE --target sound` reads it again.
 Readers whose work C++ libraries do are driven by mutate.py instead, which survives their crashes.
 """
 
