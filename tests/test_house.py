@@ -185,6 +185,37 @@ def test_a_lesson_takes_few_names_of_the_package(notebook):
     assert (names, modules) == (MOST_NAMES, MOST_MODULES) or names > MOST_NAMES or modules > MOST_MODULES
 
 
+def test_the_map_names_what_is_there():
+    """The README of the package: its rooms, and the names to know first."""
+    text = (PACKAGE / "README.md").read_text("utf-8")
+    rooms = {name.strip("/").removesuffix(".py") for name in re.findall(r"`(\w+(?:\.py|/))`", text)}
+    assert rooms == set(ROOMS)
+    table = text[text.index("## Twenty-two names") : text.index("Each of them prints")]
+    known = re.findall(r"`([a-z_]+(?:\.\w+)+)`", table)
+    assert len(known) == 22
+    for name in known:
+        module = max((one for one in NAMES if one and name.startswith(f"{one}.")), key=len)
+        thing = name.removeprefix(f"{module}.")
+        assert thing in defined(module), name
+    for page in PACKAGE.rglob("README.md"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), f"{link} in {page}"
+
+
+def defined(module):
+    """Names that a module defines or imports at its top."""
+    found = set()
+    for node in ast.parse(NAMES[module].read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {one.id for one in targets if isinstance(one, ast.Name)}
+    return found
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_modules_are_short_and_explained(path):
     text = path.read_text("utf-8")
