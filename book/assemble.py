@@ -105,10 +105,12 @@ def assemble(root: Path, folder: Path, numbers: Iterable[int] | None = None) -> 
     for name, markdown in api.generated(root / "tinyml_helpers"):
         tree.write(name, markdown)
     about = sorted(path.name for path in root.glob("*.md") if path.name != "README.md")
-    below = {"README.md": about}
+    maps = sorted(path.relative_to(root).as_posix() for path in root.glob("tinyml_helpers/*/README.md"))
+    package = "tinyml_helpers/README.md"
+    below = {"README.md": [*about, package], package: [one.partition("/")[2] for one in maps]}
     if guides:
         below[guides[0]] = [Path(name).name for name in guides[1:]]
-    for name in ["README.md", "data/README.md", *about, *guides]:
+    for name in ["README.md", "data/README.md", *about, package, *maps, *guides]:
         tree.text(name, (root / name).read_text("utf-8") + pages.menu(below.get(name, [])))
     tree.sweep()
     return len(tree.written)

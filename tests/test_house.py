@@ -202,6 +202,14 @@ def test_the_map_names_what_is_there():
             assert (page.parent / link).exists(), f"{link} in {page}"
 
 
+def test_a_front_that_loads_late_lists_all_that_is_behind_it():
+    for path in PACKAGE.rglob("__init__.py"):
+        text = path.read_text("utf-8")
+        if "lazy_loader.attach" in text:
+            listed = re.findall(r'"(\w+)"', text[text.index("submodules=") :])
+            assert sorted(listed) == sorted(p.stem for p in path.parent.glob("*.py") if p != path), path
+
+
 def defined(module):
     """Names that a module defines or imports at its top."""
     found = set()

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "membership_inference",
         "on_device_learning",
         "personal_gain",
+        "same_answers",
         "signing",
     ],
 )
