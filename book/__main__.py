@@ -12,6 +12,7 @@ from book import assemble, counts, links, texts
 from tinyml_helpers.system import disk_full, folders
 
 ROOT = Path(__file__).parents[1]
+_SPHINX_OWN = ("genindex.html", "search.html", "py-modindex.html")
 
 
 def main() -> int:
@@ -39,6 +40,7 @@ def build() -> int:
     print(f"{pages} sources assembled in {time.perf_counter() - start:.0f} s", flush=True)
     if failed := run_sphinx(sources, chosen.out, chosen.jobs):
         return failed
+    sweep_pages(sources, chosen.out)
     texts.write(chosen.out)
     report = links.check(chosen.out)
     print(report)
@@ -56,6 +58,16 @@ def renew_counts() -> None:
     if after != before and os.access(page, os.W_OK):
         folders.write_atomically(page, after)
         print(f"{page.name}: counts renewed")
+
+
+def sweep_pages(sources: Path, out: Path) -> None:
+    """Remove pages of an earlier build whose source is gone; Sphinx leaves them, with their links."""
+    for page in out.rglob("*.html"):
+        name = page.relative_to(out)
+        source = sources / name.with_suffix("")
+        kept = any(source.with_name(f"{source.name}{kind}").exists() for kind in (".md", ".ipynb"))
+        if not kept and name.parts[0] not in _SPHINX_OWN and not name.parts[0].startswith("_"):
+            page.unlink()
 
 
 def run_sphinx(sources: Path, out: Path, jobs: str) -> int:

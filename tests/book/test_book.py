@@ -402,3 +402,17 @@ def test_each_figure_of_the_small_book_has_a_text(tiny_book):
     assert pictures
     for picture in pictures:
         assert len(re.search(r'alt="([^"]*)"', picture)[1]) > 15
+
+
+def test_pages_whose_source_is_gone_go(tmp_path):
+    sources, out = tmp_path / "sources", tmp_path / "out"
+    for name in ("index.md", "notebooks/00_a.ipynb", "api/p.q.md"):
+        (sources / name).parent.mkdir(parents=True, exist_ok=True)
+        (sources / name).touch()
+    kept = ["index", "notebooks/00_a", "api/p.q", "search", "genindex", "_static/frame"]
+    for name in (*kept, "api/p.old", "old"):
+        (out / f"{name}.html").parent.mkdir(parents=True, exist_ok=True)
+        (out / f"{name}.html").touch()
+    build.sweep_pages(sources, out)
+    left = {path.relative_to(out).as_posix().removesuffix(".html") for path in out.rglob("*.html")}
+    assert left == set(kept)
