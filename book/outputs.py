@@ -14,7 +14,6 @@ import typer
 from book import readme_results
 from tinyml_helpers import cli
 from tinyml_helpers.course import runner, scoreboard, syllabus
-from tinyml_helpers.system import disk_full
 
 app = typer.Typer(add_completion=False)
 
@@ -31,7 +30,7 @@ def outputs(lesson: cli.Lessons = None) -> None:
         except KeyboardInterrupt:
             sys.exit("Interrupted. What was finished is kept, nothing is half-written: run it again.")
         except (ValueError, runner.LessonError, OSError) as error:
-            sys.exit(f"Stopped at {disk_full.said(error) or f'{error}.'} The notebook is as it was.")
+            sys.exit(f"Stopped at {cli.why(error)} The notebook is as it was.")
         readme_results.publish(scoreboard.collect())
 
 

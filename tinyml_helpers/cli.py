@@ -111,12 +111,12 @@ def course(
     try:
         page = runner.write_index(syllabus.lessons(), board, folder)
     except OSError as error:
-        _stop(_why(failure or error))
+        _stop(why(failure or error))
     console.print(_table(board))
     console.print(f"Look at {page}", soft_wrap=True)
     if failure:
         at = " at" if isinstance(failure, runner.LessonError) else ":"
-        _stop(f"Stopped{at} {_why(failure)} What was run is kept in {folder}.")
+        _stop(f"Stopped{at} {why(failure)} What was run is kept in {folder}.")
 
 
 @app.command()
@@ -190,7 +190,7 @@ def _table(board: scoreboard.Scoreboard) -> Table | str:
     return table
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     """Return what happened, as sentences, with the cure where there was no room."""
     return disk_full.said(error) or f"{error}."
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from tinyml_helpers.system.shared_folders import sweep as sweep
+from tinyml_helpers.system.shared_folders import sweep
 
 CHECKOUT = Path(__file__).parents[2]
 

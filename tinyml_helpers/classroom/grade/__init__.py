@@ -21,7 +21,7 @@ from tinyml_helpers.classroom.grade.sandbox import SCRATCH
 from tinyml_helpers.classroom.grade.self_test import Protection, protection
 from tinyml_helpers.classroom.grade.submissions import Answer, Submission
 from tinyml_helpers.classroom.grade.verdicts import Assessors, Judged, judge
-from tinyml_helpers.system.folders import sweep
+from tinyml_helpers.system.shared_folders import sweep
 
 __all__ = ["Journal", "Limits", "Protection", "Report", "Row", "grade", "protection"]
 
