@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -10,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.system.shipped_files import DataError
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import check_size, short
 
-SUFFIXES = (".wav", ".flac", ".ogg")
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus")
 """Names that a sound file may end in, in lower case."""
 RATES_HZ = (1_000, 384_000)
 """Least and greatest rate of a file: below is no sound, beyond no recorder."""
 MOST_SAMPLES = 64_000_000
 """Of all channels together, a quarter of a gigabyte: an hour at 16 kHz."""
+MOST_BYTES = 4 * MOST_SAMPLES
+"""Of the file: an hour at 16 kHz in 32 bits."""
 _LOUDEST = 1000.0  # times full scale; float files may go a little beyond 1
 
 
@@ -25,7 +28,7 @@ _LOUDEST = 1000.0  # times full scale; float files may go a little beyond 1
 class Sound:
     """One channel of sound: `samples` float32 [N], full scale is -1 to 1, at `rate_hz`.
 
-    `file_rate_hz` and `file_channels` say what the file held.
+    `file_rate_hz` and `file_channels` say what the file held, `notes` what was amiss with it.
     """
 
     samples: NDArray[np.float32]
@@ -33,6 +36,7 @@ class Sound:
     name: str
     file_rate_hz: int
     file_channels: int
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -45,14 +49,15 @@ class Sound:
             told.append(f"resampled from {self.file_rate_hz:,} Hz")
         if self.file_channels > 1:
             told.append(f"{self.file_channels} channels mixed to one")
-        return ", ".join(told)
+        return ", ".join([*told, *self.notes])
 
 
 def read_sound(path: str | Path, rate_hz: int = 16_000) -> Sound:
-    """Read a WAV, FLAC or Ogg file as one channel at `rate_hz`.
+    """Read a WAV, FLAC or Ogg (Vorbis, Opus) file as one channel at `rate_hz`.
 
-    Several channels are averaged; another rate is changed by a polyphase filter that lets nothing
-    through above half of the new one.
+    Several channels are averaged, but where they cancel each other the loudest is taken. A WAV file
+    whose header was never finished, or promises more than there is, is read to its end. Another rate is
+    changed by a polyphase filter that lets nothing through above half of the new one.
 
     Args:
         path: the file.
@@ -66,37 +71,78 @@ def read_sound(path: str | Path, rate_hz: int = 16_000) -> Sound:
     if rate_hz <= 0:
         raise ValueError(f"rate_hz {rate_hz}: give samples per second above zero, such as 16000")
     path = Path(path)
-    channels, file_rate_hz = _decode(path)
-    mono = channels.mean(1)
+    content, notes = _content(path)
+    channels, file_rate_hz = _decode(path.name, content)
+    mono, mixed = _mixed(channels)
     if file_rate_hz != rate_hz:
         mono = _resampled(mono, file_rate_hz, rate_hz)
-    return Sound(mono.astype(np.float32), rate_hz, path.name, file_rate_hz, channels.shape[1])
+    samples, count = mono.astype(np.float32), channels.shape[1]
+    return Sound(samples, rate_hz, path.name, file_rate_hz, count, (*notes, *mixed))
 
 
-def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
-    import soundfile
-
+def _content(path: Path) -> tuple[bytes, tuple[str, ...]]:
     if not path.is_file():
         raise DataError(f"no sound file {path}: give the path of a {', '.join(SUFFIXES)} file")
     try:
-        with soundfile.SoundFile(path) as file:
-            promised, rate = len(file), int(file.samplerate)
-            _check_size(path.name, promised, rate, file.channels)
+        check_size(path, MOST_BYTES)
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read ({short(error)})") from error
+    mended = _with_true_sizes(content)
+    if mended is None:
+        return content, ()
+    return mended, ("its header is wrong, read to the file's end",)
+
+
+def _with_true_sizes(content: bytes) -> bytes | None:
+    """Correct the sizes in a WAV file's header; None where they are right, or it is none.
+
+    Recorders on a memory card write the header first and do not always come back to fill it in; a copy
+    that broke off has less than its header says.
+    """
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        return None
+    place = 12
+    while place + 8 <= len(content):
+        size, rest = int.from_bytes(content[place + 4 : place + 8], "little"), len(content) - place - 8
+        if content[place : place + 4] == b"data":
+            if 0 < size <= rest or rest == 0:
+                return None
+            sizes = (n.to_bytes(4, "little") for n in (len(content) - 8, rest))
+            whole, data = sizes
+            return b"".join([b"RIFF", whole, content[8 : place + 4], data, content[place + 8 :]])
+        place += 8 + size + size % 2
+    return None
+
+
+def _decode(name: str, content: bytes) -> tuple[NDArray[np.float32], int]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            rate = int(file.samplerate)
+            _check_size(name, len(file), rate, file.channels)
             channels: NDArray[np.float32] = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
         raise DataError(
-            f"{path.name} cannot be read as sound ({short(error)}): save it again as WAV, FLAC or Ogg"
+            f"{name} cannot be read as sound ({short(error)}): save it again as WAV, FLAC or Ogg"
         ) from error
     if not len(channels):
-        raise DataError(f"{path.name} holds no samples: record it again")
-    if len(channels) < promised or _cut_short(path):
-        raise DataError(f"{path.name} breaks off after {len(channels):,} samples: copy it again")
+        raise DataError(f"{name} holds no samples: record it again")
     if not (np.abs(channels) <= _LOUDEST).all():
         raise DataError(
-            f"{path.name} holds values that are no numbers, or far from -1 to 1: save it again as "
-            "16-bit WAV"
+            f"{name} holds values that are no numbers, or far from -1 to 1: save it again as 16-bit WAV"
         )
     return channels, rate
+
+
+def _mixed(channels: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Mix channels [N, channels] to one [N]; of two of opposite sign nothing would be left."""
+    mono: NDArray[np.float32] = channels.mean(1)
+    loud = np.square(channels, dtype=np.float64).mean(0)
+    if channels.shape[1] > 1 and np.square(mono, dtype=np.float64).mean() < 0.01 * loud.max():
+        return channels[:, int(loud.argmax())], ("its channels cancel each other, the loudest taken",)
+    return mono, ()
 
 
 def _check_size(name: str, frames: int, rate_hz: int, channels: int) -> None:
@@ -110,15 +156,6 @@ def _check_size(name: str, frames: int, rate_hz: int, channels: int) -> None:
             f"{name} has {frames * channels:,} samples in {channels} channels, or says so: cut it into "
             f"files of {MOST_SAMPLES:,} at the most"
         )
-
-
-def _cut_short(path: Path) -> bool:
-    """Return whether a WAV file is shorter than its header says (libsndfile passes over that)."""
-    with path.open("rb") as file:
-        start = file.read(8)
-    promised = int.from_bytes(start[4:8], "little")
-    # Programs that write to a pipe leave 0 or the largest number.
-    return start[:4] == b"RIFF" and 0 < promised < 0xFFFFFF00 and path.stat().st_size < promised + 8
 
 
 def _resampled(samples: NDArray[np.float32], file_rate_hz: int, rate_hz: int) -> NDArray[np.float32]:

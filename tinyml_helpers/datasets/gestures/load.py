@@ -17,11 +17,16 @@ def load_gestures(folder: str | Path | None = None) -> Gestures:
 
     Without a folder: ten people, both arms, seven exercises for the shoulder, as shipped.
 
-    With one: your own. A CSV file for each recording, its name `person_side_gesture_anything.csv`,
-    such as `anna_left_wave_1.csv`; side is left or right. First line: the names of the columns
-    `time_s, ax, ay, az, wx, wy, wz` in any order, others are ignored. `time_s` counts seconds
-    and may start anywhere; ax, ay, az are in g (1 g at rest, along the axis that points up), wx, wy,
-    wz in rad/s. Any steady rate from 25 to 1,000 Hz is resampled to 50 Hz.
+    With one: your own, a CSV or text file for each recording, or a folder with a file for each sensor,
+    as Edge Impulse, Sensor Logger, phyphox or a serial monitor give them. The name says whose it is:
+    `person_side_gesture_anything.csv`, such as `anna_left_arm_up_1.csv`; side is left or right, and the
+    gesture goes up to the first word that begins with a digit.
+
+    Columns go by their names: a time, x, y and z of an accelerometer, and of a gyroscope if you have
+    one, such as `time_s, ax, ay, az, wx, wy, wz`. Separators, decimal commas, and the units of time (s,
+    ms, us, ns, dates), acceleration (g, mg, m/s²) and rotation (rad/s, degrees a second) are found out;
+    gravity must be in the acceleration. Rates from 12.5 to 1,000 Hz become 50 Hz. What was assumed, and
+    each file that was not used, stands under the table.
 
     Args:
         folder: where your CSV files lie; None for the shipped set.

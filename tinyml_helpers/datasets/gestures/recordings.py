@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -60,11 +61,16 @@ class Recording:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Gestures:
-    """Recordings of movements; prints as a table of them."""
+    """Recordings of movements; prints as a table of them.
+
+    Of your own files, `notes` counts what was assumed, and `skipped` names each file that was not used.
+    """
 
     recordings: tuple[Recording, ...]
     classes: tuple[str, ...]
     rate_hz: int = RATE_HZ
+    notes: tuple[tuple[str, int], ...] = ()
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -102,10 +108,16 @@ class Gestures:
         return Gestures(kept, self.classes, self.rate_hz)
 
     def __repr__(self) -> str:
-        return f"{self._head()}\n{text_table(*self._table())}"
+        return "\n".join([self._head(), text_table(*self._table()), *self._remarks()])
 
     def _repr_html_(self) -> str:
-        return f"{self._head()}{html_table(*self._table())}"
+        remarks = "".join(f"<br>{escape(line)}" for line in self._remarks())
+        return f"{self._head()}{html_table(*self._table())}{remarks}"
+
+    def _remarks(self) -> list[str]:
+        """What was assumed about your files, and which were not used."""
+        lines = [f"{what}: {count:,} recordings" for what, count in self.notes]
+        return lines + [f"not used: {reason}" for reason in self.skipped]
 
     def _head(self) -> str:
         minutes = sum(one.seconds for one in self.recordings) / 60

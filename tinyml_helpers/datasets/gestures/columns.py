@@ -1,0 +1,133 @@
+"""Which column of a recording holds what, by the names that phones and boards give them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tinyml_helpers.datasets.text_table import TextTable
+from tinyml_helpers.system.shipped_files import DataError
+from tinyml_helpers.system.untrusted import short
+
+_SENSORS = {
+    "acceleration": r"a|acc|accel|(?:total)?acceleration|accelerometer(?:acceleration)?",
+    "rotation": r"w|g|gyr|gyro|gyroscope|rotation|rotationrate|gyrorotation|angularvelocity|omega",
+    "gravity": r"grav|gravity|motiongravity",
+    "linear": r"lin|linacc|linear|linearacceleration|linearaccelerometer|useracceleration"
+    r"|motionuseracceleration|accelerationwithoutg",
+}
+_TIMES = (
+    # The first that is there: Sensor Logger has nanoseconds since 1970 beside the seconds.
+    r"(?:seconds|time)elapsed|elapsed(?:time)?",
+    r"(?:time|timestamp|t|epoch)(?:s|sec|seconds|ms|millis|us|micros|ns|nanos)?",
+    r"millis|micros|ms|us|seconds|loggingtime|date|datetime",
+)
+# What a bare x, y, z is, by a word in the name of the file; Sensor Logger and phyphox name files so.
+_FILE_WORDS = {
+    "rotation": "gyr",
+    "gravity": "gravity",
+    "linear": "linear|useracc|without",
+    "other": "magnet|orient",
+}
+_UNITS = {
+    "rad/s": r"rads?/?s|rps", "deg/s": r"deg/?s|degrees?/s|°/s|dps", "mdeg/s": r"mdps|mdeg/s",
+}  # fmt: skip
+# A serial capture without names: these columns in this order.
+_NAMELESS = {4: ("acceleration",), 7: ("acceleration", "rotation"), 10: ("acceleration", "rotation")}
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """The three columns of one sensor, x, y and z; `unit` is that of a rotation if its names tell it."""
+
+    kind: str
+    places: tuple[int, int, int]
+    unit: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a table's columns hold: the place of the time, and its sensors by kind."""
+
+    time: int
+    sensors: dict[str, Sensor]
+
+
+def find(table: TextTable, stem: str) -> Layout:
+    """Find the time and the sensors among a table's columns.
+
+    Args:
+        table: of one recording, or of one sensor of it.
+        stem: the file's name without ending; where columns are called x, y, z it tells the sensor.
+
+    Raises:
+        DataError: no time, or no sensor with x, y and z; the message says what is there.
+    """
+    if not table.header:
+        return _nameless(table)
+    names = [_parts(name) for name in table.header]
+    times = [
+        place
+        for pattern in _TIMES
+        for place, (base, _) in enumerate(names)
+        if re.fullmatch(pattern, base)
+    ]
+    found: dict[str, Sensor] = {}
+    for kind in _SENSORS:
+        places = [_axis(names, kind, axis, stem) for axis in "xyz"]
+        if all(place is not None for place in places):
+            x, y, z = (place for place in places if place is not None)
+            found[kind] = Sensor(kind, (x, y, z), names[x][1])
+    there = short(", ".join(table.header))
+    if not times:
+        raise DataError(f"{table.name} has no column of time: name it time_s; there are: {there}")
+    if not found:
+        raise DataError(
+            f"{table.name} has no columns ax, ay, az of an accelerometer, nor wx, wy, wz of a gyroscope: "
+            f"its first line must name each once; there are: {there}"
+        )
+    return Layout(times[0], found)
+
+
+def _nameless(table: TextTable) -> Layout:
+    width = table.values.shape[1]
+    if width not in _NAMELESS:
+        raise DataError(
+            f"{table.name} has {width} columns without names: write time_s,ax,ay,az,wx,wy,wz into a "
+            "first line, in the order in which they stand"
+        )
+    kinds = _NAMELESS[width]
+    sensors = {
+        kind: Sensor(kind, (1 + 3 * number, 2 + 3 * number, 3 + 3 * number), "")
+        for number, kind in enumerate(kinds)
+    }
+    return Layout(0, sensors)
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Part a column's name into letters alone and the unit in brackets behind it."""
+    name = name.strip().lower()
+    bracket = re.search(r"[(\[]([^)\]]*)[)\]]\s*$", name)
+    unit = bracket[1] if bracket else ""
+    base = re.sub(r"[^a-z]", "", name[: bracket.start()] if bracket else name)
+    return base, _unit(unit)
+
+
+def _unit(text: str) -> str:
+    plain = re.sub(r"\s|[·*]", "", text)
+    return next((unit for unit, pattern in _UNITS.items() if re.fullmatch(pattern, plain)), "")
+
+
+def _axis(names: list[tuple[str, str]], kind: str, axis: str, stem: str) -> int | None:
+    """Return the one column of an axis of a sensor; None where there is none, or more than one."""
+    words = _SENSORS[kind]
+    if kind == _kind_of_file(stem):
+        words += "|"
+    pattern = rf"(?:{words}){axis}(?:axis)?"
+    places = [place for place, (base, _) in enumerate(names) if re.fullmatch(pattern, base)]
+    return places[0] if len(places) == 1 else None
+
+
+def _kind_of_file(stem: str) -> str:
+    plain = re.sub(r"[^a-z]", "", stem.lower())
+    return next((kind for kind, word in _FILE_WORDS.items() if re.search(word, plain)), "acceleration")
