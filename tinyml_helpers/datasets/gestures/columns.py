@@ -83,8 +83,8 @@ def find(table: TextTable, stem: str) -> Layout:
         raise DataError(f"{table.name} has no column of time: name it time_s; there are: {there}")
     if not found:
         raise DataError(
-            f"{table.name} has no columns ax, ay, az of an accelerometer, nor wx, wy, wz of a gyroscope: "
-            f"its first line must name each once; there are: {there}"
+            f"{table.name} has no columns ax, ay, az of an accelerometer, nor wx, wy, wz of a "
+            f"gyroscope: its first line must name each once; there are: {there}"
         )
     return Layout(times[0], found)
 

@@ -47,12 +47,13 @@ def in_g(name: str, values: NDArray[np.float64], rate_hz: float) -> tuple[NDArra
         raise NoGravityError(
             f"{name}: there is no gravity in its acceleration (half of its samples are shorter than "
             f"{pull:.3g}, and {100 * share:.0f} % of that stays when movement is averaged out): record "
-            "the accelerometer itself, in Sensor Logger Total Acceleration, in phyphox Acceleration (with g)"
+            "the accelerometer itself, in Sensor Logger Total Acceleration, in phyphox Acceleration "
+            "(with g)"
         )
     if not unit:
         raise DataError(
-            f"{name}: its acceleration is {pull:,.4g} long in the middle, and gravity alone is 1 g, 1,000 "
-            "mg or 9.81 m/s²: give ax, ay, az in one of these; counts of a sensor are divided by its "
+            f"{name}: its acceleration is {pull:,.4g} long in the middle, and gravity alone is 1 g, "
+            "1,000 mg or 9.81 m/s²: give ax, ay, az in one of these; counts of a sensor are divided by its "
             "counts per g"
         )
     return values * _IN_G[unit], unit

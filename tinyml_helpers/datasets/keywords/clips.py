@@ -37,7 +37,8 @@ class Keywords:
 
     `clips` int16 [N, 16000] at 16 kHz, `labels` int64 [N] into `classes`. What was said, by which
     `voices` and `engines`, and to which part of the `split` it belongs are arrays of text [N].
-    `skipped` lists the files that could not be used and why; `notes` counts what was done to the others.
+    `skipped` lists the files that could not be used and why; `notes` counts what was done to the others;
+    `caution` says what a figure from this split cannot show.
     """
 
     clips: NDArray[np.int16]
@@ -50,6 +51,7 @@ class Keywords:
     source: str
     skipped: tuple[str, ...] = ()
     notes: tuple[tuple[str, int], ...] = ()
+    caution: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,7 +63,7 @@ class Keywords:
         if self.skipped:
             lines.append(f"skipped: {len(self.skipped)}")
             lines += [f"  {reason}" for reason in self.skipped[:10]]
-        return "\n".join(lines)
+        return "\n".join([*lines, self.caution] if self.caution else lines)
 
     def _rows(self) -> list[tuple[str, ...]]:
         counts = Counter(zip(self.engines.tolist(), self.split.tolist(), strict=True))

@@ -1,16 +1,15 @@
-"""A folder of recordings, a folder in it for each word, as one-second clips."""
+"""A folder of recordings of words, by one or many speakers, as one-second clips."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyml_helpers.datasets.keywords import speakers
 from tinyml_helpers.datasets.keywords.clips import (
     KEYWORD_CLASSES,
     RATE_HZ,
@@ -26,54 +25,83 @@ from tinyml_helpers.system.shipped_files import DataError
 
 # Folders that are no word, as Speech Commands and others name them.
 ALIASES = {"_unknown_": UNKNOWN, "_silence_": SILENCE, "_background_noise_": SILENCE}
-# Speech Commands names a file <speaker>_nohash_<take>.wav.
-SPEAKER = re.compile(r"^([0-9a-f]{8})_nohash_")
-TEST_SHARE = 0.2
+_SHORTEST = RATE_HZ // 10  # a tenth of a second: no word is shorter
+_QUIETEST = 2 / 32768  # what an open microphone never stays below
 
 
 def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
     """Load recordings; see `load_keywords`.
 
     If every folder is one of the 12 classes, `classes` are those, in the order that the course's
-    networks use. The split is "train" and "test", by speaker where the file name tells one.
+    networks use. The split is "train" and "test", by speaker where the names tell one; `caution` says
+    where they do not.
     """
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: give one with a folder of recordings for each word")
     files, skipped = _listed(folder)
-    words = [_word(path.parent.name) for path in files]
-    split = [_part(_voice(path)) for path in files]
+    told = speakers.spoken([PurePath(path.relative_to(folder)) for path in files])
+    words = [ALIASES.get(one.word, one.word) for one in told]
+    parts, caution = speakers.split(told)
     classes = _classes(words)
     labels = np.array([classes.index(word) for word in words], np.int64)
     found: list[tuple[int, NDArray[np.int16]]] = []
     notes: Counter[str] = Counter()
-    for place in chosen(labels, text(split), per_class, seed).tolist():
+    for place in chosen(labels, text(parts), per_class, seed).tolist():
         try:
             sound = read_sound(files[place])
-            pieces = list(_seconds(sound, whole=words[place] == SILENCE))
+            _check_word(sound, words[place])
         except DataError as error:
             skipped.append(f"{files[place].parent.name}/{error}")
             continue
-        found += [(place, piece) for piece in pieces]
+        found += [(place, piece) for piece in _seconds(sound, whole=words[place] == SILENCE)]
         notes.update(_done(sound, words[place]))
-    if not found:
-        reasons = "".join(f"\n  {reason}" for reason in skipped[:10])
-        raise DataError(
-            f"no recording in {folder} can be used: put {', '.join(SUFFIXES)} files into a folder for "
-            f"each word{reasons}"
-        )
+    _check_words(folder, words, {words[place] for place, _ in found}, skipped)
     places = np.array([place for place, _ in found])
     return Keywords(
         np.stack([piece for _, piece in found]),
         labels[places],
         classes,
         text(words)[places],
-        text([_voice(path) for path in files])[places],
+        text([one.speaker or path.stem for one, path in zip(told, files, strict=True)])[places],
         text(["recorded"] * len(found)),
-        text(split)[places],
+        text(parts)[places],
         str(folder.name),
         tuple(skipped),
         tuple(sorted(notes.items())),
+        caution,
     )
+
+
+def _check_word(sound: Sound, word: str) -> None:
+    """Refuse what cannot be a word: a click, and the silence of a microphone that was off."""
+    if word == SILENCE:
+        return
+    if len(sound.samples) < _SHORTEST:
+        raise DataError(f"{sound.name} lasts {sound.seconds:.3f} s, and no word does: record it again")
+    if np.abs(sound.samples).max() <= _QUIETEST:
+        raise DataError(f"{sound.name} is silent throughout: the microphone was off, or muted")
+
+
+def _check_words(folder: Path, words: list[str], usable: set[str], skipped: list[str]) -> None:
+    """Refuse a folder from which nothing can be learnt: a word without clips, or one word alone."""
+    reasons = "".join(f"\n  {reason}" for reason in skipped[:10])
+    if not usable:
+        raise DataError(
+            f"no recording in {folder} can be used: put {', '.join(SUFFIXES)} files into a folder for "
+            f"each word{reasons}"
+        )
+    bare = [path for path in folder.iterdir() if path.is_dir() and not any(path.iterdir())]
+    empty = {ALIASES.get(path.name.lower(), path.name.lower()) for path in bare}
+    if without := sorted((set(words) | empty) - usable):
+        raise DataError(
+            f"no usable recording of {without[0]!r} in {folder}: record it, or take its folder "
+            f"away{reasons}"
+        )
+    if len(usable) < 2:
+        raise DataError(
+            f"{folder} holds one word only, {min(usable)!r}: add a folder for another, or one named "
+            f"unknown with other words{reasons}"
+        )
 
 
 def fit_second(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -100,6 +128,7 @@ def _seconds(sound: Sound, *, whole: bool) -> Iterator[NDArray[np.int16]]:
 
 
 def _done(sound: Sound, word: str) -> Iterator[str]:
+    yield from sound.notes
     if sound.file_rate_hz != RATE_HZ:
         yield f"resampled to {RATE_HZ:,} Hz"
     if sound.file_channels > 1:
@@ -111,24 +140,25 @@ def _done(sound: Sound, word: str) -> Iterator[str]:
 
 
 def _listed(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return sound files one folder down, and what else lies about, with what to do about it."""
+    """Return the sound files that name a word, and what else lies about, with what to do about it."""
     files, skipped = [], []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if path.is_dir() or any(part.startswith(".") for part in name.parts):
             continue
-        if len(name.parts) == 2 and path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES:
+            skipped.append(f"{name.as_posix()}: {_cure(path)}")
+        elif len(name.parts) in (2, 3) or len(path.stem.split("_")) == 3:
             files.append(path)
-        elif path.suffix.lower() in SUFFIXES:
+        else:
             skipped.append(f"{name.as_posix()}: move it into the folder of its word")
-        elif len(name.parts) == 2:
-            skipped.append(f"{name.as_posix()}: no sound file; save it as WAV, FLAC or Ogg")
-    empty = [path for path in sorted(folder.iterdir()) if path.is_dir() and not any(path.iterdir())]
-    return files, skipped + [f"{path.name}: an empty folder" for path in empty]
+    return files, skipped
 
 
-def _word(folder_name: str) -> str:
-    return ALIASES.get(folder_name.lower(), folder_name.lower())
+def _cure(path: Path) -> str:
+    if path.suffix.lower() in (".m4a", ".aac", ".mp3", ".amr", ".3gp", ".mp4", ".webm", ".wma"):
+        return f"not read here; turn it into WAV: ffmpeg -i {path.name} {path.stem}.wav"
+    return "no sound file; save it as WAV, FLAC or Ogg"
 
 
 def _classes(words: list[str]) -> tuple[str, ...]:
@@ -137,14 +167,3 @@ def _classes(words: list[str]) -> tuple[str, ...]:
         return KEYWORD_CLASSES
     last = [name for name in (UNKNOWN, SILENCE) if name in found]
     return (*sorted(found.difference(last)), *last)
-
-
-def _voice(path: Path) -> str:
-    speaker = SPEAKER.match(path.name)
-    return speaker[1] if speaker else path.stem
-
-
-def _part(voice: str) -> str:
-    """Put a voice into "train" or "test": always the same one, whatever else lies in the folder."""
-    share = int(hashlib.sha256(voice.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
-    return "test" if share < TEST_SHARE else "train"
