@@ -62,7 +62,7 @@ def generate_c(path, content, folder):
     def as_build_does(tflite):
         found = graph.read(tflite)
         repr(found)
-        return codegen.generate(lowering.without_float(found))
+        return codegen.generate(lowering.strip_float_ends(found))
 
     program = as_build_does(path)
     repr(program.arena), sum(map(len, program.files.values()))

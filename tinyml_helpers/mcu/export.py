@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.devices import Device
-from tinyml_helpers.mcu import pipeline as around
+from tinyml_helpers.mcu import pipeline
+from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.run import Run
 from tinyml_helpers.mcu.target.image import Image
 
 
-class Built(Protocol):
+class Exportable(Protocol):
     """What can be exported: the C, for whom it was compiled, what surrounds it, and a way to run it."""
 
     @property
@@ -34,7 +35,7 @@ class Built(Protocol):
         """What it was built for."""
 
     @property
-    def chain(self) -> around.Chain | None:
+    def chain(self) -> pipeline.Chain | None:
         """What runs before and after the network."""
 
     def run(self, *inputs: npt.ArrayLike) -> Run:
@@ -51,7 +52,7 @@ _FLAGS = {
 }
 
 
-def export(firmware: Built, folder: Path, run: Run | None = None) -> Path:
+def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
     """Write the project.
 
     Args:
@@ -78,7 +79,7 @@ def export(firmware: Built, folder: Path, run: Run | None = None) -> Path:
     answer = firmware.run(*given)
     words = _words(firmware, answer, answer if run is None else run)
     files = {
-        **around.files(program, firmware.chain),
+        **pipeline.files(program, firmware.chain),
         f"{name}_test.h": _vectors(firmware, given, answer),
     }
     sketch = f"arduino/{name}"
@@ -110,7 +111,7 @@ def _write(project: Mapping[str, str], folder: Path, sign: str) -> None:
             (Path(work) / file).replace(folder / file)
 
 
-def _pattern(firmware: Built) -> list[npt.NDArray[Any]]:
+def _pattern(firmware: Exportable) -> list[npt.NDArray[Any]]:
     """Inputs that need no file: a ramp over all int8, or samples like it."""
     graph, chain = firmware.program.graph, firmware.chain
     if chain:
@@ -120,7 +121,7 @@ def _pattern(firmware: Built) -> list[npt.NDArray[Any]]:
     return [((np.arange(t.size) * 37) % 256 - 128).astype(np.int8).reshape(t.shape) for t in tensors]
 
 
-def _vectors(firmware: Built, given: list[npt.NDArray[Any]], answer: Run) -> str:
+def _vectors(firmware: Exportable, given: list[npt.NDArray[Any]], answer: Run) -> str:
     chain = firmware.chain
     lines = [
         "/* What must come out for a fixed input: byte for byte, on any core. */",
@@ -133,12 +134,11 @@ def _vectors(firmware: Built, given: list[npt.NDArray[Any]], answer: Run) -> str
     arrays |= {f"output{i or ''}": array for i, array in enumerate(answer.outputs)}
     for name, array in arrays.items():
         ctype = chain.samples if chain and name == "samples" else "int8_t"
-        values = ", ".join(f"{x!r}f" if ctype == "float" else str(x) for x in array.ravel().tolist())
-        lines.append(f"static const {ctype} test_{name}[{array.size}] = {{\n    {values},\n}};")
+        lines.append(c_source.array(ctype, f"test_{name}", array.ravel()).rstrip())
     return "\n".join([*lines, ""])
 
 
-def _statements(firmware: Built, answer: Run) -> dict[str, list[str]]:
+def _statements(firmware: Exportable, answer: Run) -> dict[str, list[str]]:
     """C of one run and its check, as `main` has it."""
     graph, name, chain = firmware.program.graph, firmware.program.name, firmware.chain
     ports = {
@@ -158,9 +158,9 @@ def _statements(firmware: Built, answer: Run) -> dict[str, list[str]]:
     return {"fill": score + reset, "invoke": chain.calls(name, "test_samples"), "check": check}
 
 
-def _words(firmware: Built, answer: Run, run: Run) -> dict[str, str]:
+def _words(firmware: Exportable, answer: Run, run: Run) -> dict[str, str]:
     program, chain, name = firmware.program, firmware.chain, firmware.program.name
-    files = around.files(program, chain)
+    files = pipeline.files(program, chain)
     sources = sorted(f"src/{file}" for file in files if file.endswith(".c"))
     use = f"Fill `{name}_input()`, call `{name}_invoke()`, read `{name}_output()`"
     if chain:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,11 @@ from tinyml_helpers.mcu.compiler import codegen, graph, lowering
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.linking import link
 from tinyml_helpers.mcu.pipeline import SENSOR, Chain
-from tinyml_helpers.mcu.quantized_io import dequantized, quantized
+from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.run import LayerProfile, Profile, Run
 from tinyml_helpers.mcu.target import timing, toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
+from tinyml_helpers.mcu.target.execution import Span
 from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.system.tables import text_table
 
@@ -49,7 +51,7 @@ class Firmware:
     program: Program
     image: Image
     device: Device
-    source: graph.Graph
+    source: graph.Network
     chain: Chain | None = None
 
     @property
@@ -129,10 +131,10 @@ class Firmware:
         outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
         return Run(
             outputs=tuple(outputs),
-            values=tuple(dequantized(x, g.tensors[i]) for x, i in zip(outputs, g.outputs, strict=True)),
+            values=tuple(g.tensors[i].real(x) for x, i in zip(outputs, g.outputs, strict=True)),
             instructions=main.instructions,
             cycles=timing.estimate(self.image, machine.blocks(), self.device),
-            profile=Profile(tuple(self._profile(main.visits))),
+            profile=Profile(tuple(self._profile(main.spans))),
             stack_bytes=main.stack_bytes,
             ram_bytes=self.ram_bytes + main.stack_bytes,
             device=self.device,
@@ -169,27 +171,25 @@ class Firmware:
 
     def _writes(self, inputs: Sequence[npt.ArrayLike]) -> Mapping[str, npt.NDArray[Any]]:
         if self.chain:
-            return {SENSOR: self.chain.taken(inputs[0])}
+            return {SENSOR: self.chain.check_samples(inputs[0])}
         g = self.program.graph
         given = zip(g.inputs, inputs, strict=True)
-        return {self._place(i): quantized(np.asarray(x), g.tensors[i]) for i, x in given}
+        return {self._place(i): quantize_input(np.asarray(x), g.tensors[i]) for i, x in given}
 
-    def _profile(self, visits: Sequence[tuple[str, int]]) -> Iterator[LayerProfile]:
-        """Split a run by its visits to `main` and to the network's invoke."""
-        names, at = [name for name, _ in visits], [count for _, count in visits]
-        start = names.index(f"{self.program.name}_invoke")
-        end = names.index("main", start)
-        if self.chain:
-            spent = at[start - 1] - at[start - 2]
-            yield LayerProfile(self.chain.before, f"{self.chain.count:,} samples", spent, 0)
-        n = start
+    def _profile(self, spans: Sequence[Span]) -> Iterator[LayerProfile]:
+        """Give each layer what its calls took, and the chain's functions what theirs took."""
+        chain, invoke = self.chain, f"{self.program.name}_invoke"
+        of_main = {span.function: span for span in spans if span.caller == "main"}
+        of_network = (span for span in spans if span.caller == invoke)
+        if chain:
+            spent = of_main[chain.before].instructions
+            yield LayerProfile(chain.before, f"{chain.count:,} samples", spent, 0)
         for layer in self.program.layers:
-            spent = at[n + len(layer.calls)] - at[n]
-            n += len(layer.calls)
             if layer.calls:
-                yield LayerProfile(str(layer.operator), layer.note, spent, layer.macs)
-        if self.chain and self.chain.after:
-            yield LayerProfile(self.chain.after, "answer", at[end + 1] - at[end], 0)
+                spent = sum(span.instructions for span in islice(of_network, len(layer.calls)))
+                yield LayerProfile(layer.operator.label, layer.note, spent, layer.macs)
+        if chain and chain.after:
+            yield LayerProfile(chain.after, "answer", of_main[chain.after].instructions, 0)
 
 
 @names_the_file
@@ -235,6 +235,6 @@ def build(
             f"{chosen.name} has no Cortex-M but {chosen.core}: choose one of {', '.join(known)}"
         )
     source = graph.read(tflite)
-    network = source if float_io else lowering.without_float(source)
+    network = source if float_io else lowering.strip_float_ends(source)
     program = codegen.generate(network, name, dsp=core.dsp, folded=folded)
     return Firmware(program, link(program, chosen, optimize, chain), chosen, source, chain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyml_helpers import devices
 from tinyml_helpers.devices import Device
-from tinyml_helpers.mcu import pipeline as around
+from tinyml_helpers.mcu import pipeline
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.pipeline import Chain
 from tinyml_helpers.mcu.target import toolchain
@@ -32,19 +32,19 @@ def link(program: Program, device: Device, optimize: str, chain: Chain | None = 
         ToolchainError: the chain's C does not compile or lacks a function.
         ValueError: the chain does not go with the network.
     """
-    sources = around.sources(program, chain)
+    sources = pipeline.sources(program, chain)
 
-    def compiled(flash_bytes: int, ram_bytes: int) -> Image:
-        return toolchain.compile(
+    def compile_for(flash_bytes: int, ram_bytes: int) -> Image:
+        return toolchain.compile_c(
             sources, device.core, optimize=optimize, flash_bytes=flash_bytes, ram_bytes=ram_bytes
         )
 
     try:
-        return compiled(device.flash_bytes, device.ram_bytes)
+        return compile_for(device.flash_bytes, device.ram_bytes)
     except ToolchainError as error:
         if "will not fit" not in str(error):
             raise
-        image = compiled(_NO_LIMIT_BYTES, _NO_LIMIT_BYTES)
+        image = compile_for(_NO_LIMIT_BYTES, _NO_LIMIT_BYTES)
         raise DoesNotFitError(_does_not_fit(image, device)) from error
 
 

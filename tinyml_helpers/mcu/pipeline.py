@@ -53,8 +53,8 @@ class Chain:
         """The samples' type in numpy."""
         return np.dtype(_DTYPES[self.samples])
 
-    def taken(self, samples: npt.ArrayLike) -> npt.NDArray[Any]:
-        """The samples of a run, as the C takes them.
+    def check_samples(self, samples: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Give the samples of a run as the C takes them.
 
         Args:
             samples: `count` values of the right type, or integers that it can hold.

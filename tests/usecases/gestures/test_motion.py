@@ -176,7 +176,7 @@ def test_the_c_on_the_emulated_core_gives_the_bytes_of_numpy(windows, core):
         "int8_t input[600];\n"
         "int main(void) { motion_features(samples, input); return 0; }\n"
     )
-    machine = Machine(toolchain.compile({**features.c_files(SCALE, ZERO_POINT), "main.c": main}, core))
+    machine = Machine(toolchain.compile_c({**features.c_files(SCALE, ZERO_POINT), "main.c": main}, core))
     raw = np.concatenate([windows.raw[:3], hard_cases()[-3:]])
     wanted = features.quantized_input(raw, np.zeros(6, bool), SCALE, ZERO_POINT)
     for one, bytes_ in zip(raw, wanted, strict=True):
@@ -326,7 +326,7 @@ def test_the_forest_in_c_votes_as_scikit_learn_does(windows):
         library = host({name: text for name, text in files.items() if name != "forest_main.c"})
         mine = np.flatnonzero(windows.right == right)
         assert [library.forest_classify(pointer(windows.raw[i])) for i in mine] == wanted[mine].tolist()
-    machine = Machine(toolchain.compile(random_forest.forest_c_files(forest, right=True)))
+    machine = Machine(toolchain.compile_c(random_forest.forest_c_files(forest, right=True)))
     one = np.flatnonzero(windows.right)[0]
     run = machine.run({"samples": windows.raw[one].ravel()}, {"score": np.int32})
     assert run.outputs["score"][0] == wanted[one]

@@ -50,6 +50,17 @@ def fields(**values: float | str) -> str:
     return ", ".join(f".{name} = {literal(value)}" for name, value in values.items())
 
 
+def nested(name: str, lines: Iterable[str]) -> str:
+    """Write a field that is a struct itself from lines of `fields`, as it stands in `struct`.
+
+    >>> print(nested("window", [fields(height=3, width=1), fields(stride=2)]))
+    .window = {.height = 3, .width = 1,
+                   .stride = 2}
+    """
+    head = f".{name} = {{"
+    return head + f",\n{' ' * (4 + len(head))}".join(lines) + "}"
+
+
 def struct(ctype: str, name: str, lines: Iterable[str]) -> str:
     """Define a struct in flash from lines of `fields`.
 
