@@ -34,7 +34,7 @@ class Built(Protocol):
         """What it was built for."""
 
     @property
-    def chain(self) -> around.Chain | None:
+    def pipeline(self) -> around.Pipeline | None:
         """What runs before and after the network."""
 
     def run(self, *inputs: npt.ArrayLike) -> Run:
@@ -78,7 +78,7 @@ def export(firmware: Built, folder: Path, run: Run | None = None) -> Path:
     answer = firmware.run(*given)
     words = _words(firmware, answer, answer if run is None else run)
     files = {
-        **around.files(program, firmware.chain),
+        **around.files(program, firmware.pipeline),
         f"{name}_test.h": _vectors(firmware, given, answer),
     }
     sketch = f"arduino/{name}"
@@ -112,27 +112,27 @@ def _write(project: Mapping[str, str], folder: Path, sign: str) -> None:
 
 def _pattern(firmware: Built) -> list[npt.NDArray[Any]]:
     """Inputs that need no file: a ramp over all int8, or samples like it."""
-    graph, chain = firmware.program.graph, firmware.chain
-    if chain:
-        ramp = (np.arange(chain.count) * 37) % 256 - 128
-        return [(ramp + 128 if chain.samples == "uint8_t" else ramp).astype(chain.dtype)]
+    graph, pipeline = firmware.program.graph, firmware.pipeline
+    if pipeline:
+        ramp = (np.arange(pipeline.count) * 37) % 256 - 128
+        return [(ramp + 128 if pipeline.samples == "uint8_t" else ramp).astype(pipeline.dtype)]
     tensors = [graph.tensors[i] for i in graph.inputs]
     return [((np.arange(t.size) * 37) % 256 - 128).astype(np.int8).reshape(t.shape) for t in tensors]
 
 
 def _vectors(firmware: Built, given: list[npt.NDArray[Any]], answer: Run) -> str:
-    chain = firmware.chain
+    pipeline = firmware.pipeline
     lines = [
         "/* What must come out for a fixed input: byte for byte, on any core. */",
         "#include <stdint.h>",
     ]
-    if chain:
+    if pipeline:
         arrays = {"samples": given[0]}
     else:
         arrays = {f"input{i or ''}": array for i, array in enumerate(given)}
     arrays |= {f"output{i or ''}": array for i, array in enumerate(answer.outputs)}
     for name, array in arrays.items():
-        ctype = chain.samples if chain and name == "samples" else "int8_t"
+        ctype = pipeline.samples if pipeline and name == "samples" else "int8_t"
         values = ", ".join(f"{x!r}f" if ctype == "float" else str(x) for x in array.ravel().tolist())
         lines.append(f"static const {ctype} test_{name}[{array.size}] = {{\n    {values},\n}};")
     return "\n".join([*lines, ""])
@@ -140,7 +140,7 @@ def _vectors(firmware: Built, given: list[npt.NDArray[Any]], answer: Run) -> str
 
 def _statements(firmware: Built, answer: Run) -> dict[str, list[str]]:
     """C of one run and its check, as `main` has it."""
-    graph, name, chain = firmware.program.graph, firmware.program.name, firmware.chain
+    graph, name, pipeline = firmware.program.graph, firmware.program.name, firmware.pipeline
     ports = {
         kind: [f"{kind}{i or ''}" for i in range(len(numbers))]
         for kind, numbers in (("input", graph.inputs), ("output", graph.outputs))
@@ -151,22 +151,22 @@ def _statements(firmware: Built, answer: Run) -> dict[str, list[str]]:
         for p in ports["output"]
     ]
     reset = [f"{name}_reset();"] if graph.variables else []
-    if chain is None:
+    if pipeline is None:
         return {"fill": reset + fill, "invoke": [f"{name}_invoke();"], "check": check}
-    score = ["int32_t score;"] if chain.after else []
-    check += [f"wrong += score != {answer.score};"] if chain.after else []
-    return {"fill": score + reset, "invoke": chain.calls(name, "test_samples"), "check": check}
+    score = ["int32_t score;"] if pipeline.after else []
+    check += [f"wrong += score != {answer.score};"] if pipeline.after else []
+    return {"fill": score + reset, "invoke": pipeline.calls(name, "test_samples"), "check": check}
 
 
 def _words(firmware: Built, answer: Run, run: Run) -> dict[str, str]:
-    program, chain, name = firmware.program, firmware.chain, firmware.program.name
-    files = around.files(program, chain)
+    program, pipeline, name = firmware.program, firmware.pipeline, firmware.program.name
+    files = around.files(program, pipeline)
     sources = sorted(f"src/{file}" for file in files if file.endswith(".c"))
     use = f"Fill `{name}_input()`, call `{name}_invoke()`, read `{name}_output()`"
-    if chain:
-        last = f"call `{chain.after}`" if chain.after else f"read `{name}_output()`"
-        samples = f"{chain.count:,} samples of {chain.samples}"
-        use = f"Call `{chain.before}` with {samples}, call `{name}_invoke()`, {last}"
+    if pipeline:
+        last = f"call `{pipeline.after}`" if pipeline.after else f"read `{name}_output()`"
+        samples = f"{pipeline.count:,} samples of {pipeline.samples}"
+        use = f"Call `{pipeline.before}` with {samples}, call `{name}_invoke()`, {last}"
     if program.graph.variables:
         use = f"Call `{name}_reset()` once: the network remembers what came before. {use}"
     return {
@@ -176,7 +176,7 @@ def _words(firmware: Built, answer: Run, run: Run) -> dict[str, str]:
         "core": firmware.device.core,
         "flags": _FLAGS[firmware.image.core],
         **{k: "\n    ".join(v) for k, v in _statements(firmware, answer).items()},
-        "include": f'#include "{name}_chain.h"\n' if chain else "",
+        "include": f'#include "{name}_chain.h"\n' if pipeline else "",
         "use": use,
         "files": "\n    ".join([*sources, "src/main.c"]),
         "firmware": repr(firmware),

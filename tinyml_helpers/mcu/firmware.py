@@ -25,7 +25,7 @@ from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.linking import link
-from tinyml_helpers.mcu.pipeline import SENSOR, Chain
+from tinyml_helpers.mcu.pipeline import SENSOR, Pipeline
 from tinyml_helpers.mcu.quantized_io import dequantized, quantized
 from tinyml_helpers.mcu.run import LayerProfile, Profile, Run
 from tinyml_helpers.mcu.target import timing, toolchain
@@ -43,14 +43,14 @@ class Firmware:
         image: the program that the compiler made of it.
         device: what it was built for.
         source: the graph as the file has it, float inputs and all.
-        chain: what runs before and after the network.
+        pipeline: what runs before and after the network.
     """
 
     program: Program
     image: Image
     device: Device
     source: graph.Graph
-    chain: Chain | None = None
+    pipeline: Pipeline | None = None
 
     @property
     def flash_bytes(self) -> int:
@@ -83,7 +83,7 @@ class Firmware:
         Args:
             inputs: one array for each input, of its shape or number of elements: int8 as the
                 network takes it, or real numbers, which are quantized as TensorFlow Lite does.
-                With a chain: its samples.
+                With a pipeline: its samples.
             limit: give up after this many instructions.
 
         Returns:
@@ -122,7 +122,7 @@ class Firmware:
             raise ValueError(f"{len(inputs)} inputs given, the network takes {len(g.inputs)}")
         writes = self._writes(inputs)
         reads: dict[str, npt.DTypeLike] = {self._place(i): g.tensors[i].dtype for i in g.outputs}
-        if self.chain and self.chain.after:
+        if self.pipeline and self.pipeline.after:
             reads["score"] = np.int32
         watch = ("main", f"{name}_invoke")
         main = machine.run(writes, reads, watch=watch, fresh=fresh, limit=limit)
@@ -154,7 +154,7 @@ class Firmware:
             ("flash", f"{self.flash_bytes:,}", f"{self.flash_bytes / d.flash_bytes:.1%} of the device"),
             ("RAM", f"{self.ram_bytes:,}", f"{self.ram_bytes / d.ram_bytes:.1%} of the device, + stack"),
         ]
-        around = f", behind {self.chain.before}" if self.chain else ""
+        around = f", behind {self.pipeline.before}" if self.pipeline else ""
         head = f"{len(self.program.layers)} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
         return f"{head}\n{text_table(('', 'bytes', ''), rows, names=(0, 2))}"
 
@@ -168,8 +168,8 @@ class Firmware:
         return f"{self.program.name}_arena[{start}:{end}]"
 
     def _writes(self, inputs: Sequence[npt.ArrayLike]) -> Mapping[str, npt.NDArray[Any]]:
-        if self.chain:
-            return {SENSOR: self.chain.taken(inputs[0])}
+        if self.pipeline:
+            return {SENSOR: self.pipeline.taken(inputs[0])}
         g = self.program.graph
         given = zip(g.inputs, inputs, strict=True)
         return {self._place(i): quantized(np.asarray(x), g.tensors[i]) for i, x in given}
@@ -179,17 +179,17 @@ class Firmware:
         names, at = [name for name, _ in visits], [count for _, count in visits]
         start = names.index(f"{self.program.name}_invoke")
         end = names.index("main", start)
-        if self.chain:
+        if self.pipeline:
             spent = at[start - 1] - at[start - 2]
-            yield LayerProfile(self.chain.before, f"{self.chain.count:,} samples", spent, 0)
+            yield LayerProfile(self.pipeline.before, f"{self.pipeline.count:,} samples", spent, 0)
         n = start
         for layer in self.program.layers:
             spent = at[n + len(layer.calls)] - at[n]
             n += len(layer.calls)
             if layer.calls:
                 yield LayerProfile(str(layer.operator), layer.note, spent, layer.macs)
-        if self.chain and self.chain.after:
-            yield LayerProfile(self.chain.after, "answer", at[end + 1] - at[end], 0)
+        if self.pipeline and self.pipeline.after:
+            yield LayerProfile(self.pipeline.after, "answer", at[end + 1] - at[end], 0)
 
 
 @names_the_file
@@ -201,7 +201,7 @@ def build(
     optimize: str = "-O2",
     float_io: bool = False,
     folded: bool = True,
-    chain: Chain | None = None,
+    pipeline: Pipeline | None = None,
 ) -> Firmware:
     """Compile an int8 .tflite for a microcontroller.
 
@@ -214,7 +214,7 @@ def build(
             left out, the firmware takes and gives int8, and `run` converts.
         folded: make each PAD part of the convolution behind it, where that is possible; the
             bytes are the same.
-        chain: C that turns raw samples into the input, and the output into an answer.
+        pipeline: C that turns raw samples into the input, and the output into an answer.
 
     Returns:
         The firmware.
@@ -223,9 +223,9 @@ def build(
         ModelError: the file is missing, damaged or no .tflite; its subclass `UnsupportedError`: an
             operator that cannot be translated, by name and position.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
-        ValueError: an unknown device, one that is no Cortex-M, or a chain that does not go with
+        ValueError: an unknown device, one that is no Cortex-M, or a pipeline that does not go with
             the network.
-        ToolchainError: the chain's C does not compile or lacks a function.
+        ToolchainError: the pipeline's C does not compile or lacks a function.
     """
     chosen = devices.get(device) if isinstance(device, str) else device
     core = toolchain.CORES.get(toolchain.core_name(chosen.core))
@@ -237,4 +237,4 @@ def build(
     source = graph.read(tflite)
     network = source if float_io else lowering.without_float(source)
     program = codegen.generate(network, name, dsp=core.dsp, folded=folded)
-    return Firmware(program, link(program, chosen, optimize, chain), chosen, source, chain)
+    return Firmware(program, link(program, chosen, optimize, pipeline), chosen, source, pipeline)
