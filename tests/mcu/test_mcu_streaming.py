@@ -159,15 +159,15 @@ def test_the_header_has_a_reset_and_an_exported_project_uses_it(tmp_path):
     assert "model_reset()" in (folder / "README.md").read_text("utf-8")
 
 
-def test_a_chain_streams_too():
+def test_a_pipeline_streams_too():
     code = """#include <stdint.h>
     static int8_t last;
     void shift(const int8_t *samples, int8_t *input) {
         for (int i = 0; i < 4; i++) input[i] = samples[i] + last;
         last = samples[0];
     }"""
-    chain = mcu.Chain({"shift.c": code}, "shift", "int8_t", 4)
-    firmware = mcu.build(counter(), chain=chain)
+    pipeline = mcu.Pipeline({"shift.c": code}, "shift", "int8_t", 4)
+    firmware = mcu.build(counter(), pipeline=pipeline)
     runs = list(firmware.stream([np.ones(4, np.int8)] * 2))
     assert [run.output.ravel().tolist() for run in runs] == [[8] * 4, [10] * 4]
     assert [len(run.profile) for run in runs] == [3, 3]

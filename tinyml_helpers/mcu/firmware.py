@@ -26,7 +26,7 @@ from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.linking import link
-from tinyml_helpers.mcu.pipeline import SENSOR, Chain
+from tinyml_helpers.mcu.pipeline import SENSOR, Pipeline
 from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.run import LayerProfile, Profile, Run
 from tinyml_helpers.mcu.target import timing, toolchain
@@ -45,14 +45,14 @@ class Firmware:
         image: the program that the compiler made of it.
         device: what it was built for.
         source: the graph as the file has it, float inputs and all.
-        chain: what runs before and after the network.
+        pipeline: what runs before and after the network.
     """
 
     program: Program
     image: Image
     device: Device
     source: graph.Network
-    chain: Chain | None = None
+    pipeline: Pipeline | None = None
 
     @property
     def flash_bytes(self) -> int:
@@ -85,7 +85,7 @@ class Firmware:
         Args:
             inputs: one array for each input, of its shape or number of elements: int8 as the
                 network takes it, or real numbers, which are quantized as TensorFlow Lite does.
-                With a chain: its samples.
+                With a pipeline: its samples.
             limit: give up after this many instructions.
 
         Returns:
@@ -124,7 +124,7 @@ class Firmware:
             raise ValueError(f"{len(inputs)} inputs given, the network takes {len(g.inputs)}")
         writes = self._writes(inputs)
         reads: dict[str, npt.DTypeLike] = {self._place(i): g.tensors[i].dtype for i in g.outputs}
-        if self.chain and self.chain.after:
+        if self.pipeline and self.pipeline.after:
             reads["score"] = np.int32
         watch = ("main", f"{name}_invoke")
         main = machine.run(writes, reads, watch=watch, fresh=fresh, limit=limit)
@@ -156,7 +156,7 @@ class Firmware:
             ("flash", f"{self.flash_bytes:,}", f"{self.flash_bytes / d.flash_bytes:.1%} of the device"),
             ("RAM", f"{self.ram_bytes:,}", f"{self.ram_bytes / d.ram_bytes:.1%} of the device, + stack"),
         ]
-        around = f", behind {self.chain.before}" if self.chain else ""
+        around = f", behind {self.pipeline.before}" if self.pipeline else ""
         head = f"{len(self.program.layers)} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
         return f"{head}\n{text_table(('', 'bytes', ''), rows, names=(0, 2))}"
 
@@ -170,26 +170,26 @@ class Firmware:
         return f"{self.program.name}_arena[{start}:{end}]"
 
     def _writes(self, inputs: Sequence[npt.ArrayLike]) -> Mapping[str, npt.NDArray[Any]]:
-        if self.chain:
-            return {SENSOR: self.chain.check_samples(inputs[0])}
+        if self.pipeline:
+            return {SENSOR: self.pipeline.check_samples(inputs[0])}
         g = self.program.graph
         given = zip(g.inputs, inputs, strict=True)
         return {self._place(i): quantize_input(np.asarray(x), g.tensors[i]) for i, x in given}
 
     def _profile(self, spans: Sequence[Span]) -> Iterator[LayerProfile]:
-        """Give each layer what its calls took, and the chain's functions what theirs took."""
-        chain, invoke = self.chain, f"{self.program.name}_invoke"
+        """Give each layer what its calls took, and the pipeline's what theirs took."""
+        pipeline, invoke = self.pipeline, f"{self.program.name}_invoke"
         of_main = {span.function: span for span in spans if span.caller == "main"}
         of_network = (span for span in spans if span.caller == invoke)
-        if chain:
-            spent = of_main[chain.before].instructions
-            yield LayerProfile(chain.before, f"{chain.count:,} samples", spent, 0)
+        if pipeline:
+            spent = of_main[pipeline.before].instructions
+            yield LayerProfile(pipeline.before, f"{pipeline.count:,} samples", spent, 0)
         for layer in self.program.layers:
             if layer.calls:
                 spent = sum(span.instructions for span in islice(of_network, len(layer.calls)))
                 yield LayerProfile(layer.operator.label, layer.note, spent, layer.macs)
-        if chain and chain.after:
-            yield LayerProfile(chain.after, "answer", of_main[chain.after].instructions, 0)
+        if pipeline and pipeline.after:
+            yield LayerProfile(pipeline.after, "answer", of_main[pipeline.after].instructions, 0)
 
 
 @names_the_file
@@ -201,7 +201,7 @@ def build(
     optimize: str = "-O2",
     float_io: bool = False,
     folded: bool = True,
-    chain: Chain | None = None,
+    pipeline: Pipeline | None = None,
 ) -> Firmware:
     """Compile an int8 .tflite for a microcontroller.
 
@@ -214,7 +214,7 @@ def build(
             left out, the firmware takes and gives int8, and `run` converts.
         folded: make each PAD part of the convolution behind it, where that is possible; the
             bytes are the same.
-        chain: C that turns raw samples into the input, and the output into an answer.
+        pipeline: C that turns raw samples into the input, and the output into an answer.
 
     Returns:
         The firmware.
@@ -223,9 +223,9 @@ def build(
         ModelError: the file is missing, damaged or no .tflite; its subclass `UnsupportedError`: an
             operator that cannot be translated, by name and position.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
-        ValueError: an unknown device, one that is no Cortex-M, or a chain that does not go with
+        ValueError: an unknown device, one that is no Cortex-M, or a pipeline that does not go with
             the network.
-        ToolchainError: the chain's C does not compile or lacks a function.
+        ToolchainError: the pipeline's C does not compile or lacks a function.
     """
     chosen = devices.get(device) if isinstance(device, str) else device
     core = toolchain.CORES.get(toolchain.core_name(chosen.core))
@@ -237,4 +237,4 @@ def build(
     source = graph.read(tflite)
     network = source if float_io else lowering.strip_float_ends(source)
     program = codegen.generate(network, name, dsp=core.dsp, folded=folded)
-    return Firmware(program, link(program, chosen, optimize, chain), chosen, source, chain)
+    return Firmware(program, link(program, chosen, optimize, pipeline), chosen, source, pipeline)

@@ -391,8 +391,10 @@ def test_raw_samples_become_an_answer_byte_by_byte(windows, device):
     tflite = networks_file()
     reference = litert.load(tflite, "reference")
     port = reference.input.scales[0], reference.input.zero_points[0]
-    chain = mcu.Chain(features.c_files(*port), "motion_features", "int16_t", 1200, after="motion_vote")
-    firmware = mcu.build(tflite, device, chain=chain)
+    pipeline = mcu.Pipeline(
+        features.c_files(*port), "motion_features", "int16_t", 1200, after="motion_vote"
+    )
+    firmware = mcu.build(tflite, device, pipeline=pipeline)
     some = windows.take(np.flatnonzero(~windows.right)[::120])
     expected = reference.run(features.quantized_input(some.raw, some.right, *port))
     for raw, bytes_ in zip(some.raw, expected, strict=True):
