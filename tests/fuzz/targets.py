@@ -45,7 +45,7 @@ def inspect_tflite(path, content, folder):
     from tinyml_helpers.deploy.tflite import reader, sizes
 
     file = reader.read(content)
-    sizes.bytes_by_part(file), sizes.macs(file), sizes.uncounted(file)
+    sizes.bytes_by_part(file), sizes.macs(file), sizes.find_uncounted(file)
     (
         repr(file),
         [str(t) for g in file.graphs for t in g.tensors],
@@ -133,7 +133,7 @@ def inspect_onnx(path, content, folder):
 
     report = export.inspect(path)
     repr(report), report._repr_html_()
-    export.operators(path), export.without_notes(path)
+    export.list_operators(path), export.strip_notes(path)
 
 
 def read_sound(path, content, folder):
