@@ -97,7 +97,7 @@ LOOP = (
 
 def test_the_hottest_loop_is_found_counted_and_folded():
     source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{LOOP}"); }}'
-    loop = disassembly.hot_loop(toolchain.compile_c(source, "cortex-m4"))
+    loop = disassembly.find_hot_loop(toolchain.compile_c(source, "cortex-m4"))
     assert (loop.function, loop.macs, len(loop.instructions)) == ("main", 8, 8)
     assert loop.turns == 9  # the first turn belongs to the block that main begins with
     assert loop.share == pytest.approx(72 / 82)
@@ -106,8 +106,8 @@ def test_the_hottest_loop_is_found_counted_and_folded():
 
 
 def test_firmware_spends_most_in_smlad_where_there_is_one():
-    assert disassembly.hot_loop(mcu.build(MODELS / "small.tflite").image).macs == 64
-    names = {i.name for i in disassembly.hot_loop(mcu.build(WAND, "pico").image).instructions}
+    assert disassembly.find_hot_loop(mcu.build(MODELS / "small.tflite").image).macs == 64
+    names = {i.name for i in disassembly.find_hot_loop(mcu.build(WAND, "pico").image).instructions}
     assert "smlad" not in names
 
 
@@ -147,7 +147,7 @@ def test_a_row_of_a_comparison_by_hand(macs, latency_ms, energy_uj, row):
         ram_bytes=5_670, instructions=5_000_000, latency_ms=latency_ms, energy_uj=energy_uj
     )
     macs_text, per_mac, ms, mj = row
-    found = comparison.Measured(firmware, run).row()
+    found = comparison.Measurement(firmware, run).row()
     assert found == ("12.3", "5.7", macs_text, "5.00", per_mac, ms, mj)
 
 

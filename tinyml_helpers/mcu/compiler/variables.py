@@ -16,7 +16,7 @@ _VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedGraph:
     """A graph without handles.
 
     Args:
@@ -28,7 +28,7 @@ class Resolved:
     variables: Mapping[int, bytes]
 
 
-def resolve(file: File) -> Resolved:
+def resolve(file: File) -> ResolvedGraph:
     """Turn the variables of a file's first graph into tensors.
 
     Raises:
@@ -44,7 +44,7 @@ def resolve(file: File) -> Resolved:
     if missing := sorted(set(home) - set(first)):
         raise ModelError(f"variable {missing[0]!r} has no constant first values")
     operators = tuple(_merged(graph, _walk(graph, names, home)))
-    return Resolved(operators, {home[name]: first[name] for name in home})
+    return ResolvedGraph(operators, {home[name]: first[name] for name in home})
 
 
 def _walk(graph: Graph, names: Mapping[int, str], home: Mapping[str, int]) -> list[Operator]:
