@@ -91,7 +91,7 @@ def check(contents, dsp, *flags):
                 for a, b in zip(run(lib, program, x, paint), want, strict=True):
                     compared += a.nbytes
                     if a.tobytes() != b.tobytes():
-                        wrong.append((seed, [op.kind for op in g.operators]))
+                        wrong.append((seed, [op.type for op in g.operators]))
     return compared, wrong
 
 

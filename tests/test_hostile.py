@@ -336,11 +336,17 @@ def test_every_error_about_a_model_names_its_file(tmp_path):
     path = write(tmp_path / "strange.tflite", packed_model()[:-40])
     text = write(tmp_path / "strange.onnx", b"<html>")
     readers = [litert.load, litert.inspect, several.load, requantize.in_float32, build]
-    readers += [tflm.arena] if tflm.available() else []
+    readers += [tflm.measure_arena] if tflm.is_available() else []
     for read in readers:
         with pytest.raises(ModelError, match=r"strange\.tflite: the file is damaged"):
             read(path)
-    for read in (export.load, export.inspect, export.operators, export.without_notes, export.optimized):
+    for read in (
+        export.load,
+        export.inspect,
+        export.list_operators,
+        export.strip_notes,
+        export.optimize,
+    ):
         with pytest.raises(ModelError, match=r"strange\.onnx: "):
             read(str(text))
     with pytest.raises(ModelError) as raised:
@@ -371,7 +377,7 @@ def test_a_name_as_long_as_the_file_does_not_fill_the_screen():
     assert len(str(raised.value)) < 500
 
 
-@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("kernels", litert.available_kernels())
 def test_a_model_that_fixes_its_batch_at_five_takes_any_number(kernels):
     model = litert.load(packed_model((5, 4)), kernels)
     for count in (1, 5, 7):
@@ -396,7 +402,7 @@ def test_scales_without_zero_points_count_from_zero():
     np.testing.assert_array_equal(Tensor("t", (1,), "float32", (0.0,)).quantized(np.float32([7])), [7])
 
 
-@pytest.mark.skipif(not tflm.available(), reason=tflm.MISSING)
+@pytest.mark.skipif(not tflm.is_available(), reason=tflm.MISSING)
 def test_tflm_never_runs_in_this_process(monkeypatch):
     """It reads four sizes of an image that has three: a crash, or none, by what lies behind them."""
     monkeypatch.setattr(probe, "interpreter", lambda *_: pytest.fail("TFLM was started here"))

@@ -14,7 +14,7 @@ from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite import probe, reader, sizes, tflm
 
 KINDS = {np.dtype("int8"): 9, np.dtype("int32"): 2, np.dtype("float32"): 0}
-needs_tflm = pytest.mark.skipif(not tflm.available(), reason=tflm.MISSING)
+needs_tflm = pytest.mark.skipif(not tflm.is_available(), reason=tflm.MISSING)
 
 
 def tensor(name, shape, dtype, buffer=0, scales=(), zero_points=(), axis=0):
@@ -132,8 +132,8 @@ def test_a_report_says_all_of_it():
     assert report.macs == 6
     assert "6 MACs" in repr(report)
     assert "<table>" in report._repr_html_()
-    if tflm.available():
-        assert report.arena_bytes == tflm.arena(DENSE).total_bytes
+    if tflm.is_available():
+        assert report.arena_bytes == tflm.measure_arena(DENSE).total_bytes
     else:
         assert report.arena_bytes is None
         assert tflm.MISSING in repr(report)
@@ -145,7 +145,7 @@ SUMS = [1 * 11 + 2 * -20 + 3 * 30 + 8, -4 * 11 + 5 * -20 - 6 * 30 - 8]
 assert SUMS == [69, -332]
 
 
-@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("kernels", litert.available_kernels())
 def test_every_interpreter_computes_what_the_formula_says(kernels):
     model = litert.load(DENSE, kernels)
     raw = model.run(ONE)
@@ -168,7 +168,7 @@ def test_tflm_rounds_a_full_connection_twice_and_litert_once():
 
 @needs_tflm
 def test_the_arena_of_a_model_built_by_hand():
-    arena = tflm.arena(DENSE)
+    arena = tflm.measure_arena(DENSE)
     # Input and output are alive together; each is rounded up to 16 bytes.
     assert arena.activation_bytes == 16 + 16
     assert sum(arena.bytes_by_purpose.values()) == arena.total_bytes
@@ -186,8 +186,8 @@ def test_without_tflm_one_sentence_says_so(monkeypatch):
     with pytest.raises(ModelError, match="only there for Linux"):
         litert.load(DENSE, "tflm")
     with pytest.raises(ModelError, match="only there for Linux"):
-        tflm.arena(DENSE)
-    assert litert.kernels() == ("default", "reference")
+        tflm.measure_arena(DENSE)
+    assert litert.available_kernels() == ("default", "reference")
     report = litert.inspect(DENSE)
     assert report.arena_bytes is None
     assert "only there for Linux" in repr(report)
@@ -244,7 +244,7 @@ def test_changed_bytes_give_a_report_that_adds_up_or_an_error_of_ours(flips):
         assert min(parts.values()) >= 0
 
 
-@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("kernels", litert.available_kernels())
 def test_changed_bytes_never_take_this_process_with_them(kernels):
     draw = random.Random(6)
     outcomes = set()

@@ -351,7 +351,7 @@ def packed():
 def elf():
     from tinyml_helpers.mcu.target import toolchain
 
-    image = toolchain.compile("static const int t[3] = {1,2,3}; int main(void) { return t[1]; }")
+    image = toolchain.compile_c("static const int t[3] = {1,2,3}; int main(void) { return t[1]; }")
     content = image.elf if isinstance(getattr(image, "elf", None), bytes) else b""
     plain = toolchain.host_library({"one.c": "int t[9]; int f(int i) { return t[i]; }"}).read_bytes()
     return [one for one in (content, plain) if one]

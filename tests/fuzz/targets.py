@@ -45,7 +45,7 @@ def inspect_tflite(path, content, folder):
     from tinyml_helpers.deploy.tflite import reader, sizes
 
     file = reader.read(content)
-    sizes.bytes_by_part(file), sizes.macs(file), sizes.uncounted(file)
+    sizes.bytes_by_part(file), sizes.macs(file), sizes.find_uncounted(file)
     (
         repr(file),
         [str(t) for g in file.graphs for t in g.tensors],
@@ -62,7 +62,7 @@ def generate_c(path, content, folder):
     def as_build_does(tflite):
         found = graph.read(tflite)
         repr(found)
-        return codegen.generate(lowering.without_float(found))
+        return codegen.generate(lowering.strip_float_ends(found))
 
     program = as_build_does(path)
     repr(program.arena), sum(map(len, program.files.values()))
@@ -133,7 +133,7 @@ def inspect_onnx(path, content, folder):
 
     report = export.inspect(path)
     repr(report), report._repr_html_()
-    export.operators(path), export.without_notes(path)
+    export.list_operators(path), export.strip_notes(path)
 
 
 def read_sound(path, content, folder):

@@ -14,7 +14,6 @@ from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.tflite import graph
 from tinyml_helpers.integers import Integers
 from tinyml_helpers.mcu import quantized_io
-from tinyml_helpers.mcu.compiler.graph import Tensor
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.usecases.anomaly import features as anomaly_features
 from tinyml_helpers.usecases.anomaly import firmware as anomaly_firmware
@@ -71,9 +70,8 @@ def test_all_that_quantizes_here_gives_the_same_bytes(scale, zero_point):
     content, stored = quantize_model(len(reals), scale, zero_point)
     (wanted,) = Reference(content).run([reals[None]], [stored])
     deployed = graph.Tensor("t", reals.shape, "int8", (scale,), (zero_point,))
-    compiled = Tensor(0, "t", reals.shape, "int8", (scale,), (zero_point,))
     np.testing.assert_array_equal(deployed.quantized(reals), wanted.ravel())
-    np.testing.assert_array_equal(quantized_io.quantized(reals, compiled), wanted.ravel())
+    np.testing.assert_array_equal(quantized_io.quantize_input(reals, deployed), wanted.ravel())
     firmware = mcu.build(quantize_and_copy(len(reals), scale, zero_point))
     run = firmware.run(reals.reshape(1, -1, 1, 1))
     np.testing.assert_array_equal(run.output.ravel(), wanted.ravel())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from tinyml_helpers.deploy.tflite.interpreter import Model
-    from tinyml_helpers.mcu import Chain
+    from tinyml_helpers.mcu import Pipeline
 
 Part = Literal["train", "validation", "test"]
 Array = NDArray[np.float32]
@@ -70,7 +70,7 @@ class Task:
         learning_rate: highest of each half's one-cycle schedule.
         loss: outputs and targets -> scalar.
         teacher: loads the teacher; None where there is none.
-        chain: .tflite in an interpreter -> C around it, from raw samples to an answer.
+        pipeline: .tflite in an interpreter -> C around it, from raw samples to an answer.
         samples: what that C gets for a measurement, or the network's input without it.
     """
 
@@ -88,7 +88,7 @@ class Task:
     learning_rate: float
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     teacher: Callable[[], nn.Module] | None = None
-    chain: Callable[[Model], Chain] | None = None
+    pipeline: Callable[[Model], Pipeline] | None = None
 
     def __repr__(self) -> str:
         taught = "with" if self.teacher else "without"

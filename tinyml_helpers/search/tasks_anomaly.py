@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from tinyml_helpers.deploy.tflite.interpreter import Model
-    from tinyml_helpers.mcu import Chain
+    from tinyml_helpers.mcu import Pipeline
     from tinyml_helpers.usecases.anomaly.detect import Scaling
 
 
@@ -26,7 +26,7 @@ def vibration() -> Task:
     """The autoencoder of lesson 11; nobody can teach it what is healthy but healthy machines."""
     return Task(
         "vibration", "AUC x 100 (50 is guessing)", ("machines 0-39, seeds 0 and 1",), "machines",
-        _segments, _network, _batch, _twin, _flat, _auc, 1500, 3e-3, _squared, chain=_chain,
+        _segments, _network, _batch, _twin, _flat, _auc, 1500, 3e-3, _squared, pipeline=_pipeline,
     )  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def _auc(predict: Predict, load: Callable[[Part], Examples], part: Part) -> floa
     return 100 * detect.quality(scores, examples.extra)["AUC"]
 
 
-def _chain(model: Model) -> Chain:
+def _pipeline(model: Model) -> Pipeline:
     from tinyml_helpers import mcu
     from tinyml_helpers.datasets.vibration.simulator.machines import SAMPLES
     from tinyml_helpers.usecases.anomaly import firmware
@@ -118,4 +118,4 @@ def _chain(model: Model) -> Chain:
     # The baseline of a machine is measured where it stands; any other takes as many instructions.
     files = detector.c_files(np.zeros_like(detector.scaling.mean), SAMPLES)
     ends = firmware.BEFORE, firmware.AFTER
-    return mcu.Chain(files, ends[0], "int16_t", SAMPLES, ends[1])
+    return mcu.Pipeline(files, ends[0], "int16_t", SAMPLES, ends[1])

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from torch import nn
 
     from tinyml_helpers.deploy.tflite.interpreter import Model
-    from tinyml_helpers.mcu import Chain
+    from tinyml_helpers.mcu import Pipeline
 
 HELD_BACK = 200
 """Images of each class that are for validation; the shipped training images, the last ones."""
 VALIDATION_PEOPLE, TEST_PEOPLE = ("3", "7"), ("4", "9")
 """Whose gestures choose, and whose are looked at in the end."""
 LEAST_SCORE = 0.7
-"""Averaged score at which the keyword chain reports a word; it changes no instruction count."""
+"""Averaged score at which the keyword pipeline reports a word; it changes no instruction count."""
 
 
 def images() -> Task:
@@ -80,7 +80,7 @@ def keywords() -> Task:
     return Task(
         "keywords", "balanced accuracy in percent", files, "voices", _spoken, _keyword_network,
         _keyword_batch, _keyword_twin, tasks.channels_last, tasks.balanced, 160, 2e-3,
-        tasks.cross_entropy, teacher=_keyword_teacher, chain=_keyword_chain,
+        tasks.cross_entropy, teacher=_keyword_teacher, pipeline=_keyword_pipeline,
     )  # fmt: skip
 
 
@@ -137,13 +137,13 @@ def _keyword_teacher() -> nn.Module:
     return networks.load_trained("teacher")
 
 
-def _keyword_chain(model: Model) -> Chain:
+def _keyword_pipeline(model: Model) -> Pipeline:
     from tinyml_helpers import mcu
     from tinyml_helpers.usecases.keywords import firmware
 
     ends = model.input.scales[0], model.input.zero_points[0]
     files = firmware.c_files(*ends, threshold=LEAST_SCORE)
-    return mcu.Chain(files, firmware.BEFORE, "int16_t", 3200, firmware.AFTER)
+    return mcu.Pipeline(files, firmware.BEFORE, "int16_t", 3200, firmware.AFTER)
 
 
 def gestures() -> Task:
@@ -151,7 +151,7 @@ def gestures() -> Task:
     return Task(
         "gestures", "balanced accuracy in percent", ("gestures.npz",), "people", _moved,
         _gesture_network, _gesture_batch, _gesture_twin, tasks.channels_last, tasks.balanced,
-        300, 8e-3, tasks.cross_entropy, teacher=_gesture_teacher, chain=_gesture_chain,
+        300, 8e-3, tasks.cross_entropy, teacher=_gesture_teacher, pipeline=_gesture_pipeline,
     )  # fmt: skip
 
 
@@ -206,9 +206,9 @@ def _gesture_teacher() -> nn.Module:
     return teacher.eval()
 
 
-def _gesture_chain(model: Model) -> Chain:
+def _gesture_pipeline(model: Model) -> Pipeline:
     from tinyml_helpers import mcu
     from tinyml_helpers.usecases.gestures import features
 
     files = features.c_files(model.input.scales[0], model.input.zero_points[0])
-    return mcu.Chain(files, "motion_features", "int16_t", features.WINDOW * 6, "motion_vote")
+    return mcu.Pipeline(files, "motion_features", "int16_t", features.WINDOW * 6, "motion_vote")

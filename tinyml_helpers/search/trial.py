@@ -165,15 +165,15 @@ def firmware_of(task: Task, content: bytes, device: str) -> Firmware:
     from tinyml_helpers import mcu
     from tinyml_helpers.deploy import litert
 
-    chain = task.chain(litert.load(content)) if task.chain else None
-    return mcu.build(content, device, chain=chain)
+    pipeline = task.pipeline(litert.load(content)) if task.pipeline else None
+    return mcu.build(content, device, pipeline=pipeline)
 
 
 def run_once(firmware: Firmware) -> tuple[Firmware, Run]:
     """Run a firmware on noise from a fixed seed; what it takes hardly depends on the values."""
     draw, graph = np.random.default_rng(0), firmware.program.graph
-    if firmware.chain:
-        return firmware, firmware.run(draw.integers(-3000, 3000, firmware.chain.count))
+    if firmware.pipeline:
+        return firmware, firmware.run(draw.integers(-3000, 3000, firmware.pipeline.count))
     shape = graph.tensors[graph.inputs[0]].shape
     return firmware, firmware.run(draw.integers(-128, 128, shape).astype(np.int8))
 
@@ -182,6 +182,6 @@ def on_core(ran: tuple[Firmware, Run]) -> OnCore:
     """Read the counters of a firmware and its run."""
     firmware, run = ran
     parts = [layer.instructions for layer in run.profile]
-    around = parts[0] + parts[-1] if firmware.chain else 0
+    around = parts[0] + parts[-1] if firmware.pipeline else 0
     cycles = run.cycles.low, run.cycles.high
     return OnCore(run.instructions, around, firmware.flash_bytes, run.ram_bytes, cycles)

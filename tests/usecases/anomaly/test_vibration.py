@@ -330,14 +330,14 @@ def test_the_c_on_the_host_makes_what_numpy_makes(trained, int8, small):
 @pytest.fixture(scope="module")
 def firmware(trained, int8, small):
     baseline = anomaly_features.features(small.samples[:30]).mean(0)
-    chain = mcu.Chain(
+    pipeline = mcu.Pipeline(
         files=tables(trained, int8, baseline),
         before=anomaly_firmware.BEFORE,
         samples="int16_t",
         count=machines.SAMPLES,
         after=anomaly_firmware.AFTER,
     )
-    return mcu.build(int8[0], "nano33ble", chain=chain), baseline
+    return mcu.build(int8[0], "nano33ble", pipeline=pipeline), baseline
 
 
 @pytest.mark.parametrize("place", [31, 45, 60])
@@ -353,7 +353,7 @@ def test_the_chain_on_the_emulated_core_scores_as_python_does(trained, int8, sma
 
 def test_a_core_without_a_floating_point_unit_gives_the_same_score(int8, small, firmware):
     built, _ = firmware
-    run = mcu.build(int8[0], "pico", chain=built.chain).run(small.samples[45])
+    run = mcu.build(int8[0], "pico", pipeline=built.pipeline).run(small.samples[45])
     assert run.score == pytest.approx(built.run(small.samples[45]).score, abs=1)
 
 

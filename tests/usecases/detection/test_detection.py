@@ -295,10 +295,10 @@ def test_the_threshold_is_the_first_logit_that_reaches_the_score():
 @pytest.mark.parametrize("device", ["nano33ble", "pico"])
 def test_the_chain_on_the_microcontroller_counts_as_numpy_does(int8, test_scenes, device):
     least = detection_firmware.threshold(0.3, int8.output.scales[0], int8.output.zero_points[0])
-    chain = mcu.Chain(
+    pipeline = mcu.Pipeline(
         detection_firmware.c_files(least), "peaks_pixels", "uint8_t", scenes.SIDE**2, "peaks_count"
     )
-    firmware = mcu.build(int8.content, device, chain=chain)
+    firmware = mcu.build(int8.content, device, pipeline=pipeline)
     reference = litert.load(int8.content, "reference")
     for image in test_scenes.images[:3]:
         run = firmware.run(image)

@@ -180,7 +180,7 @@ def test_a_trial_that_cannot_be_is_refused():
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4"])
 def test_the_microcontroller_matches_as_numpy_does(core):
     stored = RANDOM.integers(-127, 128, (3, 40)).astype(np.int8)
-    machine = emulator.Machine(toolchain.compile(templates.matching_c(40, 3), core))
+    machine = emulator.Machine(toolchain.compile_c(templates.matching_c(40, 3), core))
     for probe in stored:
         run = machine.run({"probe": probe, "stored": stored}, {"sums": "int32"})
         assert run.outputs["sums"].tolist() == (stored.astype(int) @ probe.astype(int)).tolist()

@@ -176,7 +176,7 @@ def test_the_c_on_the_emulated_core_gives_the_bytes_of_numpy(windows, core):
         "int8_t input[600];\n"
         "int main(void) { motion_features(samples, input); return 0; }\n"
     )
-    machine = Machine(toolchain.compile({**features.c_files(SCALE, ZERO_POINT), "main.c": main}, core))
+    machine = Machine(toolchain.compile_c({**features.c_files(SCALE, ZERO_POINT), "main.c": main}, core))
     raw = np.concatenate([windows.raw[:3], hard_cases()[-3:]])
     wanted = features.quantized_input(raw, np.zeros(6, bool), SCALE, ZERO_POINT)
     for one, bytes_ in zip(raw, wanted, strict=True):
@@ -326,7 +326,7 @@ def test_the_forest_in_c_votes_as_scikit_learn_does(windows):
         library = host({name: text for name, text in files.items() if name != "forest_main.c"})
         mine = np.flatnonzero(windows.right == right)
         assert [library.forest_classify(pointer(windows.raw[i])) for i in mine] == wanted[mine].tolist()
-    machine = Machine(toolchain.compile(random_forest.forest_c_files(forest, right=True)))
+    machine = Machine(toolchain.compile_c(random_forest.forest_c_files(forest, right=True)))
     one = np.flatnonzero(windows.right)[0]
     run = machine.run({"samples": windows.raw[one].ravel()}, {"score": np.int32})
     assert run.outputs["score"][0] == wanted[one]
@@ -391,8 +391,10 @@ def test_raw_samples_become_an_answer_byte_by_byte(windows, device):
     tflite = networks_file()
     reference = litert.load(tflite, "reference")
     port = reference.input.scales[0], reference.input.zero_points[0]
-    chain = mcu.Chain(features.c_files(*port), "motion_features", "int16_t", 1200, after="motion_vote")
-    firmware = mcu.build(tflite, device, chain=chain)
+    pipeline = mcu.Pipeline(
+        features.c_files(*port), "motion_features", "int16_t", 1200, after="motion_vote"
+    )
+    firmware = mcu.build(tflite, device, pipeline=pipeline)
     some = windows.take(np.flatnonzero(~windows.right)[::120])
     expected = reference.run(features.quantized_input(some.raw, some.right, *port))
     for raw, bytes_ in zip(some.raw, expected, strict=True):

@@ -219,7 +219,7 @@ int16_t samples[16160];
 int8_t input[500];
 int main(void) { keyword_features(samples, input); return 0; }
 """
-    image = toolchain.compile({**frontend_firmware.c_files(1 / 255, -128), "main.c": main}, core)
+    image = toolchain.compile_c({**frontend_firmware.c_files(1 / 255, -128), "main.c": main}, core)
     samples = SIGNALS["swelling"]
     run = emulator.run(image, {"samples": samples}, {"input": np.int8})
     assert np.array_equal(run.outputs["input"].reshape(50, 10), expected(samples))

@@ -158,7 +158,7 @@ def test_the_c_learns_the_same_on_the_virtual_core(core):
     from tinyml_helpers.mcu.target import emulator, toolchain
 
     start, raw, labels = problem()
-    image = toolchain.compile(last_layer.c_source(3, 5, 12), core)
+    image = toolchain.compile_c(last_layer.c_source(3, 5, 12), core)
     given = {
         "weights": start.weights,
         "biases": start.biases,

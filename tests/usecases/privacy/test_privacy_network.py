@@ -335,9 +335,7 @@ def test_weights_are_read_out_of_the_flash():
     packed = np.frombuffer(flash_dump.stored(firmware, "conv_2d_12_weights"), np.uint8)
     read = packed.reshape(64, 32, 2, 4).swapaxes(1, 2).reshape(128, 128).copy()
     read[:, ::2] ^= 0x80
-    original = next(
-        t.data for t in firmware.source.tensors if t.data is not None and t.data.size == 128**2
-    )
+    original = next(t.array for t in firmware.source.tensors if t.data and t.size == 128**2)
     assert np.array_equal(read.view(np.int8), original.reshape(128, 128))
     with pytest.raises(ValueError, match=r"no symbol 'secret': tables of weights are conv_2d_0_weights"):
         flash_dump.stored(firmware, "secret")

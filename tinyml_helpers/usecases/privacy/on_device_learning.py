@@ -49,7 +49,7 @@ def learn(
         features: float32 [N, features], not all zero.
         labels: int [N].
         rate: length of a step.
-        core: as for `toolchain.compile`.
+        core: as for `toolchain.compile_c`.
 
     Raises:
         ValueError: features that are all zero, or what `last_layer.learn` refuses.
@@ -69,7 +69,7 @@ def learn(
         "features": raw,
         "labels": truth.astype(np.uint8),
     }
-    machine = emulator.Machine(toolchain.compile(source, core))
+    machine = emulator.Machine(toolchain.compile_c(source, core))
     run = machine.run(given, {"weights": "float32", "biases": "float32"})
     weights = run.outputs["weights"].reshape(layer.weights.shape)
     return Learnt(
