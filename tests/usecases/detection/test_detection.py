@@ -295,10 +295,7 @@ def test_the_threshold_is_the_first_logit_that_reaches_the_score():
 @pytest.mark.parametrize("device", ["nano33ble", "pico"])
 def test_the_chain_on_the_microcontroller_counts_as_numpy_does(int8, test_scenes, device):
     least = detection_firmware.threshold(0.3, int8.output.scales[0], int8.output.zero_points[0])
-    pipeline = mcu.Pipeline(
-        detection_firmware.c_files(least), "peaks_pixels", "uint8_t", scenes.SIDE**2, "peaks_count"
-    )
-    firmware = mcu.build(int8.content, device, pipeline=pipeline)
+    firmware = mcu.build(int8.content, device, pipeline=detection_firmware.pipeline(least))
     reference = litert.load(int8.content, "reference")
     for image in test_scenes.images[:3]:
         run = firmware.run(image)
@@ -309,11 +306,6 @@ def test_the_chain_on_the_microcontroller_counts_as_numpy_does(int8, test_scenes
         assert detection_firmware.unpack(run.score) == {
             name: n for name, n in zip(scenes.SCENE_CLASSES, counts, strict=True) if n
         }
-
-
-def test_more_classes_than_fit_are_refused():
-    with pytest.raises(ValueError, match="6 classes"):
-        detection_firmware.c_files(40, classes=6)
 
 
 # --- architectures against other implementations

@@ -103,7 +103,7 @@ def high_pass(steps: int = features.STEPS) -> np.ndarray[tuple[int, int], np.dty
     Row t of the low-pass is what each moment counts for at t: share * (1 - share) ** age, and what
     is left of the mean that it started from.
     """
-    share = features.SLOW_SHARE
+    share = features.SLOW_SHARE_256 / 256
     age = np.subtract.outer(np.arange(steps), np.arange(steps))
     low = np.where(age >= 0, share * (1 - share) ** np.maximum(age, 0), 0)
     low += (1 - share) ** (1 + np.arange(steps))[:, None] / steps
