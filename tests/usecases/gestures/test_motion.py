@@ -313,7 +313,8 @@ def test_turns_and_errors_by_hand(windows):
 
 
 def test_the_start_shares_no_sample_with_what_follows(windows):
-    own, later = personalize.start_of(windows.of("9"))
+    mine = windows.of("9")
+    own, later = (mine.take(part) for part in personalize.first_and_later(mine))
     assert len(own) == 7 * 14  # windows that end by 10 s: starts at 0 to 6 s, in 14 recordings
     for number in np.unique(own.recording):
         last = own.raw[own.recording == number][-1]
@@ -321,6 +322,14 @@ def test_the_start_shares_no_sample_with_what_follows(windows):
         whole = windows.raw[windows.recording == number]
         ends = np.flatnonzero((whole == last).all((1, 2)))[0] * 50 + 200
         assert np.flatnonzero((whole == first).all((1, 2)))[0] * 50 >= ends
+
+
+def test_first_and_later_windows_of_a_recording(windows):
+    first, later = personalize.first_and_later(windows)
+    one = windows.recording == windows.recording[0]
+    # Windows of 4 s, one a second: seven end by 10 s (0 to 6), and those from 10 s on are later.
+    assert np.flatnonzero(first[one]).tolist() == list(range(7))
+    assert np.flatnonzero(later[one])[0] == 10
 
 
 # ----- the forest
