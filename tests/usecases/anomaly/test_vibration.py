@@ -502,8 +502,8 @@ def test_pictures_show_what_they_are_given(small):
     from tinyml_helpers.usecases.anomaly import figures
 
     segments = {"one": small.samples[:3], "two": small.samples[3:6]}
-    upper = figures.waves(segments, 16_000, 2048, milliseconds=50)
-    np.testing.assert_allclose(upper.lines[0].get_ydata(), small.samples[0, :800] / 2048)
+    upper = figures.waves(segments, 16_000, 2048)
+    np.testing.assert_allclose(upper.lines[0].get_ydata(), small.samples[0, :1600] / 2048)
     left, right = figures.spectra(segments, 16_000, (2000, 4000), (100, 200))
     assert [line.get_xdata()[0] for line in right.lines[2:]] == [100, 200]
     assert len(left.lines) == 2

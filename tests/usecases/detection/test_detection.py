@@ -165,7 +165,7 @@ def test_select_keeps_the_best_of_each_heap():
     assert chosen.names == ["cat 0.90", "dog 0.70"]
     assert len(decode.select(found, scores, NAMES, 0.5, per_class=False)) == 1
     assert decode.select(found, scores, NAMES, 0.25).names[-1] == "dog 0.30"
-    assert chosen.above(0.8).names == ["cat 0.90"]
+    assert decode.select(found, scores, NAMES, 0.8).names == ["cat 0.90"]
     assert "cat" in chosen._repr_html_()
     assert "0.90" in repr(chosen)
 
@@ -563,7 +563,7 @@ def test_a_traced_network_says_the_same_in_onnx_runtime():
 
 def test_a_picture_shows_what_was_found(photos):
     found = detections([(30, 40, 90, 120, 0.9, 0), (5, 5, 25, 25, 0.8, 1)])
-    figure = figures.gallery(list(photos.values())[:4], [found] * 4, "Photos", columns=3)
+    figure = figures.gallery(list(photos.values())[:4], [found] * 4, "Photos")
     assert len(figure.axes) == 6
     assert [len(one.patches) for one in figure.axes] == [2, 2, 2, 2, 0, 0]
     alone = figures.show(photos["coffee"], found)

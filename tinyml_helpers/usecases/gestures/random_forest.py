@@ -74,7 +74,7 @@ def leave_people_out(windows: Windows, trees: int = 30, seed: int = 0) -> tuple[
     return votes, forest
 
 
-def forest_c_files(forest: Any, *, right: bool = False, classes: int = 7) -> dict[str, str]:
+def forest_c_files(forest: Any, *, right: bool = False) -> dict[str, str]:
     """Return a scikit-learn forest as C: `forest_classify` takes a window of raw samples.
 
     A `main` that runs it once reads `samples` and leaves the class in `score`.
@@ -82,7 +82,6 @@ def forest_c_files(forest: Any, *, right: bool = False, classes: int = 7) -> dic
     Args:
         forest: a fitted `RandomForestClassifier` that was grown in depth (no `max_leaf_nodes`).
         right: the watch is worn on the right arm.
-        classes: movements.
 
     Raises:
         ValueError: trees whose left children do not follow their parents, or too many nodes.
@@ -110,7 +109,7 @@ def forest_c_files(forest: Any, *, right: bool = False, classes: int = 7) -> dic
     ]
     folder = resources.files(__package__) / "c"
     kernel = {name: (folder / name).read_text("utf-8") for name in ("forest.c", "forest_main.c")}
-    front = firmware.motion_files(1.0, 0, right=right, classes=classes)
+    front = firmware.motion_files(1.0, 0, right=right, classes=1 + int(forest.classes_.max()))
     return {**front, **kernel, "forest_table.h": "\n".join(lines)}
 
 

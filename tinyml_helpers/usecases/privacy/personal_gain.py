@@ -41,9 +41,7 @@ def features(person: str, inputs: torch.Tensor) -> tuple[Layer, NDArray[np.float
     return Layer(weights, biases), seen
 
 
-def everybody(
-    gestures: Gestures, *, each: int = 20, passes: int = 10, rate: float = 0.01, seed: int = 0
-) -> DataFrame:
+def everybody(gestures: Gestures, *, each: int = 20, passes: int = 10, seed: int = 0) -> DataFrame:
     """Teach each person's network its owner: macro percent on the owner's later windows, and on others.
 
     The others are those that the network was trained on, without the examples kept for replay.
@@ -52,7 +50,6 @@ def everybody(
         gestures: the shipped set.
         each: examples of each movement that are kept for replay.
         passes: how often to go through the owner's first 10 s of each recording.
-        rate: length of a step.
         seed: of orders and of what is kept.
     """
     import torch
@@ -70,7 +67,7 @@ def everybody(
         orders = (own, last_layer.replayed(own, store, seed=seed))
         layers = [
             layer,
-            *(last_layer.learn(layer, seen[o], windows.labels[o], rate=rate) for o in orders),
+            *(last_layer.learn(layer, seen[o], windows.labels[o]) for o in orders),
         ]
         tests = np.flatnonzero(mine & later), np.setdiff1d(np.flatnonzero(~mine), store)
         for case, one in zip(CASES, layers, strict=True):
