@@ -110,12 +110,9 @@ def _auc(predict: Predict, load: Callable[[Part], Examples], part: Part) -> floa
 
 
 def _pipeline(model: Model) -> Pipeline:
-    from tinyml_helpers import mcu
     from tinyml_helpers.datasets.vibration.simulator.machines import SAMPLES
     from tinyml_helpers.usecases.anomaly import firmware
 
     detector = firmware.Int8Autoencoder(_healthy()[1], model)
     # The baseline of a machine is measured where it stands; any other takes as many instructions.
-    files = detector.c_files(np.zeros_like(detector.scaling.mean), SAMPLES)
-    ends = firmware.BEFORE, firmware.AFTER
-    return mcu.Pipeline(files, ends[0], "int16_t", SAMPLES, ends[1])
+    return firmware.pipeline(detector, np.zeros_like(detector.scaling.mean), SAMPLES)

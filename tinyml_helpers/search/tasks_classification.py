@@ -138,12 +138,9 @@ def _keyword_teacher() -> nn.Module:
 
 
 def _keyword_pipeline(model: Model) -> Pipeline:
-    from tinyml_helpers import mcu
     from tinyml_helpers.usecases.keywords import firmware
 
-    ends = model.input.scales[0], model.input.zero_points[0]
-    files = firmware.c_files(*ends, threshold=LEAST_SCORE)
-    return mcu.Pipeline(files, firmware.BEFORE, "int16_t", 3200, firmware.AFTER)
+    return firmware.pipeline(model, threshold=LEAST_SCORE)
 
 
 def gestures() -> Task:
@@ -207,8 +204,6 @@ def _gesture_teacher() -> nn.Module:
 
 
 def _gesture_pipeline(model: Model) -> Pipeline:
-    from tinyml_helpers import mcu
-    from tinyml_helpers.usecases.gestures import features
+    from tinyml_helpers.usecases.gestures import firmware
 
-    files = features.c_files(model.input.scales[0], model.input.zero_points[0])
-    return mcu.Pipeline(files, "motion_features", "int16_t", features.WINDOW * 6, "motion_vote")
+    return firmware.pipeline(model)

@@ -13,9 +13,6 @@ from tinyml_helpers.usecases import networks
 from tinyml_helpers.usecases.faces.lbp import describe_patterns
 from tinyml_helpers.usecases.vision import boxes, letterbox
 
-LANDMARKS = ("right eye", "left eye", "nose", "mouth", "right ear", "left ear")
-"""The points of a face, named by the person whose they are: the right eye is left in the photo."""
-
 EMBEDDERS = {"accurate": 224, "small": 112, "patterns": 112}
 """What turns a face into numbers, and the side of the aligned face that it takes, in pixels.
 
@@ -38,7 +35,11 @@ class FaceError(ValueError):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Face:
-    """A face: `box` float32 [4] x1, y1, x2, y2, `landmarks` float32 [6, 2], `score` 0 to 1."""
+    """A face: `box` float32 [4] x1, y1, x2, y2, `landmarks` float32 [6, 2], `score` 0 to 1.
+
+    The landmarks are right eye, left eye, nose, mouth, right ear and left ear of the person: the right
+    eye is left in the photo.
+    """
 
     box: NDArray[np.float32]
     landmarks: NDArray[np.float32]
@@ -129,13 +130,13 @@ def _similarity(across: NDArray[np.float32], scale: float) -> NDArray[np.float64
     return scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def only_face(photo: NDArray[np.uint8], least: float = 0.7) -> Face:
+def only_face(photo: NDArray[np.uint8]) -> Face:
     """Return the face of a photo that has exactly one.
 
     Raises:
         FaceError: none, several, or one that is too small.
     """
-    found = detect(photo, least)
+    found = detect(photo)
     if not found:
         raise FaceError(
             "no face found: it must look towards the camera, upright, and fill a tenth of the photo"

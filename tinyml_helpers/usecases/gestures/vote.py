@@ -48,10 +48,10 @@ def vote(
     return answers
 
 
-def is_still(raw: NDArray[np.int16], limit_g: float = STILL_G) -> NDArray[np.bool_]:
+def is_still(raw: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Tell which windows [M, samples, 6] are rest: what a sensor's motion threshold does."""
     strays = (raw[..., :3] * UNITS[:3]).std(-2)
-    return np.asarray(strays.max(-1) < limit_g)
+    return np.asarray(strays.max(-1) < STILL_G)
 
 
 def macro_percent(answers: ArrayLike, labels: ArrayLike) -> float:

@@ -21,14 +21,9 @@ from tinyml_helpers.usecases.keywords.streaming import judged
 BATCH = 128
 
 
-def start(classes: int = network.CLASSES, *, name: str = "start") -> nn.Sequential:
-    """Load a keyword spotter to train further, with a new last layer if it has other classes.
-
-    Args:
-        classes: outputs.
-        name: as `network.load_trained` takes it.
-    """
-    model = network.load_trained(name)
+def start(classes: int = network.CLASSES) -> nn.Sequential:
+    """Load a keyword spotter to train further, with a new last layer if it has other classes."""
+    model = network.load_trained("start")
     head = model.get_submodule("head")
     if isinstance(head, nn.Linear) and head.out_features != classes:
         model.set_submodule("head", nn.Linear(head.in_features, classes))
