@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from tinyml_helpers import training
 from tinyml_helpers.compress import prune
 from tinyml_helpers.compress.affine import weight_affine
 from tinyml_helpers.compress.channels import remove_channels
-from tinyml_helpers.compress.distill import distillation_loss
+from tinyml_helpers.compress.distill import taught_by
 from tinyml_helpers.compress.qat import StraightThrough
 from tinyml_helpers.compress.quantize import layers
 from tinyml_helpers.search.search_space import Settings
@@ -102,26 +103,12 @@ def _train(
     task: Task, network: nn.Module, steps: int, draw: torch.Generator, teacher: nn.Module | None
 ) -> None:
     examples = task.load("train")
-    optimizer = torch.optim.AdamW(network.parameters(), task.learning_rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, task.learning_rate, total_steps=steps)
-    # Channels last is faster for convolutions on a CPU, and changes no result.
-    network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for _ in range(steps):
-        inputs, targets = task.batch(examples, draw)
-        if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        outputs = network(inputs)
-        if teacher is None:
-            cost = task.loss(outputs, targets)
-        else:
-            with torch.no_grad():
-                said = teacher(inputs)
-            cost = distillation_loss(outputs, said, targets, temperature=3.0, weight=0.7)
-        optimizer.zero_grad()
-        cost.backward()
-        optimizer.step()
-        schedule.step()
-    network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    loss = taught_by(teacher, temperature=3.0, weight=0.7) if teacher else None
+    training.fit_batches(
+        network, (task.batch(examples, draw) for _ in range(steps)), steps=steps,
+        learning_rate=task.learning_rate, weight_decay=0.02, progress=False,
+        loss=loss or (lambda _, outputs, targets: task.loss(outputs, targets)),
+    )  # fmt: skip
 
 
 def _compressed(task: Task, network: nn.Module, settings: Settings) -> nn.Module:
