@@ -302,10 +302,10 @@ def test_a_folder_without_an_owner_is_swept_when_it_is_a_day_old(tmp_path):
 
 
 def test_without_locks_a_run_works_and_its_folder_goes_at_its_end(tmp_path, monkeypatch):
-    def refused(*_):
+    def refused(*_, **__):
         raise OSError(errno.ENOTSUP, "not supported")
 
-    monkeypatch.setattr(shared_folders, "_lock_once", refused)
+    monkeypatch.setattr(shared_folders, "FileLock", refused)
     with shared_folders.own_folder(tmp_path, "work-") as work:
         shared_folders.sweep(tmp_path, "work-*")
         assert work.is_dir()
