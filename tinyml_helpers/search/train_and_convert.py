@@ -19,6 +19,7 @@ from tinyml_helpers.compress.channels import remove_channels
 from tinyml_helpers.compress.distill import taught_by
 from tinyml_helpers.compress.qat import StraightThrough
 from tinyml_helpers.compress.quantize import layers
+from tinyml_helpers.deploy import litert
 from tinyml_helpers.search.search_space import Settings
 from tinyml_helpers.search.tasks import Task
 
@@ -27,7 +28,7 @@ CALIBRATION = 300
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Made:
+class TrainedModel:
     """A trained network, and what it became.
 
     Args:
@@ -64,7 +65,7 @@ class Rounded(nn.Module):
         return rounded
 
 
-def make(task: Task, settings: Settings) -> Made:
+def train_and_convert(task: Task, settings: Settings) -> TrainedModel:
     """Train a network as the settings say, and convert it.
 
     Half of the steps train it in float. Then channels go, the smallest weights become zero, and the
@@ -85,7 +86,7 @@ def make(task: Task, settings: Settings) -> Made:
         _train(task, network, task.steps - task.steps // 2, draw, teacher)
         for _, layer in layers(network):
             parametrize.remove_parametrizations(layer, "weight")
-        return Made(network, _converted(task, network, draw))
+        return TrainedModel(network, _converted(task, network, draw))
 
 
 @contextlib.contextmanager
@@ -130,8 +131,6 @@ def _drawn_inputs(task: Task, draw: torch.Generator) -> torch.Tensor:
 
 
 def _converted(task: Task, network: nn.Module, draw: torch.Generator) -> bytes:
-    from tinyml_helpers.deploy import litert
-
     drawn: list[torch.Tensor] = []
     while sum(map(len, drawn)) < CALIBRATION:
         drawn.append(_drawn_inputs(task, draw))
