@@ -241,10 +241,10 @@ def test_a_compiler_that_ends_without_a_word_on_a_full_disk_is_explained(tmp_pat
     ended = subprocess.CompletedProcess([], -6, "", "")
     monkeypatch.setattr(toolchain, "_run", lambda *_: ended)
     with pytest.raises(toolchain.ToolchainError, match=r"ended with code -6"):
-        toolchain.compile("int main(void) { return 0; }")
+        toolchain.compile_c("int main(void) { return 0; }")
     monkeypatch.setattr(disk_full, "without_room", lambda *_: [tmp_path])
     with pytest.raises(toolchain.ToolchainError, match=f"not built: make room in {tmp_path}, or choose"):
-        toolchain.compile("int main(void) { return 0; }")
+        toolchain.compile_c("int main(void) { return 0; }")
     assert not list(tmp_path.rglob("work-*"))
 
 
@@ -302,10 +302,10 @@ def test_a_folder_without_an_owner_is_swept_when_it_is_a_day_old(tmp_path):
 
 
 def test_without_locks_a_run_works_and_its_folder_goes_at_its_end(tmp_path, monkeypatch):
-    def refused(*_):
+    def refused(*_, **__):
         raise OSError(errno.ENOTSUP, "not supported")
 
-    monkeypatch.setattr(shared_folders, "_lock_once", refused)
+    monkeypatch.setattr(shared_folders, "FileLock", refused)
     with shared_folders.own_folder(tmp_path, "work-") as work:
         shared_folders.sweep(tmp_path, "work-*")
         assert work.is_dir()

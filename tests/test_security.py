@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 from tinyml_helpers.datasets import DataError
-from tinyml_helpers.datasets.images import lfw
 from tinyml_helpers.mcu.target import emulator, toolchain
 from tinyml_helpers.mcu.target.faults import EmulatorError
 from tinyml_helpers.mcu.target.image import Image
@@ -92,13 +91,12 @@ def test_a_whole_file_is_fetched_and_verified(tmp_path):
         (sends(b"", length=1 << 40), "more than 1,048,576"),
         (endless, "more than 1,048,576 bytes arrived"),
         (drips(b"HTTP/1.1 200 OK\r\nContent-Length: 102400\r\n\r\n"), "only .* bytes came in|timed out"),
-        (drips(b"HTTP/1.1 200 OK\r\nX-Slow: "), "did not answer within"),
-        (lambda link: time.sleep(1.5), "did not answer|timed out"),
+        (lambda link: time.sleep(1.5), "timed out"),
         (lambda link: link.sendall(b"nonsense\r\n\r\n"), "BadStatusLine|could not fetch"),
         (lambda link: None, "could not fetch"),
-        (sends(b"", "Location: file:///etc/hosts", status="302 Found"), "not allowed|leads to file"),
-        (sends(b"", "Location: ftp://127.0.0.1/x", status="302 Found"), "not allowed|leads to ftp"),
-        (sends(b"", "Location: data:,x", status="302 Found"), "not allowed|leads to data"),
+        (sends(b"", "Location: file:///etc/hosts", status="302 Found"), "not allowed"),
+        (sends(b"", "Location: ftp://127.0.0.1/x", status="302 Found"), "could not fetch"),
+        (sends(b"", "Location: data:,x", status="302 Found"), "not allowed"),
         (sends(b"", status="404 Not Found"), "404"),
         (sends(gzip.compress(bytes(1 << 24)), "Content-Encoding: gzip"), "hash|SHA256"),
     ],
@@ -121,22 +119,20 @@ def test_a_redirect_loop_ends(tmp_path, impatient):
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hosts", "ftp://127.0.0.1/x", "data:,x", "/etc/hosts"])
-def test_only_pages_of_the_web_are_fetched(tmp_path, url):
+def test_wherever_a_file_comes_from_its_digest_decides(tmp_path, url):
     with pytest.raises(DataError, match="could not fetch"):
         fetched(url, tmp_path)
-    with pytest.raises(DataError, match="could not fetch"):
-        download.read(url, 1 << 20)
+    assert not list(tmp_path.glob("hosts"))
 
 
-def test_a_protected_page_does_not_lead_to_an_unprotected_one():
-    import urllib.error
-    import urllib.request
-
-    follow = download._StayOnTheWeb().redirect_request
-    before = urllib.request.Request("https://example.invalid/a")
-    with pytest.raises(urllib.error.URLError, match="not followed"):
-        follow(before, io.BytesIO(), 302, "Found", {}, "http://example.invalid/b")
-    assert follow(before, io.BytesIO(), 302, "Found", {}, "https://example.invalid/b")
+def test_a_broken_download_goes_on_where_it_stopped(tmp_path):
+    rest = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 101900\r\n\r\n" + CONTENT[500:]
+    broken = sends(CONTENT[:500], length=len(CONTENT))
+    with server(broken, lambda link: link.sendall(rest)) as url:
+        with pytest.raises(DataError, match="500 bytes are kept"):
+            fetched(url, tmp_path)
+        assert fetched(url, tmp_path).read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["file.bin"]
 
 
 def test_small_files_have_limits_too(impatient):
@@ -149,38 +145,14 @@ def test_small_files_have_limits_too(impatient):
 
 
 def test_no_code_fetches_but_the_one_that_verifies():
-    """Only the module with the limits opens addresses; pooch is called by it alone."""
+    """Only the module with the limits opens addresses, but for scikit-learn's loader of faces."""
     for path in sorted((ROOT / "tinyml_helpers").rglob("*.py")):
         text = path.read_text("utf-8")
-        if (
-            path.name == "download.py" or path.name == "socket_guard.py"
-        ):  # the latter shows a careless one
+        if path.name in ("download.py", "socket_guard.py"):  # the latter shows a careless one
             continue
         for word in ("urlopen", "urlretrieve", "import requests", "pooch.", "fetch_lfw", "http.client"):
-            assert word not in text or path.name == "cloud.py", f"{word} in {path.name}"
-
-
-def test_faces_come_by_the_verified_way(tmp_path, monkeypatch):
-    archive = tar([("lfw_funneled/A/A_0001.jpg", jpeg(10)), ("lfw_funneled/A/A_0002.jpg", jpeg(90))])
-    index = b"1\nA\t1\t2\nA\t1\tA\t2\n"
-    with server(sends(archive), sends(index)) as url:
-        monkeypatch.setattr(lfw, "URL", url.removesuffix("file.bin"))
-        monkeypatch.setattr(lfw, "PHOTOS", ("photos", hashlib.sha256(archive).hexdigest()))
-        monkeypatch.setitem(lfw.INDEX, "test", ("t.txt", "index", hashlib.sha256(index).hexdigest()))
-        pairs = lfw.load_pairs(folder=tmp_path)
-    assert pairs.photos.shape == (2, 2, 160, 160, 3)
-    assert [int(photo.mean()) // 10 for photo in pairs.photos[0]] == [1, 9]
-    (tmp_path / "lfw_home/unpacked/lfw_funneled/A/A_0001.jpg").write_bytes(b"damaged")
-    with pytest.raises(DataError, match="may be damaged, delete it"):
-        lfw.load_pairs(folder=tmp_path)
-
-
-def jpeg(shade):
-    from PIL import Image as Picture
-
-    file = io.BytesIO()
-    Picture.fromarray(np.full((250, 250, 3), shade, np.uint8)).save(file, "jpeg", quality=100)
-    return file.getvalue()
+            mine = path.name == "cloud.py" or (word, path.name) == ("fetch_lfw", "lfw.py")
+            assert word not in text or mine, f"{word} in {path.name}"
 
 
 # ----- archives
@@ -211,27 +183,24 @@ HOSTILE = {
     "hard link": [odd("link", tarfile.LNKTYPE, "../../secret")],
     "device": [odd("null", tarfile.CHRTYPE)],
     "pipe": [odd("pipe", tarfile.FIFOTYPE)],
-    "bomb": [("big", bytes(3 << 20))],
-    "many": [(f"f{i}", b"") for i in range(300)],
 }
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_an_archive_cannot_leave_its_folder_or_fill_the_disk(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(download, "MOST_FILES", 200)
+def test_an_archive_cannot_leave_its_folder(tmp_path, kind):
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "in").mkdir()
     archive = tmp_path / "in" / "evil.tar.gz"
     archive.write_bytes(tar(HOSTILE[kind]))
     with pytest.raises(DataError, match=r"cannot unpack evil.tar.gz"):
-        download.unpack(archive, tmp_path / "in" / "out", 1 << 20)
+        download.unpack(archive, tmp_path / "in" / "out")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["evil.tar.gz", "in", "secret"]
 
 
 def test_names_from_the_root_land_inside(tmp_path):
     archive = tmp_path / "a.tar"
     archive.write_bytes(tar([("/etc/x.txt", b"x"), ("b/y", b"y")], "w"))
-    assert (download.unpack(archive, tmp_path / "out", 100) / "etc" / "x.txt").read_bytes() == b"x"
+    assert (download.unpack(archive, tmp_path / "out") / "etc" / "x.txt").read_bytes() == b"x"
 
 
 # The two with a clock in their bytes need names: two workers that collect must find the same tests.
@@ -243,14 +212,14 @@ def test_names_from_the_root_land_inside(tmp_path):
 def test_a_damaged_archive_is_told_and_leaves_nothing(tmp_path, content):
     (tmp_path / "a.tar.gz").write_bytes(content)
     with pytest.raises(DataError, match="cannot unpack"):
-        download.unpack(tmp_path / "a.tar.gz", tmp_path / "out", 1 << 20)
+        download.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
 def test_an_old_python_that_cannot_unpack_safely_does_not(tmp_path, monkeypatch):
     monkeypatch.delattr(tarfile, "data_filter")
     with pytest.raises(DataError, match=r"Python 3\.11\.4 or newer"):
-        download.unpack(tmp_path / "a.tar", tmp_path / "out", 1)
+        download.unpack(tmp_path / "a.tar", tmp_path / "out")
 
 
 # ----- formats that could act
@@ -403,25 +372,25 @@ HOSTILE_CODE = {
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4"])
 @pytest.mark.parametrize("kind", HOSTILE_CODE)
 def test_a_hostile_program_stays_in_its_device(kind, core):
-    image = toolchain.compile(START % HOSTILE_CODE[kind], core)
+    image = toolchain.compile_c(START % HOSTILE_CODE[kind], core)
     with pytest.raises(EmulatorError):
         emulator.run(image, {}, {"x": "int32"}, limit=200_000)
 
 
 def test_a_program_that_sleeps_for_ever_has_not_ended():
-    image = toolchain.compile(START % HOSTILE_CODE["sleep"])
+    image = toolchain.compile_c(START % HOSTILE_CODE["sleep"])
     with pytest.raises(EmulatorError, match=r"in main\(\): it waits for an interrupt"):
         emulator.run(image, {}, {"x": "int32"})
 
 
 def test_registers_can_be_written_and_the_program_goes_on():
     code = "for (uint32_t a = 0xE000E000; a < 0xE000F000; a += 4) *(volatile uint32_t *)a = ~0u;"
-    assert emulator.run(toolchain.compile(START % code), {}, {"x": "int32"}).outputs["x"][0] == 6
+    assert emulator.run(toolchain.compile_c(START % code), {}, {"x": "int32"}).outputs["x"][0] == 6
 
 
 @pytest.fixture(scope="module")
 def image():
-    return toolchain.compile("int a[4], sum = 3; int main(void) { sum += a[1]; return 0; }")
+    return toolchain.compile_c("int a[4], sum = 3; int main(void) { sum += a[1]; return 0; }")
 
 
 def rebuilt(image, elf):

@@ -22,8 +22,8 @@ from tinyml_helpers.datasets import data_folder, load_fashion
 from tinyml_helpers.datasets.images.scenes import Floor, Scenes, compose
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.keras import from_torch
-from tinyml_helpers.usecases.detection import decode, train
-from tinyml_helpers.usecases.detection.average_precision import mean_average_precision
+from tinyml_helpers.usecases.detection import train
+from tinyml_helpers.usecases.detection.average_precision import score_grid
 from tinyml_helpers.usecases.detection.network import tiny_detector
 
 PLAIN: dict[str, Any] = {"epochs": 24, "learning_rate": 8e-3, "seed": 0}
@@ -35,8 +35,7 @@ SEEDS = {"train plain": 1, "train tiled": 2, "test plain": 3, "test tiled": 4}
 
 def scored(outputs: NDArray[np.float32], scenes: Scenes) -> dict[str, float]:
     """Return mean average precision in percent, at an overlap of 0.5 and in COCO's way."""
-    found = decode.read_grid(outputs, score=0.05)
-    scores = mean_average_precision(found, scenes.boxes, scenes.labels, scenes.classes)
+    scores = score_grid(outputs, scenes)
     return {"map50": round(scores.map50_percent, 2), "map": round(scores.map_percent, 2)}
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,9 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+
+if sys.platform != "win32":  # neither it nor JupyterHub runs there
+    from nbgitpuller import GitPuller
 
 from tinyml_helpers.classroom.workshop import hub
 from tinyml_helpers.course import syllabus
@@ -140,7 +144,9 @@ def run(server, cells):
     """Run cells in a new kernel of a learner's server; return the texts that they showed."""
     import websocket
 
-    kernel = call(f"{server}/api/kernels", "POST", {"name": "python3", "path": "00.ipynb"})[1]["id"]
+    kernel = call(f"{server}/api/kernels", "POST", {"name": "python3", "path": "lessons/00.ipynb"})[1][
+        "id"
+    ]
     link = websocket.create_connection(
         f"{server.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels",
         header=[f"Authorization: token {TOKEN}"],
@@ -236,17 +242,120 @@ def test_nobody_comes_in_without_the_password_or_by_a_name_that_is_a_path(a_clas
     assert not (homes.parent.parent / "escaped").exists()
 
 
-def test_a_file_that_a_learner_changed_is_never_replaced(tmp_path):
-    source, home = tmp_path / "student", tmp_path / "home"
-    source.mkdir()
-    (source / "00_a.ipynb").write_text("new")
-    (source / "check.py").write_text("new")
-    (home / "lessons").mkdir(parents=True)
-    (home / "lessons" / "00_a.ipynb").write_text("mine")
-    assert [path.name for path in hub.hand_out(source, home)] == ["check.py"]
-    assert (home / "lessons" / "00_a.ipynb").read_text() == "mine"
-    assert hub.hand_out(source, home) == []
-    assert sorted(path.name for path in (home / "lessons").iterdir()) == ["00_a.ipynb", "check.py"]
+def test_the_link_brings_what_changed_to_a_running_server(a_class, tmp_path):
+    address, homes = a_class
+    server, mine = open_server(address, "lin"), homes / "lin" / "lessons"
+    (mine / "00_start_here.ipynb").write_text("what lin wrote")
+    shutil.copytree(syllabus.notebooks_folder(), tmp_path / "student")
+    (tmp_path / "student" / "99_more.ipynb").write_text("new")
+    repository = homes.parent / "lessons.git"
+    hub.publish(tmp_path / "student", repository)
+    asked = hub.link(address, repository.as_uri()).partition("?")[2].replace("targetPath", "targetpath")
+    request = urllib.request.Request(f"{server}/git-pull/api?{asked}")
+    request.add_header("Authorization", f"token {TOKEN}")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=60) as answer:
+        assert '"phase": "finished"' in answer.read().decode()
+    assert (mine / "99_more.ipynb").read_text() == "new"
+    assert (mine / "00_start_here.ipynb").read_text() == "what lin wrote"
+
+
+# ----- what is handed out, without a hub
+
+
+@pytest.fixture
+def pull(tmp_path, monkeypatch):
+    """A function that publishes the files of a teacher, and brings them to a learner's folder."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    student, repository, mine = tmp_path / "student", tmp_path / "lessons.git", tmp_path / "home/lessons"
+
+    def bring(**files):
+        shutil.rmtree(student, ignore_errors=True)
+        student.mkdir()
+        for name, text in files.items():
+            (student / f"{name}.ipynb").write_text(text)
+        hub.publish(student, repository)
+        for _ in GitPuller(repository.as_uri(), str(mine), branch=hub.BRANCH).pull():
+            pass
+        assert sorted(path.name for path in student.iterdir()) == sorted(f"{n}.ipynb" for n in files)
+        return mine
+
+    return bring
+
+
+LINES = "a\nb\nc\nd\ne\nf\n"
+
+
+def test_what_a_learner_wrote_stays_and_what_the_teacher_changed_comes(pull):
+    mine = pull(edited=LINES, fresh="old", gone="old")
+    (mine / "edited.ipynb").write_text(LINES.replace("a", "mine"))
+    (mine / "notes.ipynb").write_text("notes")
+    pull(edited=LINES.replace("f", "theirs"), fresh="new", more="more")
+    texts = {path.name: path.read_text() for path in mine.glob("*.ipynb")}
+    both = LINES.replace("a", "mine").replace("f", "theirs")
+    assert texts == {
+        "edited.ipynb": both, "fresh.ipynb": "new", "more.ipynb": "more", "notes.ipynb": "notes",
+    }  # fmt: skip
+
+
+def test_on_the_same_lines_the_learner_wins_and_a_deleted_file_comes_back(pull):
+    mine = pull(edited=LINES, fresh=LINES)
+    (mine / "edited.ipynb").write_text(LINES.replace("c", "mine"))
+    (mine / "fresh.ipynb").unlink()
+    pull(edited=LINES.replace("c", "theirs"), fresh="new")
+    assert (mine / "edited.ipynb").read_text() == LINES.replace("c", "mine")
+    assert (mine / "fresh.ipynb").read_text() == "new"
+
+
+def test_a_file_of_the_learner_s_own_gives_way_under_another_name(pull):
+    mine = pull(first="1")
+    (mine / "more.ipynb").write_text("mine")
+    pull(first="1", more="theirs")
+    texts = sorted(path.read_text() for path in mine.glob("more*.ipynb"))
+    assert texts == ["mine", "theirs"]
+    assert (mine / "more.ipynb").read_text() == "theirs"
+
+
+def test_nothing_new_makes_no_commit(pull, tmp_path):
+    def commits():
+        log = ["git", f"--git-dir={tmp_path / 'lessons.git'}", "rev-list", "--count", hub.BRANCH]
+        return int(subprocess.run(log, capture_output=True, check=True).stdout)
+
+    pull(first="1")
+    pull(first="1")
+    assert commits() == 1
+    pull(first="2")
+    assert commits() == 2
+
+
+def test_a_folder_that_is_no_repository_is_left_as_it_is(pull, tmp_path):
+    """As those that a class began with an older course; git must not find one further up."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    mine = tmp_path / "home" / "lessons"
+    mine.mkdir(parents=True)
+    (mine / "first.ipynb").write_text("mine")
+    with pytest.raises(subprocess.CalledProcessError):
+        pull(first="theirs")
+    assert [path.name for path in mine.iterdir()] == ["first.ipynb"]
+    assert (mine / "first.ipynb").read_text() == "mine"
+
+
+def test_without_git_one_sentence_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(
+        FileNotFoundError, match="git hands out the lessons, and is not there: install it"
+    ):
+        hub.publish(tmp_path, tmp_path / "lessons.git")
+
+
+def test_the_link_is_nbgitpuller_s():
+    assert hub.link("https://hub.example", "https://host.example/me/lessons") == (
+        "https://hub.example/hub/user-redirect/git-pull?repo=https%3A%2F%2Fhost.example%2Fme%2Flessons"
+        "&branch=main&targetPath=lessons&urlpath=lab%2Ftree%2Flessons"
+    )
+    page = (Path(__file__).parents[2] / "book" / "teach" / "jupyterhub.md").read_text("utf-8")
+    told = hub.link("https://YOUR-HUB", "https://ADDRESS-OF-YOUR-REPOSITORY")
+    assert told in page
 
 
 def test_lessons_to_hand_out_must_be_there(tmp_path, monkeypatch):

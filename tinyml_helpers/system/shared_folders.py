@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
 
 STALE_SECONDS = 86_400
 """A file or folder that is being written and is older than a day was left by a process that died."""
@@ -27,17 +27,14 @@ def own_folder(folder: Path, prefix: str) -> Iterator[Path]:
         prefix: of its name.
     """
     work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
-    handle = None
     try:
-        with suppress(OSError):  # where there are no locks, a day decides
-            handle = os.open(work / "new", os.O_RDWR | os.O_CREAT, 0o600)
-            _lock_once(handle)
-            # Locked before it has the name that is looked for.
-            (work / "new").rename(work / _OWNER)
-        yield work
+        with ExitStack() as held:
+            with suppress(OSError):  # where there are no locks, a day decides
+                held.enter_context(_lock(work / "new", 0))
+                # Locked before it has the name that is looked for.
+                (work / "new").rename(work / _OWNER)
+            yield work
     finally:
-        if handle is not None:
-            os.close(handle)
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -53,17 +50,13 @@ def sweep(folder: Path, pattern: str) -> None:
 
 
 def _has_no_owner(path: Path) -> bool:
-    try:
-        handle = os.open(path / _OWNER, os.O_RDWR)
-    except OSError:
+    if not (path / _OWNER).is_file():
         return False
     try:
-        _lock_once(handle)
-        return True
+        with _lock(path / _OWNER, 0):
+            return True
     except OSError:
         return False
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -73,38 +66,12 @@ def alone(folder: Path) -> Iterator[None]:
     The system frees the lock when its process ends, however it ends. After ten seconds, or on a file
     system without locks, it goes on without: every file is still written whole.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        mode = os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
-        handle = os.open(folder / ".lock", mode | os.O_CREAT, 0o666)
-    except OSError:
+    with ExitStack() as held:
+        with suppress(OSError):  # among them filelock's Timeout
+            held.enter_context(_lock(folder / ".lock", _PATIENCE_SECONDS))
         yield
-        return
-    try:
-        _lock(handle)
-        yield
-    finally:
-        os.close(handle)
 
 
-def _lock(handle: int) -> None:
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < until:
-        try:
-            _lock_once(handle)
-            return
-        except (BlockingIOError, PermissionError):
-            time.sleep(0.01)
-        except OSError:  # a file system that knows no locks
-            return
-
-
-def _lock_once(handle: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _lock(path: Path, seconds: float) -> FileLock:
+    """Return a lock for a `with`; others may open its file, and a process that died holds none."""
+    return FileLock(path, seconds, 0o666, poll_interval=0.01, fallback_to_soft=False)

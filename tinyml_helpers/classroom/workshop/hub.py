@@ -1,12 +1,16 @@
-"""A class on one server: give each learner the lessons, and never take back what they wrote."""
+"""A class on one server: the lessons as a repository, which nbgitpuller brings to each learner."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
+from urllib.parse import urlencode
 
 from tinyml_helpers.course import syllabus
-from tinyml_helpers.system.folders import write_atomically
+
+BRANCH = "main"
 
 
 def lessons_folder() -> Path:
@@ -24,22 +28,34 @@ def lessons_folder() -> Path:
     return folder
 
 
-def hand_out(source: Path, home: Path) -> list[Path]:
-    """Copy what a learner does not have yet to `home`/lessons; a file that is there stays as it is.
+def publish(lessons: Path, repository: Path) -> None:
+    """Commit a folder of lessons, as it is now, to a repository that the learners' folders follow.
 
     Args:
-        source: a folder of notebooks and pages.
-        home: the learner's home, made where it does not exist.
+        lessons: the folder; nothing is written to it.
+        repository: a bare git repository, made where there is none.
 
-    Returns:
-        The files that are new, in order.
+    Raises:
+        FileNotFoundError: git is not installed.
+        CalledProcessError: git says no.
     """
-    target = home / "lessons"
-    target.mkdir(parents=True, exist_ok=True)
-    new = []
-    for path in sorted(source.iterdir()):
-        copy = target / path.name
-        if path.is_file() and not copy.exists():
-            write_atomically(copy, path.read_bytes())
-            new.append(copy)
-    return new
+    if not shutil.which("git"):
+        raise FileNotFoundError("git hands out the lessons, and is not there: install it")
+    if not repository.exists():
+        init = ["git", "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(repository)]
+        subprocess.run(init, check=True)
+    git = ["git", f"--git-dir={repository}", f"--work-tree={lessons}"]
+    git += ["-c", "user.name=class", "-c", "user.email=class@localhost"]
+    subprocess.run([*git, "add", "--all", "--", ".", ":!.ipynb_checkpoints"], check=True, cwd=lessons)
+    if subprocess.run([*git, "diff", "--cached", "--quiet"], cwd=lessons).returncode:
+        subprocess.run([*git, "commit", "--quiet", "--message=lessons"], check=True, cwd=lessons)
+
+
+def link(address: str, repository: str) -> str:
+    """Return what a learner clicks to get the lessons, or what changed in them.
+
+    Source: nbgitpuller.readthedocs.io, "Using nbgitpuller".
+    """
+    wanted = {"repo": repository, "branch": BRANCH, "targetPath": "lessons"}
+    query = urlencode(wanted | {"urlpath": "lab/tree/lessons"})
+    return f"{address}/hub/user-redirect/git-pull?{query}"

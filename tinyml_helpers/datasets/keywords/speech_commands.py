@@ -36,8 +36,7 @@ def load(per_class: int | None, seed: int) -> Keywords:
     """Load Speech Commands, fetched if need be; see `load_keywords`."""
     folder = cache_folder() / "speech_commands"
     archive = fetch(URL, MD5, folder, MOST_BYTES)
-    unpacked = unpack(archive, folder / "v0.02", 2 * MOST_BYTES)
-    return read(unpacked, per_class, seed)
+    return read(unpack(archive, folder / "v0.02"), per_class, seed)
 
 
 def read(folder: Path, per_class: int | None, seed: int) -> Keywords:

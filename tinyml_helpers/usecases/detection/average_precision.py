@@ -1,13 +1,16 @@
 """Mean average precision: how good a detector is, over all of its score thresholds at once.
 
-The definition is COCO's: at each overlap (IoU) detections are matched to true boxes, best score first;
-precision is read at 101 recalls. Tests hold it against pycocotools.
+COCO's own code (pycocotools) matches detections to true boxes, best score first, and averages precision
+over 101 recalls. As there, the 100 best detections of a class in an image count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,28 +18,35 @@ from numpy.typing import NDArray
 from tinyml_helpers.datasets.images.scenes import Scenes
 from tinyml_helpers.system.tables import html_table, text_table
 from tinyml_helpers.usecases.detection.decode import Detections, read_grid
-from tinyml_helpers.usecases.vision import boxes as geometry
 
 COCO_OVERLAPS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
-RECALLS = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Precision against recall of one class: both float64 [detections], best score first."""
+    """The detections of one class in all images, best score first, and its true boxes.
 
-    recall: NDArray[np.float64]
-    precision: NDArray[np.float64]
+    Attributes:
+        name: of the class.
+        right: bool [N], whether it found an object that no better one had found.
+        image: int64 [N], the image that it is in.
+        truths: int64 [images], objects of the class in each.
+    """
+
+    name: str
+    right: NDArray[np.bool_]
+    image: NDArray[np.int64]
+    truths: NDArray[np.int64]
 
     @property
-    def average_precision(self) -> float:
-        """The mean of the best precision at each of 101 recalls or beyond, 0..1."""
-        if not len(self.recall):
-            return 0.0
-        # Precision may rise again further down the list: what counts is the best from here on.
-        best = np.maximum.accumulate(self.precision[::-1])[::-1]
-        places = np.searchsorted(self.recall, RECALLS)
-        return float(np.append(best, 0)[places].mean())
+    def recall(self) -> NDArray[np.float64]:
+        """The share of the objects that was found so far: float64 [N]."""
+        return self.right.cumsum() / max(int(self.truths.sum()), 1)
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """The share of the detections that was right so far: float64 [N]."""
+        return self.right.cumsum() / np.arange(1, len(self.right) + 1)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -80,85 +90,13 @@ class Scores:
         return header, cells, (0,)
 
 
-def matches(overlaps: NDArray[np.float32], least: float) -> NDArray[np.int64]:
-    """Return which true box each detection of one class in one image found: int64 [N], -1 for none.
-
-    The best score chooses first; each true box can be found once, a second box on it is a false one.
-
-    Args:
-        overlaps: IoU [N, M] of detections, best first, with the true boxes of the class.
-        least: IoU that a match needs.
-    """
-    found, free = np.full(len(overlaps), -1), overlaps.copy()
-    for number, row in enumerate(free):
-        if len(row) and row.max() >= least:
-            found[number] = row.argmax()
-            free[:, found[number]] = -1
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Detections of one class against its true boxes, image by image.
-
-    Attributes:
-        scores: of each image's detections [N], best first.
-        overlaps: IoU [N, M] of each image.
-        truths: true boxes in all images.
-    """
-
-    scores: tuple[NDArray[np.float32], ...]
-    overlaps: tuple[NDArray[np.float32], ...]
-    truths: int
-
-    def curve(self, overlap: float = 0.5) -> Curve:
-        """Return precision against recall, where a match needs this IoU."""
-        right = [matches(one, overlap) >= 0 for one in self.overlaps]
-        order = np.argsort(-np.concatenate([np.empty(0), *self.scores]), kind="stable")
-        hits = np.concatenate([np.empty(0, bool), *right])[order].cumsum()
-        return Curve(hits / max(self.truths, 1), hits / np.arange(1, len(hits) + 1))
-
-
-def pairs(
-    found: Sequence[Detections],
-    true_boxes: Sequence[NDArray[np.float32]],
-    true_labels: Sequence[NDArray[np.int64]],
-    label: int,
-) -> Pairs:
-    """Pair what was found with what is there, for one class.
-
-    Args:
-        found: for each image, best first.
-        true_boxes: for each image [M, 4].
-        true_labels: for each image [M].
-        label: the class.
-
-    Raises:
-        ValueError: not one list of true boxes for each image.
-    """
-    if not len(found) == len(true_boxes) == len(true_labels):
-        raise ValueError(f"{len(found)} images searched, {len(true_boxes)} with boxes: give one each")
-    scores, overlaps, truths = [], [], 0
-    for seen, boxes, labels in zip(found, true_boxes, true_labels, strict=True):
-        mine, there = seen.labels == label, labels == label
-        scores.append(seen.scores[mine])
-        overlaps.append(geometry.iou(seen.boxes[mine], boxes[there]))
-        truths += int(there.sum())
-    return Pairs(tuple(scores), tuple(overlaps), truths)
-
-
 def score_grid(outputs: NDArray[np.float32], scenes: Scenes) -> Scores:
     """Score the outputs [N, 13, 13, 9] of the tiny detector on the scenes that they came from."""
-    found = read_grid(outputs, score=0.05)
-    return mean_average_precision(found, scenes.boxes, scenes.labels, scenes.classes)
+    return mean_average_precision(read_grid(outputs, score=0.05), scenes)
 
 
 def mean_average_precision(
-    found: Sequence[Detections],
-    true_boxes: Sequence[NDArray[np.float32]],
-    true_labels: Sequence[NDArray[np.int64]],
-    classes: tuple[str, ...],
-    overlaps: tuple[float, ...] = COCO_OVERLAPS,
+    found: Sequence[Detections], scenes: Scenes, overlaps: tuple[float, ...] = COCO_OVERLAPS
 ) -> Scores:
     """Score a detector on many images.
 
@@ -166,22 +104,78 @@ def mean_average_precision(
     thresholds. A class that no image shows has no average precision, and counts nowhere.
 
     Args:
-        found: for each image, best first.
-        true_boxes: for each image [M, 4].
-        true_labels: for each image [M], indices into `classes`.
-        classes: names.
+        found: for each image.
+        scenes: that were searched.
         overlaps: IoUs that a match may need.
 
     Raises:
-        ValueError: not one list of true boxes for each image, or no true box at all.
+        ValueError: not one list of detections for each scene, or no true box at all.
 
     Source: Lin et al., Microsoft COCO, arXiv 1405.0312, and the evaluation on cocodataset.org.
     """
-    shown = np.unique(np.concatenate([np.empty(0, int), *true_labels]))
-    if not len(shown):
+    if not any(map(len, scenes.labels)):
         raise ValueError("no true box in any image: there is nothing to find")
-    percent = np.full((len(classes), len(overlaps)), np.nan)
-    for label in shown:
-        paired = pairs(found, true_boxes, true_labels, int(label))
-        percent[label] = [100 * paired.curve(overlap).average_precision for overlap in overlaps]
-    return Scores(classes, tuple(overlaps), percent)
+    precision = _evaluate(found, scenes, overlaps).eval["precision"][:, :, :, 0, 0]
+    percent = 100 * precision.mean(1).T  # [overlaps, recalls, classes] before
+    return Scores(scenes.classes, overlaps, np.where(percent < 0, np.nan, percent))
+
+
+def curves(found: Sequence[Detections], scenes: Scenes, overlap: float) -> list[Curve]:
+    """Return precision against recall of each class.
+
+    Args:
+        found: for each image.
+        scenes: that were searched.
+        overlap: IoU that a match needs.
+
+    Raises:
+        ValueError: not one list of detections for each scene.
+    """
+    judged = [one for one in _evaluate(found, scenes, (overlap,)).evalImgs if one]
+    drawn = []
+    for label, name in enumerate(scenes.classes):
+        rows = [
+            (score, match > 0, one["image_id"])
+            for one in judged
+            if one["category_id"] == label
+            for score, match in zip(one["dtScores"], one["dtMatches"][0], strict=True)
+        ]
+        rows.sort(key=lambda row: -row[0])
+        right, image = ([row[place] for row in rows] for place in (1, 2))
+        truths = np.array([(labels == label).sum() for labels in scenes.labels])
+        drawn.append(Curve(name, np.array(right, bool), np.array(image, int), truths))
+    return drawn
+
+
+def _evaluate(found: Sequence[Detections], scenes: Scenes, overlaps: tuple[float, ...]) -> Any:
+    """Return COCO's evaluation, matched and accumulated, for boxes of all sizes."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    if len(found) != len(scenes.labels):
+        raise ValueError(f"{len(found)} images searched, {len(scenes.labels)} with boxes: give one each")
+    there = zip(scenes.boxes, scenes.labels, map(np.ones_like, scenes.labels), strict=True)
+    with contextlib.redirect_stdout(io.StringIO()):  # it tells of each step
+        coco = COCO()
+        coco.dataset = {
+            "images": [{"id": image} for image in range(len(found))],
+            "categories": [{"id": label} for label in range(len(scenes.classes))],
+            "annotations": [],
+        }
+        coco.createIndex()
+        rows = (_rows(there), _rows((one.boxes, one.labels, one.scores) for one in found))
+        evaluation = COCOeval(*(coco.loadRes(one) if len(one) else coco for one in rows), "bbox")
+        evaluation.params.iouThrs, evaluation.params.maxDets = np.array(overlaps), [100]
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation
+
+
+def _rows(images: Iterable[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]) -> NDArray[np.float64]:
+    """Return COCO's rows of image, left, top, width, height, score and class: float64 [N, 7]."""
+    rows = [np.empty((0, 7))]
+    for image, (boxes, labels, scores) in enumerate(images):
+        corner, end = np.split(boxes.astype(float), 2, 1)
+        rows.append(np.column_stack([np.full(len(boxes), image), corner, end - corner, scores, labels]))
+    return np.concatenate(rows)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from tinyml_helpers import intervals
 from tinyml_helpers.datasets.images.scenes import Scenes
-from tinyml_helpers.usecases.detection.average_precision import matches
 from tinyml_helpers.usecases.detection.decode import Detections
 from tinyml_helpers.usecases.vision import boxes as geometry
+
+LEAST_OVERLAP = 0.5
+"""IoU that a match needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,27 +44,26 @@ def judge(
     found: Detections,
     true_boxes: NDArray[np.float32],
     true_labels: NDArray[np.int64],
-    overlap: float = 0.5,
 ) -> Judged:
     """Match the boxes found in one image with what lies there.
 
-    A box is right if its class is, and if it overlaps a free object of that class enough; the best
-    score chooses first.
+    A box is right if its class is, and if its IoU with a free object of that class is 0.5 or more; the
+    best score chooses first.
 
     Args:
         found: best first.
         true_boxes: [M, 4].
         true_labels: [M].
-        overlap: IoU that a match needs.
     """
     overlaps, missed = np.zeros(len(found), np.float32), np.ones(len(true_labels), bool)
     for label in np.unique(true_labels):
         mine, there = np.flatnonzero(found.labels == label), np.flatnonzero(true_labels == label)
         shared = geometry.iou(found.boxes[mine], true_boxes[there])
-        chosen = matches(shared, overlap)
-        right = chosen >= 0
-        overlaps[mine[right]] = shared[right, chosen[right]]
-        missed[there[chosen[right]]] = False
+        for box, row in zip(mine, shared, strict=True):
+            if (best := row.max()) >= LEAST_OVERLAP:
+                chosen = row.argmax()
+                overlaps[box], missed[there[chosen]] = best, False
+                shared[:, chosen] = -1  # it can be found once
     return Judged(overlaps, missed)
 
 
@@ -77,16 +78,15 @@ class Count:
         return f"objects found: {self.objects}\nboxes right: {self.boxes}"
 
 
-def count(found: Sequence[Detections], scenes: Scenes, overlap: float = 0.5) -> Count:
+def count(found: Sequence[Detections], scenes: Scenes) -> Count:
     """Count over all scenes what was found and what is right, at the scores that `found` holds.
 
     Args:
         found: for each scene, best first.
         scenes: that were searched.
-        overlap: IoU that a match needs.
     """
     judged = [
-        judge(one, boxes, labels, overlap)
+        judge(one, boxes, labels)
         for one, boxes, labels in zip(found, scenes.boxes, scenes.labels, strict=True)
     ]
     right = sum(int((~one.false).sum()) for one in judged)

@@ -13,40 +13,29 @@ from numpy.typing import NDArray
 
 from tinyml_helpers import intervals
 from tinyml_helpers.datasets.images.scenes import Scenes
-from tinyml_helpers.usecases.detection.average_precision import (
-    Curve,
-    matches,
-    mean_average_precision,
-    pairs,
-)
+from tinyml_helpers.usecases.detection.average_precision import Curve, curves, mean_average_precision
 from tinyml_helpers.usecases.detection.decode import Detections
 
 DRAWINGS = 1000
+OVERLAP = 0.5
+"""IoU that a match needs."""
+_RECALLS = np.linspace(0, 1, 101)
 
 
-def interval(
-    found: Sequence[Detections], scenes: Scenes, overlap: float = 0.5, seed: int = 0
-) -> intervals.Interval:
-    """Return the mAP of a detector with the interval of a bootstrap over scenes.
+def interval(found: Sequence[Detections], scenes: Scenes) -> intervals.Interval:
+    """Return the mAP at an IoU of 0.5 with the interval of a bootstrap over scenes.
 
     Args:
-        found: for each scene, best first, weak detections too.
+        found: for each scene, weak detections too.
         scenes: that were searched.
-        overlap: IoU that a match needs.
-        seed: of the drawings.
 
     Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 2.
     """
-    value = _map(found, scenes, overlap)
-    return _interval(value, drawings(found, scenes, overlap, seed), scenes, "%")
+    return _interval(_map(found, scenes), drawings(found, scenes), scenes, "%")
 
 
 def difference(
-    found: Sequence[Detections],
-    other: Sequence[Detections],
-    scenes: Scenes,
-    overlap: float = 0.5,
-    seed: int = 0,
+    found: Sequence[Detections], other: Sequence[Detections], scenes: Scenes
 ) -> intervals.Interval:
     """Return by how many points `other` has a higher mAP on the same scenes, drawn in pairs.
 
@@ -54,51 +43,42 @@ def difference(
         found: of the first detector, as for `interval`.
         other: of the second.
         scenes: that both searched.
-        overlap: IoU that a match needs.
-        seed: of the drawings.
     """
-    first, second = (drawings(one, scenes, overlap, seed) for one in (found, other))
-    value = _map(other, scenes, overlap) - _map(found, scenes, overlap)
+    first, second = (drawings(one, scenes) for one in (found, other))
+    value = _map(other, scenes) - _map(found, scenes)
     return _interval(value, second - first, scenes, "points")
 
 
-def drawings(
-    found: Sequence[Detections], scenes: Scenes, overlap: float = 0.5, seed: int = 0
-) -> NDArray[np.float64]:
+def drawings(found: Sequence[Detections], scenes: Scenes) -> NDArray[np.float64]:
     """Return the mAP, in percent, on each of 1,000 sets of as many scenes drawn with replacement."""
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(0)
     times = draw.multinomial(len(scenes), np.full(len(scenes), 1 / len(scenes)), DRAWINGS)
-    shown = np.unique(np.concatenate(scenes.labels))
-    each = np.array([_precisions(found, scenes, int(label), overlap, times) for label in shown])
-    percent: NDArray[np.float64] = 100 * np.nanmean(each, 0)
+    shown = [curve for curve in curves(found, scenes, OVERLAP) if curve.truths.any()]
+    percent: NDArray[np.float64] = 100 * np.nanmean([_precisions(one, times) for one in shown], 0)
     return percent
 
 
-def _precisions(
-    found: Sequence[Detections],
-    scenes: Scenes,
-    label: int,
-    overlap: float,
-    times: NDArray[np.int64],
-) -> NDArray[np.float64]:
+def _precisions(curve: Curve, times: NDArray[np.int64]) -> NDArray[np.float64]:
     """Average precision of a class where scene n counts `times[:, n]` times; nan where it is absent."""
-    paired = pairs(found, scenes.boxes, scenes.labels, label)
-    order = np.argsort(-np.concatenate(paired.scores), kind="stable")
-    right = np.concatenate([matches(one, overlap) >= 0 for one in paired.overlaps])[order]
-    weights = times[:, np.repeat(np.arange(len(scenes)), list(map(len, paired.scores)))[order]]
-    truths = times @ np.array([(labels == label).sum() for labels in scenes.labels])
-    hits, said = (weights * right).cumsum(1), weights.cumsum(1)
+    weights = times[:, curve.image]
+    hits, said, truths = (weights * curve.right).cumsum(1), weights.cumsum(1), times @ curve.truths
     return np.array(
         [
-            Curve(hit / total, hit / np.maximum(all_, 1)).average_precision if total else np.nan
+            _average(hit / total, hit / np.maximum(all_, 1)) if total else np.nan
             for hit, all_, total in zip(hits, said, truths, strict=True)
         ]
     )
 
 
-def _map(found: Sequence[Detections], scenes: Scenes, overlap: float) -> float:
-    scored = mean_average_precision(found, scenes.boxes, scenes.labels, scenes.classes, (overlap,))
-    return scored.at(overlap)
+def _average(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> float:
+    """Return the mean over 101 recalls of the best precision there or beyond, as COCO's code does."""
+    # Precision may rise again further down the list: what counts is the best from here on.
+    best = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0)
+    return float(best[np.searchsorted(recall, _RECALLS)].mean())
+
+
+def _map(found: Sequence[Detections], scenes: Scenes) -> float:
+    return mean_average_precision(found, scenes, (OVERLAP,)).map50_percent
 
 
 def _interval(value: float, drawn: NDArray[np.float64], scenes: Scenes, unit: str) -> intervals.Interval:

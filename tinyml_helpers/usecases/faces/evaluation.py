@@ -150,19 +150,15 @@ class Wild:
         return "\n".join(lines)
 
 
-def in_the_wild(folder: str | None = None, fetch: bool = True) -> Wild:
+def in_the_wild() -> Wild:
     """Measure each available embedder on the 1,000 test pairs of Labeled Faces in the Wild, in minutes.
-
-    Args:
-        folder: where the photos are kept; None for the course's cache.
-        fetch: False takes only what is there already.
 
     Raises:
         DataError: the photos cannot be fetched.
     """
-    pairs = lfw.load_pairs(folder=folder, fetch=fetch)
+    photos, same = lfw.load_pairs()
     results = []
     for embedder in embedding.available():
-        scores, missing = verification.compare_pairs(pairs.photos, pairs.same, embedder)
+        scores, missing = verification.compare_pairs(photos, same, embedder)
         results.append((embedder, scores.equal_error()[1], missing))
-    return Wild(len(pairs), tuple(results))
+    return Wild(len(same), tuple(results))

@@ -9,6 +9,10 @@ TINYML_CLASS_ADDRESS    where the class finds the hub (http://127.0.0.1:8000)
 TINYML_CLASS_SIZE       how many servers may run at a time (40)
 TINYML_CLASS_ROOT       set to 1, it lets root start the hub, as in a container of one's own
 
+Lessons are handed out by nbgitpuller. Each learner gets a copy, and what you change later is merged into
+it: start the hub again, and it comes when the learner's server starts, or by the link that this prints.
+Where both of you changed the same lines, the learner's stay; a file that a learner deleted comes back.
+
 All servers run as the user who starts the hub, each with a home of its own. That is for a room of
 people who trust each other. For anything longer, use system accounts: book/teach/jupyterhub.md.
 """
@@ -18,6 +22,7 @@ import sys
 from pathlib import Path
 
 from jupyterhub.spawner import Spawner
+from nbgitpuller import GitPuller
 
 import tinyml_helpers
 from tinyml_helpers.classroom.workshop import hub
@@ -30,7 +35,10 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub puts i
 
 folder = Path(os.environ.get("TINYML_CLASS_FOLDER", "class")).resolve()
 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-lessons = hub.lessons_folder()
+lessons = folder / "lessons.git"
+hub.publish(hub.lessons_folder(), lessons)
+# A folder of lessons that is no repository must not be taken for a part of one that it lies in.
+os.environ["GIT_CEILING_DIRECTORIES"] = str(folder / "homes")
 
 # Who comes in: everybody who knows the password, by a name that is safe as a folder's.
 c.JupyterHub.authenticator_class = "shared-password"
@@ -40,6 +48,7 @@ c.Authenticator.username_pattern = r"[a-z][a-z0-9_-]{0,31}"
 
 # The front door: a proxy in Python, so that no Node is needed.
 c.JupyterHub.bind_url = os.environ.get("TINYML_CLASS_ADDRESS", "http://127.0.0.1:8000")
+print("What changed in the lessons comes by", hub.link(c.JupyterHub.bind_url, lessons.as_uri()))
 c.ConfigurableHTTPProxy.command = [
     sys.executable,
     "-c",
@@ -55,8 +64,8 @@ c.JupyterHub.cookie_secret_file = str(folder / "cookie_secret")
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(folder / "homes" / "{username}")
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
-c.Spawner.notebook_dir = "~/lessons"
-c.Spawner.default_url = "/lab"
+c.Spawner.notebook_dir = "~"
+c.Spawner.default_url = "/lab/tree/lessons"
 c.Spawner.start_timeout = c.Spawner.http_timeout = 120
 c.JupyterHub.concurrent_spawn_limit = 10
 c.JupyterHub.active_server_limit = int(os.environ.get("TINYML_CLASS_SIZE", "40"))
@@ -68,14 +77,19 @@ def home(spawner: Spawner) -> str:
 
 
 def give_lessons(spawner: Spawner) -> None:
-    """Hand out the lessons that a learner does not have yet."""
-    hub.hand_out(lessons, Path(home(spawner)))
+    """Bring a learner the lessons and what changed in them; whatever fails, the server starts."""
+    try:
+        for line in GitPuller(lessons.as_uri(), f"{home(spawner)}/lessons", branch=hub.BRANCH).pull():
+            spawner.log.debug(line.rstrip())
+    except Exception as error:
+        spawner.log.warning("%s: lessons are left as they are (%s)", spawner.user.name, error)
 
 
 c.Spawner.pre_spawn_hook = give_lessons
 c.Spawner.environment = {
     # The course is installed once, for all: what a learner measures goes to the learner's home.
     "TINYML_RESULTS": lambda spawner: f"{home(spawner)}/results",
+    "GIT_CEILING_DIRECTORIES": str(folder / "homes"),
     # What one learner has compiled, the others find there.
     "TINYML_CACHE": str(folder / "cache"),
     # Controls that obey the keyboard, figures that say what they show.
