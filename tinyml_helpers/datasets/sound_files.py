@@ -52,7 +52,7 @@ class Sound:
         return ", ".join([*told, *self.notes])
 
 
-def read_sound(path: str | Path, rate_hz: int = 16_000) -> Sound:
+def read_sound(path: str | Path, rate_hz: int | None = 16_000) -> Sound:
     """Read a WAV, FLAC or Ogg (Vorbis, Opus) file as one channel at `rate_hz`.
 
     Several channels are averaged, but where they cancel each other the loudest is taken. A WAV file
@@ -61,19 +61,20 @@ def read_sound(path: str | Path, rate_hz: int = 16_000) -> Sound:
 
     Args:
         path: the file.
-        rate_hz: samples in a second that you want.
+        rate_hz: samples in a second that you want; None for those of the file.
 
     Raises:
         DataError: no such file, not a sound file, damaged, without a single sample, with values that
             are no numbers, too long, or of a rate outside of `RATES_HZ`.
         ValueError: a rate that is not above zero.
     """
-    if rate_hz <= 0:
+    if rate_hz is not None and rate_hz <= 0:
         raise ValueError(f"rate_hz {rate_hz}: give samples per second above zero, such as 16000")
     path = Path(path)
     content, notes = _content(path)
     channels, file_rate_hz = _decode(path.name, content)
     mono, mixed = _mixed(channels)
+    rate_hz = rate_hz or file_rate_hz
     if file_rate_hz != rate_hz:
         mono = _resampled(mono, file_rate_hz, rate_hz)
     samples, count = mono.astype(np.float32), channels.shape[1]

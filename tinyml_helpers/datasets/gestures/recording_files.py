@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets.gestures import clock, columns, units
+from tinyml_helpers.datasets import sensor_clock, sensor_columns
+from tinyml_helpers.datasets.gestures import units
 from tinyml_helpers.datasets.gestures.recordings import RATE_HZ, UNITS
 from tinyml_helpers.datasets.text_table import read_table
 from tinyml_helpers.system.shipped_files import DataError
@@ -50,7 +51,7 @@ def read(paths: Sequence[Path]) -> tuple[NDArray[np.int16], tuple[str, ...]]:
     the rotation is zero.
 
     Args:
-        paths: its files, all of one clock.
+        paths: its files, all of one sensor_clock.
 
     Returns:
         The samples, and what was assumed, a sentence each.
@@ -84,13 +85,13 @@ def _tracks(paths: Sequence[Path]) -> tuple[dict[str, _Track], list[str]]:
     zero: float | None = None
     for path in paths:
         table = read_table(path)
-        layout = columns.find(table, path.stem)
+        layout = sensor_columns.find(table, path.stem)
         places = [place for sensor in layout.sensors.values() for place in sensor.places]
         numbers, left_out = table.numbers(layout.time, places)
-        unit, worth = clock.unit_of(path.name, numbers[:, 0])
+        unit, worth = sensor_clock.unit_of(path.name, numbers[:, 0], layout.time_unit)
         zero = numbers[0, 0] if zero is None else zero
         time = (numbers[:, 0] - zero) * worth
-        rate_hz, values, assumed = clock.evenly(path.name, time, numbers[:, 1:])
+        rate_hz, values, assumed = sensor_clock.evenly(path.name, time, numbers[:, 1:])
         notes += [*left_out, *_said(unit), *assumed]
         for number, (kind, sensor) in enumerate(layout.sensors.items()):
             if kind in tracks:

@@ -53,8 +53,8 @@ def in_g(name: str, values: NDArray[np.float64], rate_hz: float) -> tuple[NDArra
     if not unit:
         raise DataError(
             f"{name}: its acceleration is {pull:,.4g} long in the middle, and gravity alone is 1 g, "
-            "1,000 mg or 9.81 m/s²: give ax, ay, az in one of these; counts of a sensor are divided by its "
-            "counts per g"
+            "1,000 mg or 9.81 m/s²: give ax, ay, az in one of these; counts of a sensor are divided by "
+            "its counts per g"
         )
     return values * _IN_G[unit], unit
 

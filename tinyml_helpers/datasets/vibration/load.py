@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets.sound_files import SUFFIXES
-from tinyml_helpers.datasets.vibration.folder import read_recording
+from tinyml_helpers.datasets.vibration.folder import SUFFIXES, cut_alike, read_recording
 from tinyml_helpers.datasets.vibration.simulator import machines as simulation
 from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
 from tinyml_helpers.datasets.vibration.simulator.machines import FAULTS, SAMPLES
@@ -28,11 +27,13 @@ class Vibration:
     """Segments of vibration.
 
     Args:
-        samples: int16 [N, SAMPLES] at `RATE_HZ`.
+        samples: int16 [N, SAMPLES] at `RATE_HZ`; of your own slow recordings another length and rate.
         machine: int64 [N], which machine each is of.
         fault: text [N], "healthy" or what is wrong.
         size_mm: float64 [N], width of the damage, 0 where there is none or it is not known.
         source: where they come from.
+        rate_hz: samples a second.
+        notes: what was assumed about your recordings, and which files were not used.
     """
 
     samples: NDArray[np.int16]
@@ -40,6 +41,8 @@ class Vibration:
     fault: NDArray[np.str_]
     size_mm: NDArray[np.float64]
     source: str
+    rate_hz: float = RATE_HZ
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -58,9 +61,8 @@ class Vibration:
 
     def take(self, rows: NDArray[np.bool_]) -> Vibration:
         """The segments that `rows` [N] marks."""
-        return Vibration(
-            self.samples[rows], self.machine[rows], self.fault[rows], self.size_mm[rows], self.source
-        )
+        fields = ("samples", "machine", "fault", "size_mm")
+        return replace(self, **{name: getattr(self, name)[rows] for name in fields})
 
     def cases(self) -> dict[str, NDArray[np.bool_]]:
         """Segments by machine, and the healthy ones with each kind of fault and each size: bool [N].
@@ -78,10 +80,12 @@ class Vibration:
 
     def __repr__(self) -> str:
         machines, faulty = len(np.unique(self.machine)), int((~self.healthy).sum())
-        return (
-            f"{len(self):,} segments of {SAMPLES / RATE_HZ:.3f} s, {faulty:,} of them faulty, "
+        seconds = self.samples.shape[1] / self.rate_hz
+        head = (
+            f"{len(self):,} segments of {seconds:.3f} s, {faulty:,} of them faulty, "
             f"of {machines} machine{'s' if machines > 1 else ''} ({self.source})"
         )
+        return "\n".join([head, *self.notes])
 
 
 def load_vibration(
@@ -96,8 +100,9 @@ def load_vibration(
 
     Args:
         folder: None simulates. Else a folder with one subfolder for each condition: `healthy/`,
-            and any others under a name of yours. Each holds recordings of one machine: WAV, FLAC or
-            Ogg, or CSV with the columns `time_s` and `acceleration_g` or `acceleration_ms2`.
+            and any others under a name of yours. Each holds recordings of one machine, all kept in one
+            form: WAV or FLAC, or Ogg, or tables with the columns `time_s` and `acceleration_g` or
+            `acceleration_ms2`, or with x, y, z as phones write them.
         machines: numbers of the simulated machines; `TRAINING`, `HELD_OUT` and `UNSEEN` share none.
         healthy: healthy segments of each simulated machine.
         faulty: segments for each of four faults in each of `SIZES_MM`.
@@ -146,13 +151,16 @@ def _read_folder(folder: Path) -> Vibration:
             f"no folder {folder.name}/healthy: put recordings of the healthy machine there, "
             "and others into folders beside it"
         )
-    parts = []
-    for path in sorted(folder.glob("*/*")):
-        if path.suffix.lower() in (*SUFFIXES, ".csv"):
-            parts.append(_labelled(read_recording(path), 0, path.parent.name))
-    if not any(part.fault[0] == "healthy" for part in parts):
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name[0] != "."]
+    used = [path for path in files if path.parent.parent == folder and path.suffix.lower() in SUFFIXES]
+    conditions = [path.parent.name for path in used]
+    healthy = [name == "healthy" for name in conditions]
+    if not any(healthy):
         raise DataError(f"no recording in {folder.name}/healthy: put WAV or CSV files there")
-    return _joined(parts, folder.name)
+    parts, rate_hz, notes = cut_alike([read_recording(path) for path in used], healthy)
+    labelled = [_labelled(part, 0, name) for part, name in zip(parts, conditions, strict=True)]
+    unused = [f"not used: {path.relative_to(folder).as_posix()}" for path in files if path not in used]
+    return replace(_joined(labelled, folder.name), rate_hz=rate_hz, notes=(*notes, *unused))
 
 
 def write_example(folder: str | Path | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""The time of a recording: its unit, samples that come in bursts, and samples that were lost."""
+"""The time of a sensor's recording: its unit, samples that come in bursts, and lost ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,21 @@ _EVEN_SHARE = 0.9
 _BURST_S = 0.25  # how much later than due a sample may arrive
 
 
-def unit_of(name: str, time: NDArray[np.float64]) -> tuple[str, float]:
-    """Find the unit of times [N] by their steps, whatever their name says; return it and its seconds.
+def unit_of(
+    name: str, time: NDArray[np.float64], told: str = "", fastest_hz: float = 1100
+) -> tuple[str, float]:
+    """Find the unit of times [N], and return it and what it is worth in seconds.
+
+    Args:
+        name: of the file.
+        time: counting up.
+        told: the unit by the column's name, or "". It is believed if the steps allow it: nanoseconds
+            under `time_s` happen. If not, the one unit is taken in which there are 12 to 1,100 samples
+            a second.
+        fastest_hz: samples a second that `told` may mean.
 
     Raises:
-        DataError: time does not move forward, or has no step of 12 to 1,100 Hz in any unit.
+        DataError: time does not move forward, or there is no such unit.
     """
     steps = np.diff(time)
     if len(steps) < 2 or (steps < 0).any() or time[-1] <= time[0]:
@@ -27,6 +37,8 @@ def unit_of(name: str, time: NDArray[np.float64]) -> tuple[str, float]:
             "it starts again, make a file of each part"
         )
     step = float(time[-1] - time[0]) / len(steps)
+    if told and 1 / fastest_hz <= step * _SECONDS[told] <= _STEPS_S[1]:
+        return told, _SECONDS[told]
     for unit, worth in _SECONDS.items():
         if _STEPS_S[0] <= step * worth <= _STEPS_S[1]:
             return unit, worth

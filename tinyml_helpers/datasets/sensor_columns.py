@@ -30,15 +30,23 @@ _FILE_WORDS = {
     "other": "magnet|orient",
 }
 _UNITS = {
-    "rad/s": r"rads?/?s|rps", "deg/s": r"deg/?s|degrees?/s|°/s|dps", "mdeg/s": r"mdps|mdeg/s",
-}  # fmt: skip
+    "s": r"s|sec|seconds?",
+    "ms": r"ms|millis",
+    "us": r"us|µs|micros",
+    "ns": r"ns|nanos",
+    "g": r"g",
+    "m/s2": r"m/?s\^?[2²]|ms[-⁻][2²]",
+    "rad/s": r"rads?/?s|rps",
+    "deg/s": r"deg/?s|degrees?/s|°/s|dps",
+    "mdeg/s": r"mdps|mdeg/s",
+}
 # A serial capture without names: these columns in this order.
 _NAMELESS = {4: ("acceleration",), 7: ("acceleration", "rotation"), 10: ("acceleration", "rotation")}
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """The three columns of one sensor, x, y and z; `unit` is that of a rotation if its names tell it."""
+    """The three columns of one sensor, x, y and z, with the unit that their names tell, or ""."""
 
     kind: str
     places: tuple[int, int, int]
@@ -47,9 +55,10 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a table's columns hold: the place of the time, and its sensors by kind."""
+    """What a table's columns hold: the time, with its unit by name or "", and sensors by kind."""
 
     time: int
+    time_unit: str
     sensors: dict[str, Sensor]
 
 
@@ -86,7 +95,7 @@ def find(table: TextTable, stem: str) -> Layout:
             f"{table.name} has no columns ax, ay, az of an accelerometer, nor wx, wy, wz of a "
             f"gyroscope: its first line must name each once; there are: {there}"
         )
-    return Layout(times[0], found)
+    return Layout(times[0], _time_unit(*names[times[0]]), found)
 
 
 def _nameless(table: TextTable) -> Layout:
@@ -101,7 +110,7 @@ def _nameless(table: TextTable) -> Layout:
         kind: Sensor(kind, (1 + 3 * number, 2 + 3 * number, 3 + 3 * number), "")
         for number, kind in enumerate(kinds)
     }
-    return Layout(0, sensors)
+    return Layout(0, "", sensors)
 
 
 def _parts(name: str) -> tuple[str, str]:
@@ -116,6 +125,10 @@ def _parts(name: str) -> tuple[str, str]:
 def _unit(text: str) -> str:
     plain = re.sub(r"\s|[·*]", "", text)
     return next((unit for unit, pattern in _UNITS.items() if re.fullmatch(pattern, plain)), "")
+
+
+def _time_unit(base: str, unit: str) -> str:
+    return unit or _unit(re.sub(r"^(?:timestamp|time|epoch|t)", "", base))
 
 
 def _axis(names: list[tuple[str, str]], kind: str, axis: str, stem: str) -> int | None:
