@@ -144,8 +144,8 @@ def _about_rates(rates: set[int], lowest: float) -> list[str]:
         )
     if lowest < HEARD_HZ:
         notes.append(
-            f"{lowest:,.0f} Hz hears nothing above {lowest / 2:,.0f} Hz: unbalance, looseness and blades "
-            "of slow machines, but not the ringing of a damaged bearing"
+            f"{lowest:,.0f} Hz hears nothing above {lowest / 2:,.0f} Hz: unbalance, looseness and the "
+            "blades of slow machines, but not the ringing of a damaged bearing"
         )
     return notes
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tinyml_helpers.datasets.vibration.folder import SUFFIXES, cut_alike, read_recording
 from tinyml_helpers.datasets.vibration.simulator import machines as simulation
 from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
-from tinyml_helpers.datasets.vibration.simulator.machines import FAULTS, SAMPLES
+from tinyml_helpers.datasets.vibration.simulator.machines import FAULTS
 from tinyml_helpers.system.folders import whole
 from tinyml_helpers.system.shipped_files import DataError, cache_folder
 
