@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from tinyml_helpers.datasets.text_table import TextTable
 from tinyml_helpers.system.shipped_files import DataError
@@ -75,12 +77,7 @@ def find(table: TextTable, stem: str) -> Layout:
     if not table.header:
         return _nameless(table)
     names = [_parts(name) for name in table.header]
-    times = [
-        place
-        for pattern in _TIMES
-        for place, (base, _) in enumerate(names)
-        if re.fullmatch(pattern, base)
-    ]
+    times = _times(names)
     found: dict[str, Sensor] = {}
     for kind in _SENSORS:
         places = [_axis(names, kind, axis, stem) for axis in "xyz"]
@@ -89,7 +86,10 @@ def find(table: TextTable, stem: str) -> Layout:
             found[kind] = Sensor(kind, (x, y, z), names[x][1])
     there = short(", ".join(table.header))
     if not times:
-        raise DataError(f"{table.name} has no column of time: name it time_s; there are: {there}")
+        raise DataError(
+            f"{table.name} has no column of time: name it time_s, or put the rate into the name of the "
+            f"file, such as {stem}_119hz.csv; there are: {there}"
+        )
     if not found:
         raise DataError(
             f"{table.name} has no columns ax, ay, az of an accelerometer, nor wx, wy, wz of a "
@@ -98,12 +98,34 @@ def find(table: TextTable, stem: str) -> Layout:
     return Layout(times[0], _time_unit(*names[times[0]]), found)
 
 
+def with_time(table: TextTable, stem: str) -> TextTable:
+    """Return a table with a time, where it has none and the file's name tells the rate: `wave_119hz`."""
+    rate = re.search(r"(\d+(?:\.\d+)?)hz", stem.lower())
+    width = table.values.shape[1]
+    timed = _times([_parts(name) for name in table.header]) if table.header else width in _NAMELESS
+    if not rate or not float(rate[1]) or timed:
+        return table
+    time = np.arange(len(table.values)) / float(rate[1])
+    header = ("time_s", *table.header) if table.header else ()
+    return replace(table, header=header, values=np.column_stack([time, table.values]))
+
+
+def _times(names: list[tuple[str, str]]) -> list[int]:
+    """Return the places of columns that are a time, the best first."""
+    return [
+        place
+        for pattern in _TIMES
+        for place, (base, _) in enumerate(names)
+        if re.fullmatch(pattern, base)
+    ]
+
+
 def _nameless(table: TextTable) -> Layout:
     width = table.values.shape[1]
     if width not in _NAMELESS:
         raise DataError(
             f"{table.name} has {width} columns without names: write time_s,ax,ay,az,wx,wy,wz into a "
-            "first line, in the order in which they stand"
+            "first line, in the order in which they stand, without those that are not there"
         )
     kinds = _NAMELESS[width]
     sensors = {

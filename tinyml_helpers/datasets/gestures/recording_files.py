@@ -84,7 +84,7 @@ def _tracks(paths: Sequence[Path]) -> tuple[dict[str, _Track], list[str]]:
     notes: list[str] = []
     zero: float | None = None
     for path in paths:
-        table = read_table(path)
+        table = sensor_columns.with_time(read_table(path), path.stem)
         layout = sensor_columns.find(table, path.stem)
         places = [place for sensor in layout.sensors.values() for place in sensor.places]
         numbers, left_out = table.numbers(layout.time, places)

@@ -62,7 +62,7 @@ def read_recording(path: str | Path) -> Signal:
 
 
 def _read_table(path: Path) -> Signal:
-    table = text_table.read_table(path)
+    table = sensor_columns.with_time(text_table.read_table(path), path.stem)
     header = [name.strip().lower() for name in table.header]
     unit = next((name for name in _ONE_AXIS if header.count(name) == 1), None)
     if unit and header.count("time_s") == 1:
