@@ -83,7 +83,7 @@ def split(told: Sequence[Spoken]) -> tuple[list[str], str]:
     speakers = {one.speaker for one in told} - {""}
     if len(speakers) > 1 and (chosen := _test_speakers(told, speakers)):
         return ["test" if one.speaker in chosen else "train" for one in told], ""
-    parts = ["test" if _order(f"{place}") < TEST_SHARE else "train" for place in range(len(told))]
+    parts = _last_of_each_word(told)
     if len(speakers) == 1:
         (only,) = speakers
         return parts, (
@@ -99,6 +99,17 @@ def split(told: Sequence[Spoken]) -> tuple[list[str], str]:
         "This split flatters: speakers cannot be told from the names, so a voice may be on both sides. "
         "Name the files speaker_1.wav, in a folder for each word."
     )
+
+
+def _last_of_each_word(told: Sequence[Spoken]) -> list[str]:
+    """Put the last recordings of each word into the test: neighbours were often made in one go."""
+    parts = ["train"] * len(told)
+    for word in {one.word for one in told}:
+        places = [place for place, one in enumerate(told) if one.word == word]
+        held = max(1, round(TEST_SHARE * len(places))) if len(places) > 1 else 0
+        for place in places[len(places) - held :]:
+            parts[place] = "test"
+    return parts
 
 
 def _test_speakers(told: Sequence[Spoken], speakers: set[str]) -> set[str]:
