@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from tinyml_helpers.datasets.gestures import recording_files
@@ -12,6 +13,7 @@ from tinyml_helpers.datasets.text_table import SUFFIXES
 from tinyml_helpers.system.shipped_files import DataError
 
 _SIDES = ("left", "right")
+_MOST_TAKES = 5  # a network is trained without each
 # Files of one recording, a sensor each, as Sensor Logger and phyphox put them into a folder.
 _SENSOR_FILE = re.compile(
     r"[ _.-]*(?:raw[ _]?data|data|(?:total|linear|user)?[ _]?accelerat(?:ion|ometer)"
@@ -54,7 +56,38 @@ def read_folder(folder: Path) -> Gestures:
             notes["no side in the name, taken for the right arm"] += 1
         if not person:
             notes["nobody in the name, taken for one person"] += 1
-    return Gestures(tuple(recordings), classes, notes=tuple(notes.items()), skipped=tuple(skipped))
+    told_apart, caution = _by_take(recordings, classes)
+    return Gestures(
+        tuple(told_apart), classes, notes=tuple(notes.items()), skipped=tuple(skipped), caution=caution
+    )
+
+
+def _by_take(recordings: list[Recording], classes: tuple[str, ...]) -> tuple[list[Recording], str]:
+    """Where one person recorded alone, tell takes apart in place of people; return them and what follows.
+
+    Raises:
+        DataError: one person alone, with a movement of which nothing could be held back.
+    """
+    people = {one.person for one in recordings}
+    if len(people) > 1:
+        return recordings, ""
+    counts = Counter(one.gesture for one in recordings)
+    (person,) = people
+    if single := [name for name in classes if counts[name] < 2]:
+        raise DataError(
+            f"one person alone ({person}), with one recording of {single[0]!r}: record each movement twice "
+            "or more, so that one can be held back, or let a second person record"
+        )
+    takes = min(_MOST_TAKES, *counts.values())
+    seen: Counter[str] = Counter()
+    told_apart = []
+    for one in recordings:
+        told_apart.append(replace(one, person=f"take {seen[one.gesture] % takes + 1}"))
+        seen[one.gesture] += 1
+    return told_apart, (
+        f"One person alone ({person}): takes are held back in place of people, so a figure says how well "
+        "this person is known again, and not how well another would be."
+    )
 
 
 def _listed(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:

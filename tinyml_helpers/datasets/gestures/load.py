@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyml_helpers.datasets.gestures.folder import read_folder
 from tinyml_helpers.datasets.gestures.recordings import UNITS, Gestures, Recording
+from tinyml_helpers.system import own_files
 from tinyml_helpers.system.shipped_files import DataError, read_verified
 
 
@@ -38,7 +39,7 @@ def load_gestures(folder: str | Path | None = None) -> Gestures:
     Source: the shipped set is from Burns et al., arXiv 1802.01489.
     """
     if folder is not None:
-        return read_folder(Path(folder))
+        return read_folder(own_files.find(folder))
     with np.load(io.BytesIO(read_verified("gestures.npz")), allow_pickle=False) as arrays:
         stored = {name: arrays[name] for name in arrays.files}
     if not np.allclose(stored["units"], UNITS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -63,7 +63,8 @@ class Recording:
 class Gestures:
     """Recordings of movements; prints as a table of them.
 
-    Of your own files, `notes` counts what was assumed, and `skipped` names each file that was not used.
+    Of your own files, `notes` counts what was assumed, `skipped` names each file that was not used, and
+    `caution` says what a figure of them cannot show.
     """
 
     recordings: tuple[Recording, ...]
@@ -71,6 +72,7 @@ class Gestures:
     rate_hz: int = RATE_HZ
     notes: tuple[tuple[str, int], ...] = ()
     skipped: tuple[str, ...] = ()
+    caution: str = ""
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -89,7 +91,7 @@ class Gestures:
         if unknown := set(people) - set(self.people):
             raise ValueError(f"no recordings of {sorted(unknown)[0]!r}: choose of {self.people}")
         kept = tuple(one for one in self.recordings if one.person in people)
-        return Gestures(kept, self.classes, self.rate_hz)
+        return replace(self, recordings=kept)
 
     def without(self, *people: str) -> Gestures:
         """Return the recordings of everybody else."""
@@ -105,7 +107,7 @@ class Gestures:
         if side not in ("left", "right"):
             raise ValueError(f"side {side!r}: choose left or right")
         kept = tuple(one for one in self.recordings if one.side == side)
-        return Gestures(kept, self.classes, self.rate_hz)
+        return replace(self, recordings=kept)
 
     def __repr__(self) -> str:
         return "\n".join([self._head(), text_table(*self._table()), *self._remarks()])
@@ -117,7 +119,8 @@ class Gestures:
     def _remarks(self) -> list[str]:
         """What was assumed about your files, and which were not used."""
         lines = [f"{what}: {count:,} recordings" for what, count in self.notes]
-        return lines + [f"not used: {reason}" for reason in self.skipped]
+        lines += [f"not used: {reason}" for reason in self.skipped]
+        return [*lines, self.caution] if self.caution else lines
 
     def _head(self) -> str:
         minutes = sum(one.seconds for one in self.recordings) / 60

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tinyml_helpers.datasets.keywords import bundled, folder, speech_commands
 from tinyml_helpers.datasets.keywords.clips import VOCABULARIES, Keywords, Vocabulary
+from tinyml_helpers.system import own_files
 
 
 def load_keywords(
@@ -43,4 +44,4 @@ def load_keywords(
         return bundled.load(vocabulary, per_class, seed)
     if source == "speech_commands":
         return speech_commands.load(per_class, seed)
-    return folder.load(Path(source), per_class, seed)
+    return folder.load(own_files.find(source), per_class, seed)

@@ -13,6 +13,7 @@ from tinyml_helpers.datasets.vibration.folder import SUFFIXES, cut_alike, read_r
 from tinyml_helpers.datasets.vibration.simulator import machines as simulation
 from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
 from tinyml_helpers.datasets.vibration.simulator.machines import FAULTS
+from tinyml_helpers.system import own_files
 from tinyml_helpers.system.folders import whole
 from tinyml_helpers.system.shipped_files import DataError, cache_folder
 
@@ -112,7 +113,7 @@ def load_vibration(
         DataError: no `healthy` folder, or a recording that cannot be used; the message says why.
     """
     if folder is not None:
-        return _read_folder(Path(folder))
+        return _read_folder(own_files.find(folder))
     plan = [("healthy", 0.0, healthy)]
     plan += [(fault, size, faulty) for fault in FAULTS[1:] for size in SIZES_MM]
     parts = [
