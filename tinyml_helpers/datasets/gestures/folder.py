@@ -63,7 +63,7 @@ def read_folder(folder: Path) -> Gestures:
 
 
 def _by_take(recordings: list[Recording], classes: tuple[str, ...]) -> tuple[list[Recording], str]:
-    """Where one person recorded alone, tell takes apart in place of people; return them and what follows.
+    """Where one person recorded alone, tell takes apart in place of people, and say what follows.
 
     Raises:
         DataError: one person alone, with a movement of which nothing could be held back.
@@ -75,8 +75,8 @@ def _by_take(recordings: list[Recording], classes: tuple[str, ...]) -> tuple[lis
     (person,) = people
     if single := [name for name in classes if counts[name] < 2]:
         raise DataError(
-            f"one person alone ({person}), with one recording of {single[0]!r}: record each movement twice "
-            "or more, so that one can be held back, or let a second person record"
+            f"one person alone ({person}), with one recording of {single[0]!r}: record each movement "
+            "twice or more, so that one can be held back, or let a second person record"
         )
     takes = min(_MOST_TAKES, *counts.values())
     seen: Counter[str] = Counter()
@@ -85,8 +85,8 @@ def _by_take(recordings: list[Recording], classes: tuple[str, ...]) -> tuple[lis
         told_apart.append(replace(one, person=f"take {seen[one.gesture] % takes + 1}"))
         seen[one.gesture] += 1
     return told_apart, (
-        f"One person alone ({person}): takes are held back in place of people, so a figure says how well "
-        "this person is known again, and not how well another would be."
+        f"One person alone ({person}): takes are held back in place of people, so a figure says how "
+        "well this person is known again, and not how well another would be."
     )
 
 
