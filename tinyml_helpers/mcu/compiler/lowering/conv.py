@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Constant, Fields, Struct
@@ -169,22 +171,19 @@ def _layer(
 ) -> Layer:
     """A layer of one kernel, and of a second where the first does not clamp what it gives."""
     given, output = context.input(0), context.output
-    ends = (Address(given.index), Address(output.index))
-    scratch = (Address(SCRATCH),) if scratch_bytes else ()
-    calls = [KernelCall(kernel, (f"&{context.name}", *ends, *scratch))]
-    limits = context.activation_range()
-    if not clamps and limits != INT8:
-        calls.append(KernelCall("tm_clamp", (*limits, Address(output.index), output.size)))
     padded = ", with its PAD" if "margins" in context.operator.options else ""
-    note = f"{given.dims} -> {output.dims}, {macs:,} MACs{padded}"
-    return Layer(
-        context.operator,
-        tuple(calls),
-        (given.index,),
-        output.index,
+    layer = context.layer(
+        kernel,
+        [given],
         constants,
-        scratch_bytes,
-        macs,
-        in_place,
-        note,
+        last=(Address(SCRATCH),) if scratch_bytes else (),
+        scratch_bytes=scratch_bytes,
+        macs=macs,
+        in_place=in_place,
+        note=f"{given.dims} -> {output.dims}, {macs:,} MACs{padded}",
     )
+    limits = context.activation_range()
+    if clamps or limits == INT8:
+        return layer
+    clamp = KernelCall("tm_clamp", (*limits, Address(output.index), output.size))
+    return replace(layer, calls=(*layer.calls, clamp))
