@@ -353,9 +353,10 @@ def test_constants_as_c_by_hand():
 def test_each_kernel_that_a_layer_may_name_is_in_its_file():
     folder = resources.files("tinyml_helpers.mcu") / "kernels"
     declared = re.findall(r"void (tm_\w+)\(", (folder / "kernels.h").read_text("utf-8"))
-    assert set(codegen.KERNELS) == set(declared)
-    for kernel, file in codegen.KERNELS.items():
-        assert re.search(rf"^void {kernel}\(", (folder / file).read_text("utf-8"), re.MULTILINE), kernel
+    assert sorted(itertools.chain(*codegen.KERNELS.values())) == sorted(declared)
+    for file, kernels in codegen.KERNELS.items():
+        for kernel in kernels:
+            assert re.search(rf"^void {kernel}\(", (folder / file).read_text("utf-8"), re.MULTILINE)
     program = codegen.generate(graph.read(one_activation((1, 8))))
     assert [call.kernel for layer in program.layers for call in layer.calls] == ["tm_lookup"]
     assert set(program.files) == {"model.c", "model.h", "kernels.h", "arithmetic.h", "moves.c"}
