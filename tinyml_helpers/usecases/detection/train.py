@@ -120,7 +120,7 @@ def fit(
     losses = training.fit_batches(
         model, ((images[chosen], wanted.take(chosen)) for chosen in places), steps=steps,
         learning_rate=learning_rate, weight_decay=0.05, warm_up=0.2,
-        loss=lambda _images, outputs, wanted: loss(outputs, wanted),
+        loss=lambda _images, outputs, part: loss(outputs, part),
     )  # fmt: skip
     seconds = time.perf_counter() - started
     return training.History(training.mean_losses(losses, epochs), seconds, steps // epochs * BATCH, seed)
