@@ -115,7 +115,8 @@ def fit(
         ValueError: fewer scenes than one batch, or no epochs.
     """
     steps = training.count_steps(len(scenes), BATCH, epochs)
-    started, images, wanted = time.perf_counter(), scenes.tensors(), targets(scenes)
+    started = time.perf_counter()
+    images, wanted = scenes.tensors(), targets(scenes)
     places = training.shuffle(len(scenes), BATCH, epochs, torch.Generator().manual_seed(seed))
     losses = training.fit_batches(
         model, ((images[chosen], wanted.take(chosen)) for chosen in places), steps=steps,
