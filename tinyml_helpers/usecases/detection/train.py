@@ -115,12 +115,13 @@ def fit(
         ValueError: fewer scenes than one batch, or no epochs.
     """
     steps = training.count_steps(len(scenes), BATCH, epochs)
-    started, images, wanted = time.perf_counter(), scenes.tensors(), targets(scenes)
+    started = time.perf_counter()
+    images, wanted = scenes.tensors(), targets(scenes)
     places = training.shuffle(len(scenes), BATCH, epochs, torch.Generator().manual_seed(seed))
     losses = training.fit_batches(
         model, ((images[chosen], wanted.take(chosen)) for chosen in places), steps=steps,
         learning_rate=learning_rate, weight_decay=0.05, warm_up=0.2,
-        loss=lambda _images, outputs, wanted: loss(outputs, wanted),
+        loss=lambda _images, outputs, part: loss(outputs, part),
     )  # fmt: skip
     seconds = time.perf_counter() - started
     return training.History(training.mean_losses(losses, epochs), seconds, steps // epochs * BATCH, seed)

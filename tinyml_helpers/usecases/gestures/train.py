@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from tinyml_helpers import training
 from tinyml_helpers.datasets.gestures.recordings import Gestures
 from tinyml_helpers.usecases.gestures import augment, features
+from tinyml_helpers.usecases.gestures import network as networks
 from tinyml_helpers.usecases.gestures.augment import RECIPE, Recipe
 from tinyml_helpers.usecases.gestures.features import Windows
 from tinyml_helpers.usecases.gestures.stream import Stream
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
 
 LONG = 262
 """Raw samples in a window for training: room to start later, or to play 1.3 times as fast."""
@@ -39,10 +38,6 @@ def trained(
         seed: of the network's first weights, and of the training.
         options: of `tinyml_helpers.usecases.gestures.network.build`.
     """
-    import torch
-
-    from tinyml_helpers.usecases.gestures import network as networks
-
     torch.manual_seed(seed)
     network = networks.build(len(windows.classes), **options)
     fit(network, windows, recipe, seed=seed)
@@ -64,8 +59,6 @@ def fit(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: 
     Raises:
         ValueError: windows without room to play them faster.
     """
-    import torch
-
     if windows.raw.shape[1] < recipe.speed * features.WINDOW + 1:
         raise ValueError(
             f"windows of {windows.raw.shape[1]} samples, speed {recipe.speed}: take them from "
@@ -88,8 +81,6 @@ def fit(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: 
 
 def logits(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE) -> torch.Tensor:
     """Return what the network says of each window of 200 samples: float32 [M, classes]."""
-    import torch
-
     with torch.no_grad():
         if recipe.same_arms and not recipe.keep_slow and recipe.axes == 6:
             inputs = torch.from_numpy(features.network_input(windows.raw, windows.right))
@@ -123,8 +114,6 @@ def left_out(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
         unseen: person -> network that was trained without the person.
         windows: of everybody.
     """
-    import torch
-
     outputs = torch.zeros(len(windows), len(windows.classes))
     for person, network in unseen.items():
         mine = windows.people == person
@@ -134,8 +123,6 @@ def left_out(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
 
 def stream_logits(network: nn.Module, flow: Stream) -> torch.Tensor:
     """Return what the network says of every window of a stream: float32 [M, classes]."""
-    import torch
-
     raw, _ = flow.windows()
     with torch.no_grad():
         inputs = torch.from_numpy(features.network_input(raw, np.full(len(raw), flow.right)))
