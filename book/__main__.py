@@ -65,7 +65,9 @@ def sweep_pages(sources: Path, out: Path) -> None:
     for page in out.rglob("*.html"):
         name = page.relative_to(out)
         source = sources / name.with_suffix("")
-        kept = any(source.with_name(f"{source.name}{kind}").exists() for kind in (".md", ".ipynb"))
+        kept = any(
+            source.with_name(f"{source.name}{kind}").exists() for kind in (".md", ".ipynb", ".rst")
+        )
         if not kept and name.parts[0] not in _SPHINX_OWN and not name.parts[0].startswith("_"):
             page.unlink()
 

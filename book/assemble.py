@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from book import api, notebooks, pages
+from book import notebooks, pages
 
 # Folders that have a page of their own, and the names that such a page may have.
 FOLDERS = ("notebooks", "data", "book/teach")
@@ -102,8 +102,7 @@ def assemble(root: Path, folder: Path, numbers: Iterable[int] | None = None) -> 
     guides = teaching(root)
     for name, markdown in pages.generated(root, lessons, guides):
         tree.text(name, markdown)
-    for name, markdown in api.generated(root / "tinyml_helpers"):
-        tree.write(name, markdown)
+    tree.write("api/index.rst", (root / "book" / "api.rst").read_bytes())  # Sphinx makes the rest
     about = sorted(path.name for path in root.glob("*.md") if path.name != "README.md")
     maps = sorted(path.relative_to(root).as_posix() for path in root.glob("tinyml_helpers/*/README.md"))
     package = "tinyml_helpers/README.md"

@@ -23,6 +23,7 @@ language = "en"
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_design",
     "sphinx_copybutton",
@@ -50,6 +51,8 @@ autodoc_mock_imports = [
     "torch", "torchvision", "torchao", "torch_pruning", "tensorflow", "keras", "transformers",
     "pandas", "matplotlib", "scipy", "sklearn", "opacus", "onnx", "onnxruntime", "tvm",
 ]  # fmt: skip
+autosummary_ignore_module_all = False  # what a package hands on
+templates_path = ["templates"]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}

@@ -8,15 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jinja2
 import pytest
 from docutils import nodes
+from sphinx.ext.autosummary.generate import _underline
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # the book is beside the package, not in it
 
 from book import __main__ as build  # noqa: E402
-from book import api, assemble, counts, docstrings, links, links_to_terms, notebooks, pages, terms, texts  # noqa: E402
-from tinyml_helpers import devices  # noqa: E402
+from book import assemble, counts, docstrings, links, links_to_terms, notebooks, pages, terms, texts  # noqa: E402
+from tinyml_helpers import cost, devices  # noqa: E402
 from tinyml_helpers.course import syllabus  # noqa: E402
 from tinyml_helpers.system import disk_full  # noqa: E402
 
@@ -257,15 +259,18 @@ def test_counts_are_those_of_the_files():
     assert all(int(value.replace(",", "")) > 0 for value in counted.values())
 
 
-def test_the_reference_has_every_public_module():
-    found = api.modules(ROOT / "tinyml_helpers")
-    names = {module.name for module in found}
-    assert {"tinyml_helpers.mcu.firmware", "tinyml_helpers.cost", "tinyml_helpers.cli"} <= names
-    assert not any("exercises" in name for name in names)
-    grouped = [module for room in api.rooms(found).values() for module in room]
-    assert {module.name for module in grouped} == names - {"tinyml_helpers"}
-    text = dict(api.generated(ROOT / "tinyml_helpers"))
-    assert "tinyml_helpers.mcu.firmware" in text["api/tinyml_helpers.mcu.md"]
+def test_the_reference_has_every_room_and_the_answers_of_no_exercise():
+    listed = re.findall(r"~tinyml_helpers\.(\w+)", (ROOT / "book" / "api.rst").read_text("utf-8"))
+    package = ROOT / "tinyml_helpers"
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
+    assert set(listed) == rooms | {path.stem for path in package.glob("[!_]*.py")}
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(ROOT / "book/templates/autosummary"))
+    templates.filters["underline"] = _underline
+    page = templates.get_template("module.rst").render(
+        fullname="tinyml_helpers.course", all_modules=["check", "exercises"]
+    )
+    assert page.startswith("course\n======\n")
+    assert "   check\n" in page and "exercises" not in page
 
 
 @pytest.mark.parametrize(
@@ -368,7 +373,11 @@ def tiny_book(tmp_path_factory):
     (source / "alt.json").write_text(json.dumps(notebooks.alt_texts(notebook)), "utf-8")
     (source / "notebooks" / lesson.path.name).write_text(json.dumps(notebooks.adapt(notebook)), "utf-8")
     (source / "glossary.md").write_text(pages.glossary_page(GLOSSARY, [lesson]), "utf-8")
-    formula = "# Start\n\nA formula: $a^2$.\n\n```{toctree}\nglossary\n"
+    (source / "api").mkdir()
+    reference = "Package\n=======\n\n.. autosummary::\n   :toctree: .\n   :recursive:\n\n"
+    reference += "   ~tinyml_helpers.cost\n"
+    (source / "api" / "index.rst").write_text(reference, "utf-8")
+    formula = "# Start\n\nA formula: $a^2$.\n\n```{toctree}\nglossary\napi/index\n"
     (source / "index.md").write_text(f"{formula}notebooks/{lesson.name}\n```\n", "utf-8")
     options = ["-q", "-W", "--keep-going", "-b", "html", "-c", str(ROOT / "book")]
     command = [sys.executable, "-m", "sphinx", *options, str(source), str(out)]
@@ -385,6 +394,25 @@ def test_a_small_book_builds_without_a_warning(tiny_book):
     assert "Show the solution" in page and 'class="moves"' in page
     assert "NBVAL_CHECK_OUTPUT" not in page
     assert "<math" in (tiny_book / "index.html").read_text("utf-8")
+
+
+def test_each_module_has_a_page_that_its_room_links(tiny_book):
+    package = ROOT / "tinyml_helpers" / "cost"
+    # A module that bears the name of a function of its package is explained on the package's page.
+    modules = {path.stem for path in package.glob("[!_]*.py")} - {"count", "compare"}
+    pages_there = {path.stem for path in (tiny_book / "api").glob("*.html")}
+    assert pages_there == {"index", "tinyml_helpers.cost"} | {
+        f"tinyml_helpers.cost.{n}" for n in modules
+    }
+    room = (tiny_book / "api" / "tinyml_helpers.cost.html").read_text("utf-8")
+    for name in modules:
+        assert f'href="tinyml_helpers.cost.{name}.html#module-tinyml_helpers.cost.{name}"' in room
+    for name in cost.__all__:
+        assert f'id="tinyml_helpers.cost.{name}"' in room
+    assert 'id="tinyml_helpers.cost.Path"' not in room
+    page = (tiny_book / "api" / "tinyml_helpers.cost.latency.html").read_text("utf-8")
+    assert 'id="tinyml_helpers.cost.latency.estimate"' in page
+    assert "Raises" in page
 
 
 def test_the_small_book_links_its_terms(tiny_book):
@@ -406,7 +434,7 @@ def test_each_figure_of_the_small_book_has_a_text(tiny_book):
 
 def test_pages_whose_source_is_gone_go(tmp_path):
     sources, out = tmp_path / "sources", tmp_path / "out"
-    for name in ("index.md", "notebooks/00_a.ipynb", "api/p.q.md"):
+    for name in ("index.md", "notebooks/00_a.ipynb", "api/p.q.rst"):
         (sources / name).parent.mkdir(parents=True, exist_ok=True)
         (sources / name).touch()
     kept = ["index", "notebooks/00_a", "api/p.q", "search", "genindex", "_static/frame"]
