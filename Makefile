@@ -55,7 +55,7 @@ test-latest:  ## the same tests with the newest packages allowed; which lessons 
 	@$(or $(PYTHON),python3) tests/whole/latest.py $(ARGS)
 
 load: setup  ## memory and time of every lesson, for who plans a class
-	@TQDM_DISABLE=1 $(BIN)/python benchmarks/lessons.py $(ARGS)
+	@TQDM_DISABLE=1 PYTHONPATH="$(CURDIR)" $(BIN)/python benchmarks/lessons.py $(ARGS)
 
 book: setup  ## the lessons, glossary and reference as pages that open from build/book
 	@OMP_NUM_THREADS=1 $(BIN)/python -m book

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from tinyml_helpers.mcu.compiler import arena, codegen
-from tinyml_helpers.mcu.compiler.graph import Graph
-from tinyml_helpers.mcu.compiler.lowering import Layer, conv, needed
-from tinyml_helpers.mcu.compiler.lowering.context import Context, array
-from tinyml_helpers.mcu.compiler.lowering.weights import filters, weight_scales
+from tinyml_helpers.mcu.compiler.graph import Network
+from tinyml_helpers.mcu.compiler.lowering import Layer, conv, find_live_operators
+from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall
+from tinyml_helpers.mcu.compiler.lowering.weights import collect_filters, read_weight_scales
+from tinyml_helpers.mcu.compiler.lowering.window import place_window
 
 AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 # memcpy of four bytes has to become one load, not a call: kernels run several times slower else.
@@ -48,14 +49,15 @@ def sources(bakenn: Path) -> dict[str, str]:
     return files | {"string.h": STRING_H, "empty.h": ""}
 
 
-def with_cmsis_nn(graph: Graph, bakenn: Path) -> codegen.Program:
+def with_cmsis_nn(graph: Network, bakenn: Path) -> codegen.Program:
     """The network with CMSIS-NN's convolutions and fully connected layers."""
     layers, parts = [], ['#include "arm_nnfunctions.h"\nstatic int32_t cmsis_buffer[8192];\n']
     for layer in codegen.lower(graph, dsp=True):
         context = Context(graph, layer.operator, True, f"cmsis_{layer.operator.position}")
-        if layer.operator.kind in AXIS:
+        if layer.operator.type in AXIS:
             parts.append(_function(context))
-            layer = replace(layer, calls=(f"{context.name}({{a}}, {{out}});",), **_BARE)
+            ends = (Address(layer.inputs[0]), Address(layer.output))
+            layer = replace(layer, calls=(KernelCall(context.name, ends),), **_BARE)
         layers.append(layer)
     program = _program(graph, layers)
     files = {**sources(bakenn), **program.files, "cmsis_layers.h": "\n".join(parts)}
@@ -65,28 +67,22 @@ def with_cmsis_nn(graph: Graph, bakenn: Path) -> codegen.Program:
     return replace(program, files=files)
 
 
-def with_plain_loops(graph: Graph, *, dsp: bool) -> codegen.Program:
+def with_plain_loops(graph: Network, *, dsp: bool) -> codegen.Program:
     """The network with plain loops in C for every layer that has weights."""
     layers = []
-    for op, layer in zip(needed(graph), codegen.lower(graph, dsp=dsp), strict=True):
-        context = Context(graph, op, dsp, f"{op.kind.lower()}_{op.position}")
-        if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+    for op, layer in zip(find_live_operators(graph), codegen.lower(graph, dsp=dsp), strict=True):
+        context = Context(graph, op, dsp, f"{op.type.lower()}_{op.position}")
+        if op.type in ("CONV_2D", "DEPTHWISE_CONV_2D"):
             layer = _plain_convolution(context)
-        elif op.kind == "FULLY_CONNECTED":
+        elif op.type == "FULLY_CONNECTED":
             weights = context.constant(1, "int8")
-            f = filters(context, weights, weight_scales(context, 0))
-            constants = (
-                array(f"{context.name}_weights", weights),
-                conv.channels(context.name, f, f.bias, 0),
-                conv._dense_struct(context, f.weights.size and context.output.size // len(weights)),
-            )
-            call = f"tm_fully_connected_general(&{context.name}, {{a}}, {{out}});"
-            layer = replace(layer, calls=(call,), **{**_BARE, "constants": constants})
+            f = collect_filters(context, weights, read_weight_scales(context, 0))
+            layer = conv.lower_any_fully_connected(context, f)
         layers.append(layer)
     return _program(graph, layers)
 
 
-def with_bakenn(content: bytes, graph: Graph, bakenn: Path) -> codegen.Program | None:
+def with_bakenn(content: bytes, graph: Network, bakenn: Path) -> codegen.Program | None:
     """The network as `bakenn` writes it in portable C; `None` if it has an operator too many."""
     sys.path.insert(0, str(bakenn))
     from bakenn import compile_tflite
@@ -107,27 +103,29 @@ _BARE: Mapping[str, object] = {"constants": (), "scratch_bytes": 0, "in_place": 
 
 def _plain_convolution(context: Context) -> Layer:
     weights, image = context.constant(1, "int8"), context.input(0)
-    depthwise = context.operator.kind == "DEPTHWISE_CONV_2D"
+    depthwise = context.operator.type == "DEPTHWISE_CONV_2D"
     axis, groups = (3, image.shape[3]) if depthwise else (0, image.shape[3] // weights.shape[3])
     rows = weights[0].transpose(2, 0, 1) if depthwise else weights
-    f = filters(context, rows.reshape(weights.shape[axis], -1), weight_scales(context, axis))
-    window = conv.window(context, (weights.shape[1], weights.shape[2]), weights.shape[axis])
-    return conv.general(context, window, f, groups)
+    f = collect_filters(
+        context, rows.reshape(weights.shape[axis], -1), read_weight_scales(context, axis)
+    )
+    window = place_window(context, (weights.shape[1], weights.shape[2]), weights.shape[axis])
+    return conv.lower_any_convolution(context, window, f, groups)
 
 
-def _program(graph: Graph, layers: list[Layer]) -> codegen.Program:
+def _program(graph: Network, layers: list[Layer]) -> codegen.Program:
     planned = arena.plan(graph, layers)
     code = "\n".join(codegen._source("model", graph, layers, planned, False))
     files = {"model.h": codegen._header("model", graph, planned), "model.c": code}
-    return codegen.Program("model", graph, tuple(layers), planned, {**files, **codegen._kernels(layers)})
+    ours = [layer for layer in layers if all(call.kernel in codegen.KERNELS for call in layer.calls)]
+    return codegen.Program("model", graph, tuple(layers), planned, {**files, **codegen._kernels(ours)})
 
 
 def _function(context: Context) -> str:
-    kind, given, output = context.operator.kind, context.input(0), context.output
+    kind, given, output = context.operator.type, context.input(0), context.output
     weights = context.constant(1, "int8")
-    f = filters(
-        context, weights.reshape(weights.shape[AXIS[kind]], -1), weight_scales(context, AXIS[kind])
-    )
+    rows = weights.reshape(weights.shape[AXIS[kind]], -1)
+    f = collect_filters(context, rows, read_weight_scales(context, AXIS[kind]))
     arrays = {
         "weights": ("int8_t", weights.ravel()),
         "bias": ("int32_t", _bias(context, f.bias)),
@@ -168,8 +166,8 @@ def _dense(context: Context, offsets: str) -> str:
 def _convolution(context: Context, offsets: str) -> str:
     name, image, output = context.name, context.input(0).shape, context.output.shape
     shape = context.input(1).shape
-    depthwise = context.operator.kind == "DEPTHWISE_CONV_2D"
-    w = conv.window(context, (shape[1], shape[2]), output[3])
+    depthwise = context.operator.type == "DEPTHWISE_CONV_2D"
+    w = place_window(context, (shape[1], shape[2]), output[3])
     tiles = (
         f".stride = {_tile(w.stride)}, .padding = {_tile(w.padding)}, .dilation = {_tile(w.dilation)}"
     )

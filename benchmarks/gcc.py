@@ -43,7 +43,7 @@ def version() -> str | None:
 
 
 def compile(sources: Mapping[str, str], core: str, *, flash_bytes: int, ram_bytes: int) -> Image:
-    """Compile and link as `toolchain.compile` does, by GCC and with newlib's memory functions.
+    """Compile and link as `toolchain.compile_c` does, by GCC and with newlib's memory functions.
 
     Raises:
         ToolchainError: the program was not built; the message holds what GCC said.

@@ -1,12 +1,12 @@
 """Memory and time of every lesson: what one learner takes, so that a class can be planned.
 
-    python benchmarks/lessons.py [--lesson 0 --lesson 2] [--dry]
+    make load ARGS="[--lesson 0 --lesson 2] [--dry]"
 
 Each lesson runs alone, in the quick profile, in a kernel of its own. Ten times a second the resident
 memory of the kernel and all its children is added up (memory that they share counts once for each).
 Then it runs again beside a process that keeps one core busy, as a neighbour on the same machine would.
 Before each lesson the machine itself is measured, by thirty training steps: a promise in seconds means
-something only for a machine of known speed.
+something only for a machine of known speed. Each lesson is stored as soon as it is measured.
 The result goes to data/reference/memory.json, which the workshop kit reads, and to the README.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -60,6 +59,7 @@ def resident_mib(processes: list[psutil.Process]) -> float:
 
 def measure(lesson: syllabus.Lesson, folder: Path) -> machine_load.LessonLoad:
     """Run a lesson alone and beside a busy process, and return what it took."""
+    yardstick = yardstick_seconds()
     watch = Watch(psutil.Process())
     watch.start()
     try:
@@ -73,7 +73,7 @@ def measure(lesson: syllabus.Lesson, folder: Path) -> machine_load.LessonLoad:
     finally:
         neighbour.kill()
         neighbour.wait()
-    return machine_load.LessonLoad(lesson.number, watch.peak_mib, seconds, busy_seconds)
+    return machine_load.LessonLoad(lesson.number, watch.peak_mib, seconds, busy_seconds, yardstick)
 
 
 def run(lesson: syllabus.Lesson, folder: Path) -> float:
@@ -133,41 +133,42 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def store(measured: machine_load.Load) -> None:
+    """Store what was measured, and renew the README once every lesson has been."""
+    machine_load.write(measured)
+    datasets.write_manifest()
+    whole = machine_load.read()
+    if {one.lesson for one in whole.lessons} == {lesson.number for lesson in syllabus.lessons()}:
+        readme_results.publish(scoreboard.Scoreboard(whole.records))
+
+
 def main() -> None:
     """Measure, print, store; fail where a lesson takes more than the course promises."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lesson", type=int, action="append", default=[])
     parser.add_argument("--dry", action="store_true", help="print only; store nothing")
     options = parser.parse_args()
+    server, found = server_mib(), []
+    print(f"a learner's server: {server:,.0f} MiB")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TINYML_RESULTS"] = folder
-        found, yardsticks = [], []
         for lesson in syllabus.select(options.lesson):
-            yardsticks.append(yardstick_seconds())
-            found.append(measure(lesson, Path(folder)))
+            one = measure(lesson, Path(folder))
+            found.append(one)
             print(
-                f"{lesson.number:02d}  {found[-1].peak_mib:6,.0f} MiB  {found[-1].seconds:4.0f} s  "
-                f"beside a busy process {found[-1].busy_seconds:4.0f} s, "
-                f"yardstick {yardsticks[-1]:.1f} s",
+                f"{lesson.number:02d}  {one.peak_mib:6,.0f} MiB  {one.seconds:4.0f} s  beside a busy "
+                f"process {one.busy_seconds:4.0f} s, yardstick {one.yardstick_seconds:.1f} s: the "
+                f"promise holds for {one.times_slower:.1f} times as long",
                 flush=True,
             )
-    speed = statistics.median(yardsticks)
-    measured = machine_load.Load(tuple(found), server_mib(), cores(), yardstick_seconds=speed)
-    print(f"a learner's server: {measured.server_mib:,.0f} MiB")
-    print(
-        f"yardstick: {speed:.1f} s, so the promise holds for {measured.times_slower:.1f} times as long"
-    )
-    if not options.dry:
-        machine_load.write(measured)
-        datasets.write_manifest()
-        whole = machine_load.read()
-        if {one.lesson for one in whole.lessons} == {lesson.number for lesson in syllabus.lessons()}:
-            readme_results.publish(scoreboard.Scoreboard(whole.records))
+            if not options.dry:
+                store(machine_load.Load((one,), server, cores()))
+    measured = machine_load.Load(tuple(found), server, cores())
     for one in measured.too_much:
         print(
             f"lesson {one.lesson:02d} takes more than {machine_load.MOST_MIB} MiB, "
-            f"{measured.times_slower * machine_load.MOST_SECONDS:.0f} s, "
-            f"or {measured.times_slower * machine_load.MOST_BUSY_SECONDS:.0f} s beside a busy process"
+            f"{one.times_slower * machine_load.MOST_SECONDS:.0f} s, "
+            f"or {one.times_slower * machine_load.MOST_BUSY_SECONDS:.0f} s beside a busy process"
         )
     sys.exit(bool(measured.too_much))
 

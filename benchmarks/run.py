@@ -106,7 +106,7 @@ def measure(
     content: bytes,
     program: codegen.Program,
     core: str,
-    build: Callable[..., Image] = toolchain.compile,
+    build: Callable[..., Image] = toolchain.compile_c,
 ) -> Result:
     """Build and run on three inputs."""
     image = build({**program.files, "main.c": MAIN}, core, flash_bytes=4 << 20, ram_bytes=2 << 20)
@@ -132,7 +132,7 @@ def measure(
 
 def builds(content: bytes, core: str, bakenn: Path) -> dict[str, codegen.Program | None]:
     """Our kernels, CMSIS-NN's, bakenn's portable ones and plain loops."""
-    g, dsp = lowering.without_float(graph.read(content)), toolchain.CORES[core].dsp
+    g, dsp = lowering.strip_float_ends(graph.read(content)), toolchain.CORES[core].dsp
     return {
         "ours": codegen.generate(g, dsp=dsp),
         "CMSIS-NN": with_cmsis_nn(g, bakenn),

@@ -184,7 +184,7 @@ PROGRAM = "volatile int y; int main(void) { y = 3; return 0; }"
 @pytest.fixture(scope="module")
 def elf():
     """The program, as the real compiler makes it."""
-    return toolchain.compile(PROGRAM).elf
+    return toolchain.compile_c(PROGRAM).elf
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def runs(tmp_path, monkeypatch, elf):
         Path(work, arguments[-1]).write_bytes(elf)
 
     monkeypatch.setattr(toolchain, "_zig", compiler)
-    toolchain.compile(PROGRAM)
+    toolchain.compile_c(PROGRAM)
     return runs
 
 
@@ -213,7 +213,7 @@ def test_a_damaged_program_in_the_cache_is_compiled_again(runs, elf, damage):
     else:
         path.write_bytes(DAMAGES[damage](elf, b""))
     for _ in range(2):
-        assert toolchain.compile(PROGRAM).elf == elf
+        assert toolchain.compile_c(PROGRAM).elf == elf
         assert len(runs) == 2
 
 
@@ -332,7 +332,7 @@ def test_a_limit_of_the_system_keeps_the_records_whole(results):
 def test_a_full_disk_stops_the_compiler_with_a_sentence(tmp_path, monkeypatch, full_disk):
     monkeypatch.setenv("TINYML_CACHE", str(tmp_path))
     with pytest.raises(toolchain.ToolchainError, match=r"No space left.*make room in.*TINYML_CACHE"):
-        toolchain.compile(PROGRAM + "// full")
+        toolchain.compile_c(PROGRAM + "// full")
     assert everything(tmp_path) == []
 
 
@@ -407,10 +407,10 @@ def test_a_compiler_that_is_killed_leaves_nothing_that_counts(runs, tmp_path):
             pathlib.Path({str(tmp_path / "sign")!r}).touch()
             time.sleep(600)
         toolchain._zig = slow
-        toolchain.compile("int main(void) {{ return 42; }}")
+        toolchain.compile_c("int main(void) {{ return 42; }}")
     """
     killed(code, tmp_path / "sign")
     (left,) = toolchain.cache_dir().glob("work-*")
     os.utime(left, (1, 1))
-    assert toolchain.compile("int main(void) { return 42; }").symbols["main"]
+    assert toolchain.compile_c("int main(void) { return 42; }").symbols["main"]
     assert not left.exists()

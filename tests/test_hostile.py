@@ -30,12 +30,11 @@ from tinyml_helpers.datasets.vibration import folder as vibration_folder
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.onnx import export
-from tinyml_helpers.deploy.tflite import probe, reader, several, tflm
+from tinyml_helpers.deploy.tflite import probe, reader, tflm
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu import build
 from tinyml_helpers.system import untrusted
 from tinyml_helpers.usecases.detection import requantize
-from tinyml_helpers.usecases.privacy import signing
 from tinyml_helpers.usecases.vision import photo_files
 
 sys.path.insert(0, str(Path(__file__).with_name("fuzz")))
@@ -211,7 +210,6 @@ def test_tables_of_gigabytes_are_refused_unread(tmp_path, monkeypatch):
     for read in (
         folder.read_recording,
         vibration_folder.read_recording,
-        cwru.read_skab,
     ):
         with pytest.raises(DataError, match=r"a\.csv has 10,000,000,000 bytes"):
             read(path)
@@ -336,12 +334,18 @@ def packed_model(*args, **options):
 def test_every_error_about_a_model_names_its_file(tmp_path):
     path = write(tmp_path / "strange.tflite", packed_model()[:-40])
     text = write(tmp_path / "strange.onnx", b"<html>")
-    readers = [litert.load, litert.inspect, several.load, requantize.in_float32, build]
-    readers += [tflm.arena] if tflm.available() else []
+    readers = [litert.load, litert.inspect, requantize.in_float32, build]
+    readers += [tflm.measure_arena] if tflm.is_available() else []
     for read in readers:
         with pytest.raises(ModelError, match=r"strange\.tflite: the file is damaged"):
             read(path)
-    for read in (export.load, export.inspect, export.operators, export.without_notes, export.optimized):
+    for read in (
+        export.load,
+        export.inspect,
+        export.list_operators,
+        export.strip_notes,
+        export.optimize,
+    ):
         with pytest.raises(ModelError, match=r"strange\.onnx: "):
             read(str(text))
     with pytest.raises(ModelError) as raised:
@@ -372,7 +376,7 @@ def test_a_name_as_long_as_the_file_does_not_fill_the_screen():
     assert len(str(raised.value)) < 500
 
 
-@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("kernels", litert.available_kernels())
 def test_a_model_that_fixes_its_batch_at_five_takes_any_number(kernels):
     model = litert.load(packed_model((5, 4)), kernels)
     for count in (1, 5, 7):
@@ -397,7 +401,7 @@ def test_scales_without_zero_points_count_from_zero():
     np.testing.assert_array_equal(Tensor("t", (1,), "float32", (0.0,)).quantized(np.float32([7])), [7])
 
 
-@pytest.mark.skipif(not tflm.available(), reason=tflm.MISSING)
+@pytest.mark.skipif(not tflm.is_available(), reason=tflm.MISSING)
 def test_tflm_never_runs_in_this_process(monkeypatch):
     """It reads four sizes of an image that has three: a crash, or none, by what lies behind them."""
     monkeypatch.setattr(probe, "interpreter", lambda *_: pytest.fail("TFLM was started here"))
@@ -405,11 +409,6 @@ def test_tflm_never_runs_in_this_process(monkeypatch):
     np.testing.assert_array_equal(model.run(np.full((3, 4), 4, np.int8)), np.full((3, 2), 4))
     with pytest.raises(ModelError, match="measure it on a microcontroller"):
         model.latency_ms()
-
-
-def test_a_signed_model_that_is_not_there_is_told_as_one(tmp_path):
-    with pytest.raises(ModelError, match=r"cannot read .*nothing\.tflite"):
-        signing.load_signed(tmp_path / "nothing.tflite", b"k" * 32)
 
 
 # .onnx

@@ -28,7 +28,7 @@ ENGINE_MAY_IMPORT = (
 USE_CASES_MAY_IMPORT = {
     "detection": {"vision"}, "faces": {"vision"}, "privacy": {"gestures"},
 }  # fmt: skip
-SHARED_BY_USE_CASES = {"alarms", "networks"}
+SHARED_BY_USE_CASES = {"alarms"}
 # Lines of Python at most. Who raises one says why in the commit.
 BUDGETS = {
     "__init__": 8,

@@ -241,10 +241,10 @@ def test_a_compiler_that_ends_without_a_word_on_a_full_disk_is_explained(tmp_pat
     ended = subprocess.CompletedProcess([], -6, "", "")
     monkeypatch.setattr(toolchain, "_run", lambda *_: ended)
     with pytest.raises(toolchain.ToolchainError, match=r"ended with code -6"):
-        toolchain.compile("int main(void) { return 0; }")
+        toolchain.compile_c("int main(void) { return 0; }")
     monkeypatch.setattr(disk_full, "without_room", lambda *_: [tmp_path])
     with pytest.raises(toolchain.ToolchainError, match=f"not built: make room in {tmp_path}, or choose"):
-        toolchain.compile("int main(void) { return 0; }")
+        toolchain.compile_c("int main(void) { return 0; }")
     assert not list(tmp_path.rglob("work-*"))
 
 

@@ -372,25 +372,25 @@ HOSTILE_CODE = {
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4"])
 @pytest.mark.parametrize("kind", HOSTILE_CODE)
 def test_a_hostile_program_stays_in_its_device(kind, core):
-    image = toolchain.compile(START % HOSTILE_CODE[kind], core)
+    image = toolchain.compile_c(START % HOSTILE_CODE[kind], core)
     with pytest.raises(EmulatorError):
         emulator.run(image, {}, {"x": "int32"}, limit=200_000)
 
 
 def test_a_program_that_sleeps_for_ever_has_not_ended():
-    image = toolchain.compile(START % HOSTILE_CODE["sleep"])
+    image = toolchain.compile_c(START % HOSTILE_CODE["sleep"])
     with pytest.raises(EmulatorError, match=r"in main\(\): it waits for an interrupt"):
         emulator.run(image, {}, {"x": "int32"})
 
 
 def test_registers_can_be_written_and_the_program_goes_on():
     code = "for (uint32_t a = 0xE000E000; a < 0xE000F000; a += 4) *(volatile uint32_t *)a = ~0u;"
-    assert emulator.run(toolchain.compile(START % code), {}, {"x": "int32"}).outputs["x"][0] == 6
+    assert emulator.run(toolchain.compile_c(START % code), {}, {"x": "int32"}).outputs["x"][0] == 6
 
 
 @pytest.fixture(scope="module")
 def image():
-    return toolchain.compile("int a[4], sum = 3; int main(void) { sum += a[1]; return 0; }")
+    return toolchain.compile_c("int a[4], sum = 3; int main(void) { sum += a[1]; return 0; }")
 
 
 def rebuilt(image, elf):

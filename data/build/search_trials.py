@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import save_file
 
 from tinyml_helpers.datasets import data_folder
-from tinyml_helpers.search import catalogue, scheduler, train_and_convert, trial
+from tinyml_helpers.search import catalogue, scheduler, trial
 from tinyml_helpers.search.search_space import Settings
+from tinyml_helpers.search.train_and_convert import train_and_convert
 
 # What the lesson chooses among: techniques alone, and together. Three seeds of each.
 ALONE: list[dict[str, Any]] = [
@@ -60,10 +61,10 @@ TEACHER_STEPS = 1200
 def teacher() -> None:
     """Train the teacher of the gestures: twice as wide, four times as long."""
     task = replace(catalogue.get("gestures"), steps=TEACHER_STEPS)
-    made = train_and_convert.make(task, Settings(width=2.0))
-    print("teacher:", made, f"{trial.score(task, made.content, 'validation'):.1f} % on validation")
+    model = train_and_convert(task, Settings(width=2.0))
+    print("teacher:", model, f"{trial.score(task, model.content, 'validation'):.1f} % on validation")
     save_file(
-        made.network.state_dict(), data_folder() / "models" / "capstone-gestures-teacher.safetensors"
+        model.network.state_dict(), data_folder() / "models" / "capstone-gestures-teacher.safetensors"
     )
 
 

@@ -478,18 +478,18 @@ def test_the_load_of_a_class_is_its_heaviest_lesson_times_learners():
 )
 def test_two_gigabytes_a_minute_and_five_beside_a_neighbour_are_the_limit(peak, seconds, busy, fits):
     one = machine_load.LessonLoad(1, peak, seconds, busy)
-    assert one.fits() == fits
+    assert one.fits == fits
     assert machine_load.Load((one,)).too_much == (() if fits else (one,))
 
 
 def test_a_slower_machine_may_take_in_proportion_longer_and_no_more_memory():
-    lessons = (machine_load.LessonLoad(0, 2048, 120, 600), machine_load.LessonLoad(1, 2048, 121, 1))
-    assert machine_load.Load(lessons, yardstick_seconds=3.0).too_much == lessons[1:]
-    assert (
-        machine_load.Load(lessons, yardstick_seconds=0.1).too_much == lessons
-    )  # a faster one: a minute
-    fat = machine_load.LessonLoad(2, 2049, 1, 1)
-    assert machine_load.Load((fat,), yardstick_seconds=30.0).too_much == (fat,)
+    def load(seconds, busy, yardstick, peak=2048):
+        return machine_load.LessonLoad(0, peak, seconds, busy, yardstick)
+
+    assert load(120, 600, yardstick=3.0).fits
+    assert not load(121, 1, yardstick=3.0).fits and not load(1, 601, yardstick=3.0).fits
+    assert not load(61, 1, yardstick=0.1).fits  # a faster one: a minute
+    assert not load(1, 1, yardstick=30.0, peak=2049).fits
 
 
 def test_a_new_measurement_replaces_its_lessons_and_keeps_the_others(tmp_path):

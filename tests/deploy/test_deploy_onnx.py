@@ -113,14 +113,14 @@ def test_every_level_computes_what_the_loops_do(level):
 
 
 def test_optimization_fuses_and_the_saved_graph_computes_the_same():
-    assert export.operators(network()) == ["Conv", "Relu", "Flatten", "Gemm"]
-    fused = export.optimized(network(), "extended")
-    assert "FusedConv" in export.operators(fused)
+    assert export.list_operators(network()) == ["Conv", "Relu", "Flatten", "Gemm"]
+    fused = export.optimize(network(), "extended")
+    assert "FusedConv" in export.list_operators(fused)
     np.testing.assert_allclose(export.load(fused, "none").predict(IMAGE), expected(IMAGE), rtol=1e-5)
 
 
 def test_notes_are_removed_and_nothing_else():
-    bare = export.without_notes(network(note="some/folder/model.py, line 3"))
+    bare = export.strip_notes(network(note="some/folder/model.py, line 3"))
     assert b"folder" not in bare
     assert export.inspect(bare).bytes_by_part["exporter's notes"] == 0
     np.testing.assert_array_equal(
@@ -169,7 +169,7 @@ def test_a_fixed_batch_takes_its_multiples_only():
     ],
 )
 def test_other_files_are_called_what_they_are(content, message):
-    for look in (export.inspect, export.load, export.operators):
+    for look in (export.inspect, export.load, export.list_operators):
         with pytest.raises(ModelError, match=message):
             look(content)
 
@@ -232,7 +232,7 @@ def test_random_bytes_are_no_model(content):
 
 def test_the_probe_for_overflow_gives_an_answer_and_options_follow_it():
     assert session._overflows() in (True, False)
-    assert session.options("basic").intra_op_num_threads == 1
+    assert session.make_options("basic").intra_op_num_threads == 1
 
 
 def test_calibration_images_come_once_and_in_batches():
@@ -309,9 +309,9 @@ def test_axes_that_are_fixed_equal_or_bounded_get_a_hint(shapes):
 
 
 def test_pictures_know_every_kind_of_operator():
-    assert figures.kind("FusedConv") == "multiplies by weights"
-    assert figures.kind("QLinearConv") == "integers, or to and from them"
-    assert figures.kind("Transpose") == figures.OTHER
+    assert figures.classify("FusedConv") == "multiplies by weights"
+    assert figures.classify("QLinearConv") == "integers, or to and from them"
+    assert figures.classify("Transpose") == figures.OTHER
     axes = figures.draw(["Conv", "Relu"] * 20, "A title")
     assert len(axes.patches) == 40
     assert axes.get_title() == "A title"

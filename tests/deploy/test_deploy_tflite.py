@@ -8,13 +8,14 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tflite_maker import Maker
 
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite import probe, reader, sizes, tflm
 
 KINDS = {np.dtype("int8"): 9, np.dtype("int32"): 2, np.dtype("float32"): 0}
-needs_tflm = pytest.mark.skipif(not tflm.available(), reason=tflm.MISSING)
+needs_tflm = pytest.mark.skipif(not tflm.is_available(), reason=tflm.MISSING)
 
 
 def tensor(name, shape, dtype, buffer=0, scales=(), zero_points=(), axis=0):
@@ -132,8 +133,8 @@ def test_a_report_says_all_of_it():
     assert report.macs == 6
     assert "6 MACs" in repr(report)
     assert "<table>" in report._repr_html_()
-    if tflm.available():
-        assert report.arena_bytes == tflm.arena(DENSE).total_bytes
+    if tflm.is_available():
+        assert report.arena_bytes == tflm.measure_arena(DENSE).total_bytes
     else:
         assert report.arena_bytes is None
         assert tflm.MISSING in repr(report)
@@ -145,7 +146,7 @@ SUMS = [1 * 11 + 2 * -20 + 3 * 30 + 8, -4 * 11 + 5 * -20 - 6 * 30 - 8]
 assert SUMS == [69, -332]
 
 
-@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("kernels", litert.available_kernels())
 def test_every_interpreter_computes_what_the_formula_says(kernels):
     model = litert.load(DENSE, kernels)
     raw = model.run(ONE)
@@ -153,6 +154,49 @@ def test_every_interpreter_computes_what_the_formula_says(kernels):
     # 69 / 8 = 8.625 rounds to 9, and what is below zero ReLU cuts.
     np.testing.assert_array_equal(raw[0].astype(int) + 128, [9, 0])
     np.testing.assert_allclose(model.predict(ONE * 0.5)[0], raw[0].astype(float) + 128)
+
+
+def two_heads(batch=1):
+    """int8 [batch, 4], steps of 0.5 -> its sum twice, and one and a half of it three times."""
+    net = Maker()
+    given, heads = net.tensor((batch, 4), 0.5), []
+    for rows in (2, 3):
+        weights = net.tensor((rows, 4), 0.5, data=np.full((rows, 4), rows))
+        heads.append(
+            net.operator("FULLY_CONNECTED", [given, weights, -1], net.tensor((batch, rows), 1.0))
+        )
+    return net.content([given], heads)
+
+
+@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("batch", [1, 5])
+def test_several_outputs_come_in_their_order(kernels, batch):
+    model = litert.load(two_heads(batch), kernels)
+    assert [output.shape for output in model.outputs] == [(batch, 2), (batch, 3)]
+    assert repr(model).count("\n  out: int8") == 2
+    values = 2.0 * np.random.default_rng(0).integers(0, 3, (7, 4))
+    for count in (1, 7):
+        sums = values[:count].sum(1, keepdims=True)
+        once, half_more = model.predict_all(values[:count])
+        np.testing.assert_array_equal(once, np.tile(sums, 2))
+        np.testing.assert_array_equal(half_more, np.tile(1.5 * sums, 3))
+
+
+def test_a_model_of_several_outputs_says_how_to_read_them():
+    model = litert.load(two_heads())
+    for call in (lambda: model.output, lambda: model.run(ONE), lambda: model.predict(np.zeros((1, 4)))):
+        with pytest.raises(ModelError, match="the model has 2 outputs: `predict_all` returns them"):
+            call()
+    (only,) = litert.load(DENSE).predict_all(ONE * 0.5)
+    np.testing.assert_array_equal(only, litert.load(DENSE).predict(ONE * 0.5))
+
+
+def test_a_model_of_several_inputs_is_refused():
+    net = Maker()
+    ends = [net.tensor((1, 4), 0.5) for _ in range(3)]
+    net.operator("ADD", ends[:2], ends[2])
+    with pytest.raises(ModelError, match="2 inputs and 1 outputs: one input is fed here"):
+        litert.load(net.content(ends[:2], ends[2:]))
 
 
 @needs_tflm
@@ -168,7 +212,7 @@ def test_tflm_rounds_a_full_connection_twice_and_litert_once():
 
 @needs_tflm
 def test_the_arena_of_a_model_built_by_hand():
-    arena = tflm.arena(DENSE)
+    arena = tflm.measure_arena(DENSE)
     # Input and output are alive together; each is rounded up to 16 bytes.
     assert arena.activation_bytes == 16 + 16
     assert sum(arena.bytes_by_purpose.values()) == arena.total_bytes
@@ -186,8 +230,8 @@ def test_without_tflm_one_sentence_says_so(monkeypatch):
     with pytest.raises(ModelError, match="only there for Linux"):
         litert.load(DENSE, "tflm")
     with pytest.raises(ModelError, match="only there for Linux"):
-        tflm.arena(DENSE)
-    assert litert.kernels() == ("default", "reference")
+        tflm.measure_arena(DENSE)
+    assert litert.available_kernels() == ("default", "reference")
     report = litert.inspect(DENSE)
     assert report.arena_bytes is None
     assert "only there for Linux" in repr(report)
@@ -244,7 +288,7 @@ def test_changed_bytes_give_a_report_that_adds_up_or_an_error_of_ours(flips):
         assert min(parts.values()) >= 0
 
 
-@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("kernels", litert.available_kernels())
 def test_changed_bytes_never_take_this_process_with_them(kernels):
     draw = random.Random(6)
     outcomes = set()

@@ -65,8 +65,8 @@ def test_convolutions_are_found_and_timed_alone():
     from tvm import relax
 
     loops = relax.get_pipeline("zero")(from_onnx(network(), {"x": [1, 4, 6, 6]}))
-    (name,) = compiler.convolutions(loops)
-    assert compiler.kernel_latency_ms(compiler.only(loops, name), 0.001) > 0
+    (name,) = compiler.find_convolutions(loops)
+    assert compiler.kernel_latency_ms(compiler.extract_kernel(loops, name), 0.001) > 0
 
 
 def test_an_object_for_a_microcontroller_adds_up_and_shrinks_without_checks(reports):
@@ -116,16 +116,18 @@ ARM = """main:
 
 
 def test_multiplications_are_counted_by_how_many_numbers_they_take():
-    assert tvm_assembly.multiplications(X86) == tvm_assembly.Multiplications(single=1, packed=2)
-    assert tvm_assembly.multiplications(ARM) == tvm_assembly.Multiplications(single=2, packed=1)
+    assert tvm_assembly.count_multiplications(X86) == tvm_assembly.Multiplications(single=1, packed=2)
+    assert tvm_assembly.count_multiplications(ARM) == tvm_assembly.Multiplications(single=2, packed=1)
     with pytest.raises(ValueError, match="x86-64 or 64-bit Arm"):
-        tvm_assembly.multiplications("main:\n\tbx lr\n")
+        tvm_assembly.count_multiplications("main:\n\tbx lr\n")
 
 
 def test_reordered_loops_multiply_several_numbers_at_once():
     from tvm import relax
 
     loops = relax.get_pipeline("zero")(from_onnx(network(), {"x": [1, 4, 6, 6]}))
-    kernel = compiler.only(loops, compiler.convolutions(loops)[0])
-    counted = tvm_assembly.multiplications(tvm_assembly.listing(compiler.reorder(kernel, "main", 4)))
+    kernel = compiler.extract_kernel(loops, compiler.find_convolutions(loops)[0])
+    counted = tvm_assembly.count_multiplications(
+        tvm_assembly.write_assembly(compiler.tile_channels(kernel, "main", 4))
+    )
     assert counted.packed > 0

@@ -191,7 +191,7 @@ def compare(printed, programs, want):
     for name, program in programs.items():
         size = len(want[name])
         if printed[at : at + size] != want[name]:
-            wrong.append(f"{name}: {', '.join(op.kind for op in program.graph.operators)}")
+            wrong.append(f"{name}: {', '.join(op.type for op in program.graph.operators)}")
         at += size
     return at, wrong
 

@@ -1,6 +1,5 @@
 """Undamaged files of every format to begin with, made by code; and a few small ones that ship."""
 
-import functools
 import gzip
 import io
 import json
@@ -207,14 +206,6 @@ def vibration():
     return made
 
 
-def skab():
-    from tinyml_helpers.datasets.vibration.cwru import SKAB_SENSORS
-
-    head = ";".join(("datetime", *SKAB_SENSORS, "anomaly", "changepoint"))
-    rows = "\n".join(f"2020-03-09 10:14:{i};" + "0.5;" * 8 + "0.0;0.0" for i in range(30))
-    return [f"{head}\n{rows}\n".encode()]
-
-
 def matlab():
     from scipy.io import savemat
 
@@ -351,21 +342,10 @@ def packed():
 def elf():
     from tinyml_helpers.mcu.target import toolchain
 
-    image = toolchain.compile("static const int t[3] = {1,2,3}; int main(void) { return t[1]; }")
+    image = toolchain.compile_c("static const int t[3] = {1,2,3}; int main(void) { return t[1]; }")
     content = image.elf if isinstance(getattr(image, "elf", None), bytes) else b""
     plain = toolchain.host_library({"one.c": "int t[9]; int f(int i) { return t[i]; }"}).read_bytes()
     return [one for one in (content, plain) if one]
-
-
-def template():
-    from tinyml_helpers.usecases.faces.templates import quantize
-
-    return [quantize(np.sin(np.arange(128.0))).to_bytes()]
-
-
-@functools.cache
-def sealed():
-    return tflite()[-2:]
 
 
 def weights():

@@ -45,7 +45,7 @@ def inspect_tflite(path, content, folder):
     from tinyml_helpers.deploy.tflite import reader, sizes
 
     file = reader.read(content)
-    sizes.bytes_by_part(file), sizes.macs(file), sizes.uncounted(file)
+    sizes.bytes_by_part(file), sizes.macs(file), sizes.find_uncounted(file)
     (
         repr(file),
         [str(t) for g in file.graphs for t in g.tensors],
@@ -62,7 +62,7 @@ def generate_c(path, content, folder):
     def as_build_does(tflite):
         found = graph.read(tflite)
         repr(found)
-        return codegen.generate(lowering.without_float(found))
+        return codegen.generate(lowering.strip_float_ends(found))
 
     program = as_build_does(path)
     repr(program.arena), sum(map(len, program.files.values()))
@@ -80,7 +80,7 @@ def run_tflite(kernels):
         import numpy as np
 
         from tinyml_helpers.deploy import model_file
-        from tinyml_helpers.deploy.tflite import interpreter, probe, reader, several
+        from tinyml_helpers.deploy.tflite import interpreter, probe, reader
 
         graph = reader.read(content).graphs[0]
         with in_another_process():
@@ -91,15 +91,13 @@ def run_tflite(kernels):
         if kernels == "tflm":
             return
         try:
-            if len(graph.inputs) == len(graph.outputs) == 1:
-                model = interpreter.Model(content, kernels, graph)
-                repr(model)
-                raw = np.zeros((3, *model.input.shape[1:]), model.input.dtype)
+            model = interpreter.Model(content, kernels, graph)
+            repr(model)
+            raw = np.zeros((3, *model.input.shape[1:]), model.input.dtype)
+            if len(model.outputs) == 1:
                 model.run(raw[:1])
                 model.run(raw)
-                model.predict(np.ones(raw.shape))
-            if kernels == "default":
-                repr(several.Network(content))
+            model.predict_all(np.ones(raw.shape))
         except model_file.ModelError as error:
             raise model_file.ModelError(f"{path.name}: {error}") from error
 
@@ -133,7 +131,7 @@ def inspect_onnx(path, content, folder):
 
     report = export.inspect(path)
     repr(report), report._repr_html_()
-    export.operators(path), export.without_notes(path)
+    export.list_operators(path), export.strip_notes(path)
 
 
 def read_sound(path, content, folder):
@@ -161,12 +159,6 @@ def gesture_table(path, content, folder):
     from tinyml_helpers.datasets.gestures.folder import read_recording
 
     read_recording(path)
-
-
-def skab(path, content, folder):
-    from tinyml_helpers.datasets.vibration.cwru import read_skab
-
-    repr(read_skab(path))
 
 
 def cwru(path, content, folder):
@@ -218,22 +210,6 @@ def object_file(path, content, folder):
     from tinyml_helpers.deploy import tvm
 
     repr(tvm.inspect_object(content))
-
-
-def face_template(path, content, folder):
-    from tinyml_helpers.usecases.faces import templates
-
-    found = templates.from_bytes(content)
-    repr(found), templates.similarity(found, found)
-
-
-def sealed(path, content, folder):
-    from tinyml_helpers.usecases.privacy import signing
-
-    key, original = b"k" * 32, seeds.sealed()[0]
-    path.with_name(path.name + ".seal").write_bytes(signing.seal(original, key))
-    signing.load_signed(path, key)
-    assert content == original, "another file than the sealed one was loaded"
 
 
 def weights(path, content, folder):
@@ -304,7 +280,6 @@ TARGETS = {
     "vibration-sound": Target(vibration_sound, seeds.vibration_sound, "sound", ".wav", DATA, parts=20),
     "vibration-table": Target(vibration_sound, seeds.vibration, "table", ".csv", DATA, parts=60),
     "gesture-table": Target(gesture_table, seeds.gestures, "table", ".csv", DATA, parts=70),
-    "skab": Target(skab, seeds.skab, "table", ".csv", DATA, parts=30),
     "cwru": Target(cwru, seeds.matlab, "matlab", ".mat", DATA, fork=True, parts=20),
     "photo": Target(photo, seeds.image, "image", ".png", DATA, parts=200),
     "notebook": Target(lesson, seeds.notebook, "notebook", ".ipynb", ("ValueError",), parts=80),
@@ -313,10 +288,6 @@ TARGETS = {
     ),
     "idx": Target(idx, seeds.packed, "packed", ".gz", DATA, named=False, parts=30),
     "object-file": Target(object_file, seeds.elf, "bytes", ".o", MODEL, named=False, parts=20),
-    "face-template": Target(
-        face_template, seeds.template, "bytes", ".bin", ("ValueError",), named=False, parts=10
-    ),
-    "sealed": Target(sealed, seeds.sealed, "bytes", ".tflite", MODEL, parts=10),
     "weights": Target(weights, seeds.weights, "bytes", ".safetensors", DATA, named=False, parts=10),
 }
 

@@ -12,7 +12,7 @@ from tinyml_helpers.mcu.compiler import arena, graph, lowering
 
 
 def planned(content, dsp=True):
-    g = lowering.without_float(graph.read(content))
+    g = lowering.strip_float_ends(graph.read(content))
     layers = lowering.lower(g, dsp=dsp)
     return g, layers, arena.plan(g, layers)
 
@@ -28,7 +28,7 @@ def test_what_lives_together_does_not_overlap(seed):
         assert block.offset % 8 == 0  # as a compiler aligns what is loaded in pairs
         assert block.size_bytes % 8 == 0
         assert block.offset + block.size_bytes <= plan.size_bytes
-    used = {i for layer in layers for i in (*layer.inputs, layer.output) if g.tensors[i].data is None}
+    used = {i for layer in layers for i in (*layer.inputs, layer.output) if not g.tensors[i].data}
     assert used | set(g.inputs) == {i for b in plan.blocks for i in b.tensors if i != arena.SCRATCH}
     assert plan.size_bytes >= plan.bound_bytes
 
@@ -67,7 +67,7 @@ def check_every_byte(g, layers, plan):
     for n, layer in enumerate(layers):
         at = plan.scratch(n)
         memory[at : at + layer.scratch_bytes] = ["scratch"] * layer.scratch_bytes
-        given = [i for i in layer.inputs if g.tensors[i].data is None]
+        given = [i for i in layer.inputs if not g.tensors[i].data]
         if layer.calls and not layer.in_place:
             owner[layer.output] = layer.output
             paint(layer.output)  # before the inputs are read: it may not lie upon them

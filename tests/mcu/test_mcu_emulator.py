@@ -63,12 +63,12 @@ int main(void) {
 
 @pytest.fixture(scope="module")
 def dot() -> Machine:
-    return Machine(toolchain.compile(DOT))
+    return Machine(toolchain.compile_c(DOT))
 
 
 @pytest.fixture(scope="module")
 def faulty() -> Machine:
-    return Machine(toolchain.compile(FAULTS, ram_bytes=8192))
+    return Machine(toolchain.compile_c(FAULTS, ram_bytes=8192))
 
 
 eight_bits = arrays.arrays(np.int8, 64)
@@ -94,7 +94,7 @@ def test_count_equals_the_hand_count() -> None:
     __attribute__((naked)) int main(void) {
         __asm__ volatile("ldr r0, =n\\n ldr r0, [r0]\\n 1: subs r0, #1\\n bne.w 1b\\n bx lr");
     }"""
-    machine = Machine(toolchain.compile(source))
+    machine = Machine(toolchain.compile_c(source))
     for n in (1, 2, 1000):
         assert machine.run({"n": np.uint32(n)}).instructions == 2 + 2 * n + 1
 
@@ -105,7 +105,7 @@ def test_count_grows_linearly_with_the_loop(first: int, second: int) -> None:
     source = """
     unsigned n; volatile unsigned x;
     int main(void) { for (unsigned i = 0; i < n; i++) x += i; return 0; }"""
-    machine = Machine(toolchain.compile(source, optimize="-Os"))
+    machine = Machine(toolchain.compile_c(source, optimize="-Os"))
     one, two, a, b = (machine.run({"n": np.uint32(n)}).instructions for n in (1, 2, first, second))
     assert a - b == (two - one) * (first - second)
 
@@ -113,7 +113,7 @@ def test_count_grows_linearly_with_the_loop(first: int, second: int) -> None:
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4"])
 def test_wide_and_float_arithmetic(core: str) -> None:
     outputs = {"product": "uint64", "f": "float32", "d": "float64", "zeroed": "int32"}
-    run = emulator.run(toolchain.compile(MIXED, core), {"n": np.int32(2)}, outputs)
+    run = emulator.run(toolchain.compile_c(MIXED, core), {"n": np.int32(2)}, outputs)
     assert run.outputs["product"][0] == (0x123456789ABCDEF * 1000003 % 2**64) // 7
     assert run.outputs["f"][0] == np.float32(1.5 * 3.25 + 2)
     assert run.outputs["d"][0] == 0.1 * 3.0
@@ -122,7 +122,7 @@ def test_wide_and_float_arithmetic(core: str) -> None:
 
 def test_every_core_gives_the_same_bytes() -> None:
     outputs = {"product": "uint8", "f": "uint8", "d": "uint8", "zeroed": "uint8"}
-    images = [toolchain.compile(MIXED, core) for core in toolchain.CORES]
+    images = [toolchain.compile_c(MIXED, core) for core in toolchain.CORES]
     runs = [emulator.run(image, {"n": np.int32(-3)}, outputs) for image in images]
     for run in runs:
         for name in outputs:
@@ -131,7 +131,7 @@ def test_every_core_gives_the_same_bytes() -> None:
 
 
 def test_wider_core_code_does_not_run_on_an_m0plus() -> None:
-    image = toolchain.compile(DOT, "cortex-m4")
+    image = toolchain.compile_c(DOT, "cortex-m4")
     as_m0 = type(image)(image.elf, "cortex-m0plus", image.flash_limit_bytes, image.ram_limit_bytes)
     with pytest.raises(EmulatorError, match="Invalid instruction"):
         emulator.run(as_m0)
@@ -146,7 +146,7 @@ def test_stack_is_measured_to_the_word() -> None:
         sink = room[7];
         return 0;
     }"""
-    small, large = (emulator.run(toolchain.compile(source % size)).stack_bytes for size in (256, 2048))
+    small, large = (emulator.run(toolchain.compile_c(source % size)).stack_bytes for size in (256, 2048))
     assert large - small == 2048 - 256
     assert 256 < small < 256 + 64
 
@@ -156,7 +156,7 @@ def test_run_shows_a_table(dot: Machine) -> None:
     assert f"{run.instructions:,}" in repr(run)
     assert f"{run.stack_bytes} B" in repr(run)
     assert run.ram_bytes == 64 + 64 + 8
-    assert run.flash_bytes == toolchain.compile(DOT).flash_bytes
+    assert run.flash_bytes == toolchain.compile_c(DOT).flash_bytes
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ def test_large_array_on_the_stack_is_an_overflow_too() -> None:
     volatile unsigned at;
     int main(void) { volatile char big[100000]; big[at] = 1; return big[at + 1]; }"""
     with pytest.raises(EmulatorError, match="stack overflow"):
-        emulator.run(toolchain.compile(source, ram_bytes=65536))
+        emulator.run(toolchain.compile_c(source, ram_bytes=65536))
 
 
 def test_ram_that_is_no_whole_number_of_pages() -> None:
     source = "int at; int main(void) { at = 3; return 0; }"
-    run = emulator.run(toolchain.compile(source, ram_bytes=10_000), {}, {"at": "int32"})
+    run = emulator.run(toolchain.compile_c(source, ram_bytes=10_000), {}, {"at": "int32"})
     assert run.outputs["at"][0] == 3
 
 
@@ -212,7 +212,7 @@ def test_wrong_variables_name_the_cure(
 
 def test_constant_is_read_but_not_filled() -> None:
     source = "const int k[2] = {4, 5}; volatile int i; int main(void) { i = k[i]; return 0; }"
-    machine = Machine(toolchain.compile(source))
+    machine = Machine(toolchain.compile_c(source))
     assert machine.run({}, {"k": "int32"}).outputs["k"].tolist() == [4, 5]
     with pytest.raises(ValueError, match="drop its `const`"):
         machine.run({"k": np.zeros(2, np.int32)})
@@ -227,26 +227,52 @@ def test_part_of_a_variable_is_filled_and_read(dot: Machine) -> None:
         dot.run({"a[60:65]": ones[:5]})
 
 
-def test_visits_of_a_function_are_noted_with_what_ran_before() -> None:
+def test_calls_of_a_function_are_noted_with_where_they_begin_and_end() -> None:
     source = """
     volatile int n;
     __attribute__((noinline)) void one(void) { for (int i = 0; i < 10; i++) n++; }
     __attribute__((noinline)) void two(void) { for (int i = 0; i < 1000; i++) n++; }
     __attribute__((noinline)) void both(void) { one(); two(); n++; }
     int main(void) { both(); return n; }"""
-    machine = Machine(toolchain.compile(source, optimize="-O1"))
+    machine = Machine(toolchain.compile_c(source, optimize="-O1"))
     run = machine.run(watch=["main", "both"])
-    names, counts = zip(*run.visits, strict=True)
-    assert names == ("main", "both", "both", "both", "main")
-    begin, start, after_one, after_two, end = counts
-    assert begin == 0
-    assert after_two < end < run.instructions
-    assert 0 < start < 10 < after_one < 200 < 1000 < after_two - after_one < run.instructions
-    assert machine.run().visits == ()
+    assert [(span.caller, span.function) for span in run.spans] == [
+        ("main", "both"),
+        ("both", "one"),
+        ("both", "two"),
+        ("both", "main"),
+        ("main", ""),
+    ]
+    assert [span.entry for span in run.spans[1:]] == [span.exit for span in run.spans[:-1]]
+    assert (run.spans[0].entry, run.spans[-1].exit) == (0, run.instructions)
+    to_both, one, two, back, end = (span.instructions for span in run.spans)
+    assert 0 < to_both < 10
+    assert 10 < one < 200 < 1000 < two
+    assert 0 < back < 20
+    assert 0 < end < 20
+    again = machine.run(watch=["both"]).spans
+    assert [(span.caller, span.function) for span in again[:2]] == [("both", "one"), ("both", "two")]
+    assert [span.instructions for span in again[:2]] == [one, two]
+    assert machine.run().spans == ()
+
+
+def test_a_call_in_place_of_a_return_is_one_that_ends_in_the_caller() -> None:
+    source = """
+    volatile int n;
+    __attribute__((noinline)) void last(void) { for (int i = 0; i < 100; i++) n++; }
+    __attribute__((noinline)) void both(void) { n++; last(); }
+    int main(void) { both(); return n; }"""
+    run = Machine(toolchain.compile_c(source)).run(watch=["main", "both"])
+    assert [(span.caller, span.function) for span in run.spans] == [
+        ("main", "both"),
+        ("both", "last"),
+        ("main", ""),
+    ]
+    assert run.spans[1].instructions > 100
 
 
 def test_without_a_reset_variables_are_as_main_left_them() -> None:
-    machine = Machine(toolchain.compile("int n = 40; int main(void) { return ++n; }"))
+    machine = Machine(toolchain.compile_c("int n = 40; int main(void) { return ++n; }"))
     seen = [machine.run({}, {"n": "int32"}, fresh=fresh).outputs["n"][0] for fresh in (False, False)]
     assert seen == [41, 42]
     assert machine.run({}, {"n": "int32"}).outputs["n"][0] == 41
@@ -257,7 +283,7 @@ def test_blocks_account_for_every_instruction() -> None:
     __attribute__((naked)) int main(void) {
         __asm__ volatile("movs r0, #77\\n 1: subs r0, #1\\n bne.w 1b\\n bx lr");
     }"""
-    machine = Machine(toolchain.compile(source))
+    machine = Machine(toolchain.compile_c(source))
     run = machine.run()
     # 2 + 2 + 4 bytes once, 2 + 4 bytes for the other 76 turns, 2 bytes once
     assert sorted((size, entries) for _, size, entries in machine.blocks()) == [(2, 1), (6, 76), (8, 1)]
@@ -275,6 +301,6 @@ def test_cycle_counter_counts_instructions() -> None:
         second = CYCCNT;
         return 0;
     }"""
-    run = emulator.run(toolchain.compile(source), {}, {"first": "uint32", "second": "uint32"})
+    run = emulator.run(toolchain.compile_c(source), {}, {"first": "uint32", "second": "uint32"})
     first, second = run.outputs["first"][0], run.outputs["second"][0]
     assert 300 < second - first < run.instructions

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from tinyml_helpers import cli, devices, mcu
 from tinyml_helpers.datasets import data_folder, read_verified
-from tinyml_helpers.mcu.compiler.graph import Tensor
-from tinyml_helpers.mcu.quantized_io import quantized
+from tinyml_helpers.deploy.tflite.graph import Tensor
+from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.target import timing, toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
 
@@ -75,7 +75,7 @@ def test_cycles_of_instructions_counted_by_hand():
         ("cortex-m4", "nano33ble", 2 + 1 + 1 + 3 + 3),
         ("cortex-m7", "nucleo_h743zi", 6),
     ):
-        machine = Machine(toolchain.compile(source, core))
+        machine = Machine(toolchain.compile_c(source, core))
         machine.run()
         found = timing.estimate(machine._image, machine.blocks(), devices.get(device))
         assert found.low == cycles  # on the M7 divided by 1.7
@@ -87,7 +87,7 @@ def test_cycles_of_the_smallest_core_counted_by_hand():
         "push {r1, r2, r3}\\n pop {r1, r2, r3}\\n pop {r4, pc}"
     )
     source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{body}"); }}'
-    machine = Machine(toolchain.compile(source, "cortex-m0plus"))
+    machine = Machine(toolchain.compile_c(source, "cortex-m0plus"))
     machine.run()
     found = timing.estimate(machine._image, machine.blocks(), devices.get("pico"))
     # Several registers take one cycle and one for each; a return through the stack two more.
@@ -101,7 +101,7 @@ def test_cycles_of_float_instructions_counted_by_hand():
         "vpush {s0, s1, s2}\\n vpop {s0, s1, s2}\\n vpush {d0, d1}\\n vpop {d0, d1}\\n bx lr"
     )
     source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{body}"); }}'
-    machine = Machine(toolchain.compile(source, "cortex-m4"))
+    machine = Machine(toolchain.compile_c(source, "cortex-m4"))
     machine.run()
     found = timing.estimate(machine._image, machine.blocks(), devices.get("nano33ble"))
     assert found.low == 2 + 2 + 3 + 3 + 1 + 1 + 2 + 3 + 4 + 4 + 5 + 5 + 3
@@ -122,11 +122,11 @@ def test_wrong_inputs_name_the_cure(firmware, inputs, message):
 
 
 def test_real_numbers_round_half_away_from_zero_and_saturate():
-    tensor = Tensor(0, "", (7,), "int8", (0.5,), (3,))
+    tensor = Tensor("", (7,), "int8", (0.5,), (3,))
     x = np.array([0.25, -0.25, 0.2499, 1e30, -1e30, 0.75, -0.0])
-    assert quantized(x, tensor).tolist() == [4, 2, 3, 127, -128, 5, 3]
+    assert quantize_input(x, tensor).tolist() == [4, 2, 3, 127, -128, 5, 3]
     below_half = np.nextafter(np.float32(0.25), np.float32(0))
-    assert quantized(np.full(7, below_half), tensor).tolist() == [3] * 7
+    assert quantize_input(np.full(7, below_half), tensor).tolist() == [3] * 7
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def exported_sources(folder):
 def test_exported_project_compiles_and_passes_its_own_test(tmp_path, device):
     folder = mcu.build(MAGIC_WAND, device, name="wand").export(tmp_path / "project")
     files = exported_sources(folder)
-    machine = Machine(toolchain.compile(files | STUBS, devices.get(device).core))
+    machine = Machine(toolchain.compile_c(files | STUBS, devices.get(device).core))
     run = machine.run({}, {"wrong_bytes": "uint32", "run_cycles": "uint32"})
     assert run.outputs["wrong_bytes"][0] == 0
     assert (run.outputs["run_cycles"][0] > 100_000) == (device == "nano33ble")
@@ -219,7 +219,7 @@ def test_exported_test_counts_wrong_bytes(tmp_path):
     files = exported_sources(folder)
     head, output = files["model_test.h"].split("test_output[4] = {")
     files["model_test.h"] = f"{head}test_output[4] = {{ 1 ^ {output}"
-    run = Machine(toolchain.compile(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
+    run = Machine(toolchain.compile_c(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
     assert run.outputs["wrong_bytes"][0] == 1
 
 

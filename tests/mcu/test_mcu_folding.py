@@ -40,12 +40,12 @@ def framed(
 
 
 def kinds(content):
-    return [op.kind for op in lowering.fold_padding(graph.read(content)).operators]
+    return [op.type for op in lowering.fold_padding(graph.read(content)).operators]
 
 
 def test_known_answer_by_hand():
     firmware = mcu.build(framed())
-    assert [layer.operator.kind for layer in firmware.program.layers] == ["CONV_2D"]
+    assert [layer.operator.type for layer in firmware.program.layers] == ["CONV_2D"]
     assert "with its PAD" in firmware.program.files["model.c"]
     # Steps above the zero point are 1, 2, 3, 4; each window of 3x3 sees all four, and zeros.
     run = firmware.run(np.array([8, 9, 10, 11], np.int8))
@@ -59,7 +59,7 @@ def test_random_frames_equal_the_reference_in_every_byte(dsp):
     assert compared > 100 * len(contents)
     assert wrong == []
     made = programs(contents, dsp).values()
-    left = sum(any("PAD" in op.kind for op in program.graph.operators) for program in made)
+    left = sum(any("PAD" in op.type for op in program.graph.operators) for program in made)
     assert 50 < left < 110  # both sorts are tried
 
 

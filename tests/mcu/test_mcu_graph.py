@@ -1,6 +1,8 @@
 """Reading a .tflite: what is in it, what is refused and where, and damage in every form."""
 
 import itertools
+import re
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from tinyml_helpers.datasets import read_verified
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.mcu import GraphError, UnsupportedError
 from tinyml_helpers.mcu.compiler import codegen, fixed_point, graph, lowering
+from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
 
 MAGIC_WAND = read_verified("models/magic_wand.tflite")
 
@@ -46,10 +49,10 @@ def conv(**changes):
 
 def test_a_public_model_as_values():
     g = graph.read(MAGIC_WAND)
-    kinds = [op.kind for op in g.operators]
+    kinds = [op.type for op in g.operators]
     assert kinds[:3] == ["QUANTIZE", "CONV_2D", "MAX_POOL_2D"]
     weights = g.tensors[g.operators[1].inputs[1]]
-    assert weights.data.shape == weights.shape == (8, 4, 3, 1)
+    assert weights.array.shape == weights.shape == (8, 4, 3, 1)
     assert len(weights.scales) == 8
     assert g.tensors[g.inputs[0]].dtype == "float32"
     assert "CONV_2D" in repr(g)
@@ -195,7 +198,7 @@ def test_no_tflite_at_all(content):
 def translate(content):
     """All that happens before the compiler runs; what is taken has a place for every byte."""
     try:
-        program = codegen.generate(lowering.without_float(graph.read(content)))
+        program = codegen.generate(lowering.strip_float_ends(graph.read(content)))
     except ModelError as error:
         assert len(str(error)) > 20
         return False
@@ -217,7 +220,7 @@ def assert_has_room(program):
         place(number)
     for layer in program.layers:
         first, last = place(layer.output)
-        for number in {i for i in layer.inputs if g.tensors[i].data is None} - {layer.output}:
+        for number in {i for i in layer.inputs if not g.tensors[i].data} - {layer.output}:
             start, end = place(number)
             # In place, from the first byte on, or apart.
             assert start == first or end <= first or last <= start
@@ -314,18 +317,40 @@ def test_a_shape_beyond_one_limit_is_refused(shape):
 
 
 def test_constants_are_told_apart_by_what_they_are_and_not_by_what_they_hold():
-    first, second = (lowering.context.array("table", np.zeros(3, np.int8)) for _ in range(2))
+    first, second = (Array("table", np.zeros(3, np.int8)) for _ in range(2))
     assert first != second
     assert len({first, second}) == 2
-    assert (first.size_bytes, lowering.context.array("table", np.zeros(3, np.int32)).size_bytes) == (
-        3,
-        12,
+
+
+def test_constants_as_c_by_hand():
+    assert Array("row", np.arange(4, dtype=np.uint8).reshape(2, 2)).source() == (
+        "static const _Alignas(4) uint8_t row[4] = {\n    0, 1, 2, 3,\n};\n"
     )
+    assert Array("two", np.array([[1, -2, 3], [4, 5, 6]]), "tm_channel").source() == (
+        "static const tm_channel two[2] = {\n    {1, -2, 3}, {4, 5, 6},\n};\n"
+    )
+    window = ({"height": 3, "width": 1}, {"stride": 2})
+    struct = Struct("one", "tm_one", ({"window": window}, {"shape": [1, 2], "weights": "one_weights"}))
+    assert struct.source() == (
+        "static const tm_one one = {\n    .window = {.height = 3, .width = 1,\n"
+        "               .stride = 2},\n    .shape = {1, 2}, .weights = one_weights,\n};\n"
+    )
+
+
+def test_each_kernel_that_a_layer_may_name_is_in_its_file():
+    folder = resources.files("tinyml_helpers.mcu") / "kernels"
+    declared = re.findall(r"void (tm_\w+)\(", (folder / "kernels.h").read_text("utf-8"))
+    assert set(codegen.KERNELS) == set(declared)
+    for kernel, file in codegen.KERNELS.items():
+        assert re.search(rf"^void {kernel}\(", (folder / file).read_text("utf-8"), re.MULTILINE), kernel
+    program = codegen.generate(graph.read(one_activation((1, 8))))
+    assert [call.kernel for layer in program.layers for call in layer.calls] == ["tm_lookup"]
+    assert set(program.files) == {"model.c", "model.h", "kernels.h", "arithmetic.h", "moves.c"}
 
 
 @given(st.floats(1e-4, 30))
 def test_the_table_of_a_softmax_holds_the_powers_of_e(scale):
-    table = lowering.pool.exponentials(scale)
+    table = lowering.pool.tabulate_exponentials(scale)
     assert 1 <= len(table) <= 256
     np.testing.assert_allclose(table / 2.0**31, np.exp(-scale * np.arange(len(table))), atol=1e-6)
     # What lies behind its end is less than a step of 23 bits.

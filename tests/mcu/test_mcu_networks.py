@@ -12,7 +12,7 @@ from tflite_maker import Maker, random_network
 
 from tinyml_helpers import mcu
 from tinyml_helpers.datasets import data_folder, read_verified
-from tinyml_helpers.mcu.quantized_io import dequantized, quantized
+from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.reports import verify
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
@@ -57,6 +57,30 @@ def test_sums_of_very_unlike_scales_equal_the_reference_in_every_byte(dsp):
     assert wrong == []
 
 
+def joined(count):
+    """A CONCATENATION of an image, changed in two ways, and constants: so many inputs in all."""
+    m, shape = Maker(), (1, 2, 3, 1)
+    image, relu = m.tensor(shape, 0.5, 1), m.tensor(shape, 0.5, 1)
+    m.operator("RELU", [image], relu)
+    parts = [image, relu]
+    for number in range(count - 2):
+        data = np.arange(6).reshape(shape) + 4 * number - 100
+        parts.append(m.tensor(shape, 0.5, 1, data=data) if number % 3 else (image, relu)[number % 2])
+    out = m.tensor((1, 2, 3, count), 0.5, 1)
+    m.operator("CONCATENATION", parts, out, axis=3, fusedActivationFunction=0)
+    return m.content([image], [out])
+
+
+def test_more_inputs_than_there_are_letters():
+    """Operands have numbers; of a name made of letters the 27th would have none."""
+    compared, wrong = check({number: joined(number) for number in (26, 27, 40)}, dsp=True)
+    assert compared == 4 * 6 * (26 + 27 + 40)
+    assert wrong == []
+    run = mcu.build(joined(27)).run(np.arange(6).astype(np.int8))
+    assert len(run.profile) == 2  # every copy counts for its layer
+    assert run.profile.layers[1].instructions > 27 * 6
+
+
 def test_kernels_have_no_undefined_behaviour():
     script = Path(__file__).parents[1] / "mcu_host.py"
     done = subprocess.run([sys.executable, script, "7000", "25"], capture_output=True, text=True)
@@ -80,7 +104,7 @@ def test_random_networks_on_each_core(core):
     cases = "".join(f"case {seed}: n{seed}_invoke(); break; " for seed in contents)
     heads = "".join(f'#include "n{seed}.h"\n' for seed in contents)
     main = f"{heads}volatile int which;\nint main(void) {{ switch (which) {{ {cases} }} return 0; }}"
-    machine = Machine(toolchain.compile({**sources(made), "main.c": main}, core, ram_bytes=1 << 20))
+    machine = Machine(toolchain.compile_c({**sources(made), "main.c": main}, core, ram_bytes=1 << 20))
     for seed, content in contents.items():
         program, reference = made[f"n{seed}"], Reference(content)
         g, arena = program.graph, program.arena
@@ -121,7 +145,7 @@ def test_public_models_equal_the_reference_on_twenty_inputs(name):
         steps, want, value = reference.run([x], (first.index, g.outputs[0], source.outputs[0]))
         run = firmware.run(x)
         assert run.output.tobytes() == want.tobytes()
-        assert quantized(x, first).tobytes() == steps.tobytes()
+        assert quantize_input(x, first).tobytes() == steps.tobytes()
         if given.dtype == "float32":
             assert run.value.tobytes() == value.tobytes()
         seen.add(run.output.tobytes())
@@ -134,7 +158,7 @@ def test_scales_are_multiplied_in_double_precision():
     g, rng = firmware.program.graph, np.random.default_rng(5)
     for _ in range(2):  # the second has a sum within 3e-6 of a half: a float32 product rounds it up
         x = rng.integers(-128, 128, (1, 5, 128, 1)).astype(np.int8)
-        (want,) = reference.run([dequantized(x, g.tensors[g.inputs[0]])], g.outputs)
+        (want,) = reference.run([g.tensors[g.inputs[0]].real(x)], g.outputs)
         assert firmware.run(x).output.tobytes() == want.tobytes()
 
 

@@ -58,7 +58,9 @@ def test_layers_add_up_to_the_run_and_to_the_flash(wand):
     left, middle, right = figures.by_layer(wand.firmware, wand.run)
     spent = sum(layer.instructions for layer in wand.run.profile)
     assert sum(widths(left)) == pytest.approx(spent / 1000)
-    constants = wand.firmware.program.weight_bytes
+    layers, image = wand.firmware.program.layers, wand.firmware.image
+    constants = sum(figures.constant_bytes(layer, image) for layer in layers)
+    assert 0.95 * image.constant_bytes < constants <= image.constant_bytes
     assert sum(widths(middle)) == pytest.approx((constants + wand.firmware.code_bytes) / 1000)
     assert max(widths(right)) == pytest.approx(wand.firmware.program.arena.bound_bytes / 1000)
     assert left.get_yticklabels()[-1].get_text() == "code"
@@ -95,7 +97,7 @@ LOOP = (
 
 def test_the_hottest_loop_is_found_counted_and_folded():
     source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{LOOP}"); }}'
-    loop = disassembly.hot_loop(toolchain.compile(source, "cortex-m4"))
+    loop = disassembly.find_hot_loop(toolchain.compile_c(source, "cortex-m4"))
     assert (loop.function, loop.macs, len(loop.instructions)) == ("main", 8, 8)
     assert loop.turns == 9  # the first turn belongs to the block that main begins with
     assert loop.share == pytest.approx(72 / 82)
@@ -104,8 +106,8 @@ def test_the_hottest_loop_is_found_counted_and_folded():
 
 
 def test_firmware_spends_most_in_smlad_where_there_is_one():
-    assert disassembly.hot_loop(mcu.build(MODELS / "small.tflite").image).macs == 64
-    names = {i.name for i in disassembly.hot_loop(mcu.build(WAND, "pico").image).instructions}
+    assert disassembly.find_hot_loop(mcu.build(MODELS / "small.tflite").image).macs == 64
+    names = {i.name for i in disassembly.find_hot_loop(mcu.build(WAND, "pico").image).instructions}
     assert "smlad" not in names
 
 
@@ -145,7 +147,7 @@ def test_a_row_of_a_comparison_by_hand(macs, latency_ms, energy_uj, row):
         ram_bytes=5_670, instructions=5_000_000, latency_ms=latency_ms, energy_uj=energy_uj
     )
     macs_text, per_mac, ms, mj = row
-    found = comparison.Measured(firmware, run).row()
+    found = comparison.Measurement(firmware, run).row()
     assert found == ("12.3", "5.7", macs_text, "5.00", per_mac, ms, mj)
 
 
@@ -165,7 +167,7 @@ def test_verify_counts_bytes_and_can_fail(monkeypatch):
 
 @pytest.mark.parametrize("name", ["magic_wand", "small", "large-slim"])
 def test_every_tensor_inside_is_as_litert_has_it(name):
-    found = verify.inside(MODELS / f"{name}.tflite", inputs=1)
+    found = verify.verify_tensors(MODELS / f"{name}.tflite", inputs=1)
     outputs = verify.verify(MODELS / f"{name}.tflite", inputs=1).compared
     assert found.wrong == 0
     assert found.compared > 10 * outputs
@@ -182,7 +184,7 @@ def test_one_byte_off_inside_is_counted(monkeypatch):
         return seen
 
     monkeypatch.setattr(interpreter.Model, "look_inside", off_by_one)
-    assert verify.inside(WAND, inputs=2).wrong == 1
+    assert verify.verify_tensors(WAND, inputs=2).wrong == 1
 
 
 @pytest.mark.parametrize("name", SPINE)

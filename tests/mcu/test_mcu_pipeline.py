@@ -25,7 +25,7 @@ int32_t largest(const int8_t *output) {
 """
 
 
-def chain(**changes):
+def pipeline(**changes):
     settings = {
         "files": {"halve.c": HALVE, "largest.c": LARGEST},
         "before": "halve",
@@ -33,7 +33,7 @@ def chain(**changes):
         "count": 384,
         "after": "largest",
     }
-    return mcu.Chain(**{**settings, **changes})
+    return mcu.Pipeline(**{**settings, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,10 @@ def samples():
 
 @pytest.fixture(scope="module")
 def firmware():
-    return mcu.build(MAGIC_WAND, chain=chain())
+    return mcu.build(MAGIC_WAND, pipeline=pipeline())
 
 
-def test_a_chain_gives_what_its_parts_give(firmware, samples):
+def test_a_pipeline_gives_what_its_parts_give(firmware, samples):
     alone = mcu.build(MAGIC_WAND).run((samples >> 8).astype(np.int8))
     run = firmware.run(samples)
     assert run.output.tobytes() == alone.output.tobytes()
@@ -76,7 +76,7 @@ def test_samples_lie_in_no_ram_of_the_firmware(firmware, samples):
 
 
 def test_without_an_after_the_output_is_the_answer(samples):
-    run = mcu.build(MAGIC_WAND, "pico", chain=chain(after=None)).run(samples)
+    run = mcu.build(MAGIC_WAND, "pico", pipeline=pipeline(after=None)).run(samples)
     assert run.score is None
     first, *_, last = run.profile
     assert (first.name, last.name.split()[0]) == ("halve", "SOFTMAX")
@@ -91,8 +91,8 @@ def test_samples_of_every_type(ctype, dtype):
         for (int i = 0; i < 384; i++) input[i] = (int8_t)(samples[i] / 2);
     }}"""
     given = np.arange(384) % 100
-    around = chain(files={"take.c": code}, before="take", samples=ctype, after=None)
-    run = mcu.build(MAGIC_WAND, chain=around).run(given.astype(dtype))
+    around = pipeline(files={"take.c": code}, before="take", samples=ctype, after=None)
+    run = mcu.build(MAGIC_WAND, pipeline=around).run(given.astype(dtype))
     assert (
         run.output.tobytes() == mcu.build(MAGIC_WAND).run((given // 2).astype(np.int8)).output.tobytes()
     )
@@ -107,24 +107,24 @@ def test_samples_of_every_type(ctype, dtype):
         ({"count": 0}, "takes at least 1"),
     ],
 )
-def test_a_wrong_chain_is_refused_at_once(changes, message):
+def test_a_wrong_pipeline_is_refused_at_once(changes, message):
     with pytest.raises(ValueError, match=message):
-        chain(**changes)
+        pipeline(**changes)
 
 
-def test_a_chain_that_does_not_go_with_the_network():
-    with pytest.raises(ValueError, match=r"'model\.c' of the chain is one of the network's"):
-        mcu.build(MAGIC_WAND, chain=chain(files={"model.c": HALVE}))
+def test_a_pipeline_that_does_not_go_with_the_network():
+    with pytest.raises(ValueError, match=r"'model\.c' of the pipeline is one of the network's"):
+        mcu.build(MAGIC_WAND, pipeline=pipeline(files={"model.c": HALVE}))
     with pytest.raises(toolchain.ToolchainError, match="undefined symbol: halved"):
-        mcu.build(MAGIC_WAND, chain=chain(before="halved"))
+        mcu.build(MAGIC_WAND, pipeline=pipeline(before="halved"))
     with pytest.raises(ValueError, match="float_io"):
-        mcu.build(read_verified("models/visual_wake_words.tflite"), float_io=True, chain=chain())
+        mcu.build(read_verified("models/visual_wake_words.tflite"), float_io=True, pipeline=pipeline())
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (np.zeros(3, np.int16), "3 samples given, the chain takes 384"),
+        (np.zeros(3, np.int16), "3 samples given, the pipeline takes 384"),
         (np.full(384, 40_000), "do not fit int16_t"),
         (np.full(384, 0.5), "float64 do not fit int16_t: round"),
     ],
@@ -136,16 +136,16 @@ def test_wrong_samples_name_the_cure(firmware, given, message):
 
 def test_the_sensor_cannot_be_written(samples):
     code = HALVE.replace("{\n", "{\n    ((volatile int16_t *)samples)[0] = 1;\n", 1)
-    firmware = mcu.build(MAGIC_WAND, chain=chain(files={"halve.c": code}, after=None))
+    firmware = mcu.build(MAGIC_WAND, pipeline=pipeline(files={"halve.c": code}, after=None))
     with pytest.raises(EmulatorError, match="0x60000000"):
         firmware.run(samples)
 
 
 @pytest.mark.parametrize("after", ["largest", None])
-def test_an_exported_chain_compiles_and_passes_its_own_test(tmp_path, after):
-    folder = mcu.build(MAGIC_WAND, chain=chain(after=after)).export(tmp_path)
+def test_an_exported_pipeline_compiles_and_passes_its_own_test(tmp_path, after):
+    folder = mcu.build(MAGIC_WAND, pipeline=pipeline(after=after)).export(tmp_path)
     files = exported_sources(folder)
-    run = Machine(toolchain.compile(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
+    run = Machine(toolchain.compile_c(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
     assert run.outputs["wrong_bytes"][0] == 0
     assert {"halve.c", "largest.c", "model_chain.h"} <= set(files)
     assert "Call `halve` with 384 samples" in (folder / "README.md").read_text("utf-8")

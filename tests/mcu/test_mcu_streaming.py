@@ -143,8 +143,8 @@ def test_a_slice_goes_into_its_variable_at_once():
     found = graph.read(wake("wake_hey_jarvis"))
     assert len(found.variables) == 6
     assert set(found.variables.values()) == {128}  # the byte of -128
-    assert "ASSIGN_VARIABLE" not in {op.kind for op in found.operators}
-    slices = [op for op in found.operators if op.kind == "STRIDED_SLICE"]
+    assert "ASSIGN_VARIABLE" not in {op.type for op in found.operators}
+    slices = [op for op in found.operators if op.type == "STRIDED_SLICE"]
     assert {op.outputs[0] for op in slices} == set(found.variables)
 
 
@@ -154,20 +154,20 @@ def test_the_header_has_a_reset_and_an_exported_project_uses_it(tmp_path):
     assert "reset" not in mcu.build(read_verified("models/magic_wand.tflite")).program.files["model.h"]
     folder = firmware.export(tmp_path)
     files = exported_sources(folder)
-    run = Machine(toolchain.compile(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
+    run = Machine(toolchain.compile_c(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
     assert run.outputs["wrong_bytes"][0] == 0
     assert "model_reset()" in (folder / "README.md").read_text("utf-8")
 
 
-def test_a_chain_streams_too():
+def test_a_pipeline_streams_too():
     code = """#include <stdint.h>
     static int8_t last;
     void shift(const int8_t *samples, int8_t *input) {
         for (int i = 0; i < 4; i++) input[i] = samples[i] + last;
         last = samples[0];
     }"""
-    chain = mcu.Chain({"shift.c": code}, "shift", "int8_t", 4)
-    firmware = mcu.build(counter(), chain=chain)
+    pipeline = mcu.Pipeline({"shift.c": code}, "shift", "int8_t", 4)
+    firmware = mcu.build(counter(), pipeline=pipeline)
     runs = list(firmware.stream([np.ones(4, np.int8)] * 2))
     assert [run.output.ravel().tolist() for run in runs] == [[8] * 4, [10] * 4]
     assert [len(run.profile) for run in runs] == [3, 3]
@@ -246,7 +246,7 @@ def test_damaged_wake_words_never_crash(seed):
     for at in rng.integers(8, len(content), 6):
         content[at] = rng.integers(256)
     try:
-        lowering.lower(lowering.without_float(graph.read(bytes(content))), dsp=True)
+        lowering.lower(lowering.strip_float_ends(graph.read(bytes(content))), dsp=True)
     except ModelError as error:
         assert str(error)
 

@@ -22,7 +22,7 @@ int main(void) {
 
 
 def test_bytes_go_where_c_says() -> None:
-    image = toolchain.compile(EVERY_KIND)
+    image = toolchain.compile_c(EVERY_KIND)
     assert image.constant_bytes == 1000
     assert image.data_bytes == 25 * 4 + 4  # rounded up to 8
     assert image.zeroed_bytes == 100 * 4 + 8
@@ -33,7 +33,7 @@ def test_bytes_go_where_c_says() -> None:
 
 
 def test_repr_is_a_table_of_those_bytes() -> None:
-    image = toolchain.compile(EVERY_KIND, flash_bytes=32 * 1024, ram_bytes=2048)
+    image = toolchain.compile_c(EVERY_KIND, flash_bytes=32 * 1024, ram_bytes=2048)
     lines = repr(image).splitlines()
     assert lines[0] == "program for cortex-m4"
     assert "1,000 B   flash" in lines[2]
@@ -41,7 +41,7 @@ def test_repr_is_a_table_of_those_bytes() -> None:
 
 
 def test_flash_image_starts_with_the_stack_and_the_reset_address() -> None:
-    image = toolchain.compile(EVERY_KIND)
+    image = toolchain.compile_c(EVERY_KIND)
     address, content = next(image.segments())
     assert address == FLASH_BASE
     assert int.from_bytes(content[:4], "little") == image.symbols["_stack_top"].address
@@ -49,13 +49,13 @@ def test_flash_image_starts_with_the_stack_and_the_reset_address() -> None:
 
 
 def test_variables_end_where_ram_ends_and_the_stack_has_the_rest() -> None:
-    image = toolchain.compile(EVERY_KIND, ram_bytes=4096)
+    image = toolchain.compile_c(EVERY_KIND, ram_bytes=4096)
     assert image.symbols["_stack_bottom"].address == RAM_BASE
     assert image.symbols["_stack_top"].address == RAM_BASE + 4096 - image.ram_bytes
 
 
 def test_several_files_and_a_header() -> None:
-    image = toolchain.compile(
+    image = toolchain.compile_c(
         {
             "net.h": "int twice(int);",
             "net.c": '#include "net.h"\nint twice(int x) { return 2 * x; }',
@@ -68,7 +68,7 @@ def test_several_files_and_a_header() -> None:
 
 
 def test_size_flag_makes_smaller_code() -> None:
-    fast, small = (toolchain.compile(EVERY_KIND, optimize=flag) for flag in ("-O2", "-Os"))
+    fast, small = (toolchain.compile_c(EVERY_KIND, optimize=flag) for flag in ("-O2", "-Os"))
     assert small.code_bytes < fast.code_bytes
     assert small.symbols["sums"].size_bytes == 400  # -Os keeps the symbol table
 
@@ -83,20 +83,20 @@ def test_size_flag_makes_smaller_code() -> None:
 )
 def test_errors_are_the_compilers_own(source: str, message: str) -> None:
     with pytest.raises(ToolchainError, match=message) as caught:
-        toolchain.compile(source)
+        toolchain.compile_c(source)
     assert str(toolchain.cache_dir()) not in str(caught.value)
 
 
 def test_program_too_large_for_flash() -> None:
     with pytest.raises(ToolchainError, match=r"will not fit in region 'FLASH'.*overflowed by"):
-        toolchain.compile(EVERY_KIND, flash_bytes=1024)
+        toolchain.compile_c(EVERY_KIND, flash_bytes=1024)
 
 
 def test_variables_too_large_for_ram_with_the_least_stack() -> None:
     fits = 512 + toolchain.LEAST_STACK_BYTES
-    toolchain.compile(EVERY_KIND, ram_bytes=fits)
+    toolchain.compile_c(EVERY_KIND, ram_bytes=fits)
     with pytest.raises(ToolchainError, match=r"will not fit in region 'RAM'.*overflowed by"):
-        toolchain.compile(EVERY_KIND, ram_bytes=fits - 8)
+        toolchain.compile_c(EVERY_KIND, ram_bytes=fits - 8)
 
 
 @pytest.mark.parametrize(
@@ -108,36 +108,36 @@ def test_variables_too_large_for_ram_with_the_least_stack() -> None:
 )
 def test_unknown_words_name_the_choice(arguments: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        toolchain.compile("int main(void) {}", **arguments)  # type: ignore[arg-type]
+        toolchain.compile_c("int main(void) {}", **arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["../main.c", "/tmp/main.c", "main.txt", "-o.c "])
 def test_source_names_stay_in_their_directory(name: str) -> None:
     with pytest.raises(ValueError, match="give a plain file name"):
-        toolchain.compile({name: "int main(void) {}"})
+        toolchain.compile_c({name: "int main(void) {}"})
 
 
 @pytest.mark.parametrize("core", ["Cortex-M4F", "CORTEX-M4"])
 def test_core_as_a_datasheet_spells_it(core: str) -> None:
-    assert toolchain.compile("int main(void) {}", core).core == "cortex-m4"
+    assert toolchain.compile_c("int main(void) {}", core).core == "cortex-m4"
 
 
 def test_compiled_once_then_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = toolchain.compile(EVERY_KIND)
+    first = toolchain.compile_c(EVERY_KIND)
 
     def never(*_: object) -> None:
         raise AssertionError("compiled again")
 
     monkeypatch.setattr(toolchain, "_zig", never)
-    assert toolchain.compile(EVERY_KIND).elf == first.elf
+    assert toolchain.compile_c(EVERY_KIND).elf == first.elf
     with pytest.raises(AssertionError, match="compiled again"):
-        toolchain.compile(EVERY_KIND + "/* changed */")
+        toolchain.compile_c(EVERY_KIND + "/* changed */")
 
 
 def test_nothing_is_left_behind_when_it_fails() -> None:
     before = set(toolchain.cache_dir().iterdir())
     with pytest.raises(ToolchainError):
-        toolchain.compile("int main(void) { return gone; }")
+        toolchain.compile_c("int main(void) { return gone; }")
     assert set(toolchain.cache_dir().iterdir()) <= before | {toolchain.cache_dir() / "zig"}
 
 

@@ -169,7 +169,7 @@ def test_spaces_and_letters_of_other_alphabets_in_the_path(tmp_path, monkeypatch
     (odd / "mcu" / "zig").symlink_to(usual)
     monkeypatch.setenv("TINYML_CACHE", str(odd))
     monkeypatch.setenv("TINYML_RESULTS", str(odd / "results"))
-    assert toolchain.compile("int main(void) { return 0; }").symbols["main"]
+    assert toolchain.compile_c("int main(void) { return 0; }").symbols["main"]
     assert toolchain.host_library({"a.c": "int a(void) { return 1; }"}).is_relative_to(odd)
     scoreboard.record("a.b", 1, "", lesson=1)
     assert scoreboard.collect()["a.b"] == 1

@@ -83,14 +83,16 @@ def test_the_doctor_says_which_disk_is_full(tmp_path):
 
 SEARCH = f"""
 import sys
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "search")!r}]
+from dataclasses import replace
 from pathlib import Path
 import test_search_running as here
 from tinyml_helpers import search
 
-task = search.from_arrays("rows", here.parts(), here.network, steps=30)
+here.trial.run = here.quick()
+task = replace(search.from_arrays("rows", here.parts(), here.network), steps=30)
 store = Path(sys.argv[1]) / "trials.jsonl"
-print(len(search.run(task, here.SETTINGS, store, workers=2, cores=here.CORE, each=here.quick())))
+print(len(search.run(task, here.SETTINGS, store, workers=2, cores=here.CORE)))
 """
 
 

@@ -88,7 +88,7 @@ def _installed_bytes(name: str) -> int:
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
-def cpp_compiler() -> str | None:
+def find_cpp_compiler() -> str | None:
     """Return the C++ compiler that `torch.compile` would call, None if there is none.
 
     It writes its kernels in C++. On Windows that is `cl`, on a Mac `clang++`, elsewhere `g++`, or what

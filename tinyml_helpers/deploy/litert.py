@@ -43,7 +43,7 @@ def load(model: str | Path | bytes, kernels: probe.Kernels = "default") -> Model
     """
     if kernels not in probe.KERNELS:
         raise ValueError(f"unknown kernels {kernels!r}: choose one of {', '.join(probe.KERNELS)}")
-    if kernels == "tflm" and not tflm.available():
+    if kernels == "tflm" and not tflm.is_available():
         raise ModelError(tflm.MISSING)
     content = read_model(model)
     graph = reader.read(content).graphs[0]
@@ -51,9 +51,9 @@ def load(model: str | Path | bytes, kernels: probe.Kernels = "default") -> Model
     return Model(content, kernels, graph)
 
 
-def kernels() -> tuple[probe.Kernels, ...]:
+def available_kernels() -> tuple[probe.Kernels, ...]:
     """Return the kernels that `load` can choose from on this machine."""
-    return tuple(name for name in probe.KERNELS if name != "tflm" or tflm.available())
+    return tuple(name for name in probe.KERNELS if name != "tflm" or tflm.is_available())
 
 
 @names_the_file
@@ -68,10 +68,10 @@ def inspect(model: str | Path | bytes) -> ModelReport:
     """
     content = read_model(model)
     file = reader.read(content)
-    notes = [f"not counted in MACs: {', '.join(kinds)}"] if (kinds := sizes.uncounted(file)) else []
+    notes = [f"not counted in MACs: {', '.join(kinds)}"] if (kinds := sizes.find_uncounted(file)) else []
     arena_bytes = None
     try:
-        arena_bytes = tflm.arena(content).total_bytes
+        arena_bytes = tflm.measure_arena(content).total_bytes
     except ModelError as error:
         notes += [f"no arena: {error}"]
     return ModelReport(
@@ -173,7 +173,7 @@ def compare(model: str | Path | bytes, raw: NDArray[Any]) -> Comparison:
     Raises:
         ModelError: as `load` and `Model.run` do, or outputs that are not bytes.
     """
-    runners = {name: load(model, name) for name in kernels()}
+    runners = {name: load(model, name) for name in available_kernels()}
     if runners["reference"].output.dtype not in ("int8", "uint8"):
         raise ModelError(f"its output is {runners['reference'].output.dtype}: compare an int8 model")
     return Comparison({name: runner.run(raw) for name, runner in runners.items()})

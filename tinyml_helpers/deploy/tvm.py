@@ -61,7 +61,7 @@ class Model:
     @property
     def file_bytes(self) -> int:
         """Size of the object files to be linked and shipped: kernels, program and weights."""
-        return sum(map(len, objects(self.executable).values()))
+        return sum(map(len, read_objects(self.executable).values()))
 
     def latency_ms(self, seconds: float = 0.5) -> float:
         """Return the median time of one call on this machine, in milliseconds."""
@@ -94,10 +94,10 @@ def compile_object(module: Any, cpu: Mapping[str, object], *, checks: bool = Tru
     target = tvm.target.Target(cpu, host=tvm.target.Target(cpu))
     fused = relax.get_pipeline("zero")(module)
     with tvm.transform.PassContext(config={"tirx.disable_assert": not checks}):
-        return inspect_object(objects(tvm.compile(fused, target))["lib0.o"])
+        return inspect_object(read_objects(tvm.compile(fused, target))["lib0.o"])
 
 
-def convolutions(module: Any) -> list[str]:
+def find_convolutions(module: Any) -> list[str]:
     """Return the names of a module's kernels that convolve over channels (not the depthwise ones)."""
     from tvm import relax
 
@@ -107,7 +107,7 @@ def convolutions(module: Any) -> list[str]:
     return [name for name, kernel in kernels if f'"{CONVOLUTION}"' in kernel.script()]
 
 
-def reorder(module: Any, name: str, tile: int) -> Any:
+def tile_channels(module: Any, name: str, tile: int) -> Any:
     """Return a module whose convolution `name` computes `tile` output channels at a time.
 
     Pixels become the innermost loop: neighbours lie side by side in memory, and fill vector registers.
@@ -125,7 +125,7 @@ def reorder(module: Any, name: str, tile: int) -> Any:
     return schedule.mod
 
 
-def only(module: Any, name: str) -> Any:
+def extract_kernel(module: Any, name: str) -> Any:
     """Return a module with one kernel of another module, under the name "main"."""
     import tvm
 
@@ -220,7 +220,7 @@ def _part(section: Any) -> str:
     return "for the debugger" if name.startswith(".debug") else "names of symbols, and notes"
 
 
-def objects(executable: Any) -> dict[str, bytes]:
+def read_objects(executable: Any) -> dict[str, bytes]:
     """Return the object files that TVM compiled, by name.
 
     "lib0.o" holds the kernels; "devc.o" the program, in TVM's own byte code, that calls them in order

@@ -22,14 +22,14 @@ class Multiplications:
     packed: int
 
 
-def listing(kernel: Any) -> str:
+def write_assembly(kernel: Any) -> str:
     """Return the assembly that LLVM writes, for this machine, of a module of TVM with one kernel."""
     import tvm  # type: ignore[import-untyped]
 
     return str(tvm.compile(kernel, host_target()).mod.inspect_source("asm"))
 
 
-def multiplications(listing: str) -> Multiplications:
+def count_multiplications(listing: str) -> Multiplications:
     """Count the instructions that multiply floats, as they stand in an assembly listing.
 
     Args:

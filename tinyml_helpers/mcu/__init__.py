@@ -11,6 +11,6 @@ from tinyml_helpers.mcu.compiler.graph import GraphError
 from tinyml_helpers.mcu.compiler.lowering import UnsupportedError
 from tinyml_helpers.mcu.firmware import Firmware, build
 from tinyml_helpers.mcu.linking import DoesNotFitError
-from tinyml_helpers.mcu.pipeline import Chain
+from tinyml_helpers.mcu.pipeline import Pipeline
 
-__all__ = ["Chain", "DoesNotFitError", "Firmware", "GraphError", "UnsupportedError", "build"]
+__all__ = ["DoesNotFitError", "Firmware", "GraphError", "Pipeline", "UnsupportedError", "build"]

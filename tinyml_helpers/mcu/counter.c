@@ -22,6 +22,7 @@ struct counter {
     void (*stop)(void *emulator);
     uint64_t watch_start[2], watch_bytes[2]; /* functions: each coming into one is noted */
     uint64_t *visits, *visited;              /* instructions executed before it, and which: 1 or 2 */
+    uint64_t *went_to;                       /* the address outside of it that came next */
     uint64_t visit_count, most_visits, inside;
 };
 
@@ -49,6 +50,7 @@ EXPORT void on_block(void *emulator, uint64_t address, uint32_t size_bytes, stru
     uint64_t inside = 0;
     for (int i = 0; i < 2; i++)
         if (address - c->watch_start[i] < c->watch_bytes[i]) inside = i + 1;
+    if (c->inside && inside != c->inside) c->went_to[c->visit_count - 1] = address;
     if (inside && inside != c->inside && c->visit_count < c->most_visits) {
         c->visited[c->visit_count] = inside;
         c->visits[c->visit_count++] = c->executed;

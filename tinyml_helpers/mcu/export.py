@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.devices import Device
-from tinyml_helpers.mcu import pipeline as around
+from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.codegen import Program
+from tinyml_helpers.mcu.pipeline import Pipeline, collect_sources
 from tinyml_helpers.mcu.run import Run
 from tinyml_helpers.mcu.target.image import Image
 
 
-class Built(Protocol):
+class Exportable(Protocol):
     """What can be exported: the C, for whom it was compiled, what surrounds it, and a way to run it."""
 
     @property
@@ -34,7 +35,7 @@ class Built(Protocol):
         """What it was built for."""
 
     @property
-    def chain(self) -> around.Chain | None:
+    def pipeline(self) -> Pipeline | None:
         """What runs before and after the network."""
 
     def run(self, *inputs: npt.ArrayLike) -> Run:
@@ -51,7 +52,7 @@ _FLAGS = {
 }
 
 
-def export(firmware: Built, folder: Path, run: Run | None = None) -> Path:
+def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
     """Write the project.
 
     Args:
@@ -78,7 +79,7 @@ def export(firmware: Built, folder: Path, run: Run | None = None) -> Path:
     answer = firmware.run(*given)
     words = _words(firmware, answer, answer if run is None else run)
     files = {
-        **around.files(program, firmware.chain),
+        **collect_sources(program, firmware.pipeline),
         f"{name}_test.h": _vectors(firmware, given, answer),
     }
     sketch = f"arduino/{name}"
@@ -110,37 +111,36 @@ def _write(project: Mapping[str, str], folder: Path, sign: str) -> None:
             (Path(work) / file).replace(folder / file)
 
 
-def _pattern(firmware: Built) -> list[npt.NDArray[Any]]:
+def _pattern(firmware: Exportable) -> list[npt.NDArray[Any]]:
     """Inputs that need no file: a ramp over all int8, or samples like it."""
-    graph, chain = firmware.program.graph, firmware.chain
-    if chain:
-        ramp = (np.arange(chain.count) * 37) % 256 - 128
-        return [(ramp + 128 if chain.samples == "uint8_t" else ramp).astype(chain.dtype)]
+    graph, pipeline = firmware.program.graph, firmware.pipeline
+    if pipeline:
+        ramp = (np.arange(pipeline.count) * 37) % 256 - 128
+        return [(ramp + 128 if pipeline.samples == "uint8_t" else ramp).astype(pipeline.dtype)]
     tensors = [graph.tensors[i] for i in graph.inputs]
     return [((np.arange(t.size) * 37) % 256 - 128).astype(np.int8).reshape(t.shape) for t in tensors]
 
 
-def _vectors(firmware: Built, given: list[npt.NDArray[Any]], answer: Run) -> str:
-    chain = firmware.chain
+def _vectors(firmware: Exportable, given: list[npt.NDArray[Any]], answer: Run) -> str:
+    pipeline = firmware.pipeline
     lines = [
         "/* What must come out for a fixed input: byte for byte, on any core. */",
         "#include <stdint.h>",
     ]
-    if chain:
+    if pipeline:
         arrays = {"samples": given[0]}
     else:
         arrays = {f"input{i or ''}": array for i, array in enumerate(given)}
     arrays |= {f"output{i or ''}": array for i, array in enumerate(answer.outputs)}
     for name, array in arrays.items():
-        ctype = chain.samples if chain and name == "samples" else "int8_t"
-        values = ", ".join(f"{x!r}f" if ctype == "float" else str(x) for x in array.ravel().tolist())
-        lines.append(f"static const {ctype} test_{name}[{array.size}] = {{\n    {values},\n}};")
+        ctype = pipeline.samples if pipeline and name == "samples" else "int8_t"
+        lines.append(c_source.array(ctype, f"test_{name}", array.ravel()).rstrip())
     return "\n".join([*lines, ""])
 
 
-def _statements(firmware: Built, answer: Run) -> dict[str, list[str]]:
+def _statements(firmware: Exportable, answer: Run) -> dict[str, list[str]]:
     """C of one run and its check, as `main` has it."""
-    graph, name, chain = firmware.program.graph, firmware.program.name, firmware.chain
+    graph, name, pipeline = firmware.program.graph, firmware.program.name, firmware.pipeline
     ports = {
         kind: [f"{kind}{i or ''}" for i in range(len(numbers))]
         for kind, numbers in (("input", graph.inputs), ("output", graph.outputs))
@@ -151,22 +151,22 @@ def _statements(firmware: Built, answer: Run) -> dict[str, list[str]]:
         for p in ports["output"]
     ]
     reset = [f"{name}_reset();"] if graph.variables else []
-    if chain is None:
+    if pipeline is None:
         return {"fill": reset + fill, "invoke": [f"{name}_invoke();"], "check": check}
-    score = ["int32_t score;"] if chain.after else []
-    check += [f"wrong += score != {answer.score};"] if chain.after else []
-    return {"fill": score + reset, "invoke": chain.calls(name, "test_samples"), "check": check}
+    score = ["int32_t score;"] if pipeline.after else []
+    check += [f"wrong += score != {answer.score};"] if pipeline.after else []
+    return {"fill": score + reset, "invoke": pipeline.calls(name, "test_samples"), "check": check}
 
 
-def _words(firmware: Built, answer: Run, run: Run) -> dict[str, str]:
-    program, chain, name = firmware.program, firmware.chain, firmware.program.name
-    files = around.files(program, chain)
+def _words(firmware: Exportable, answer: Run, run: Run) -> dict[str, str]:
+    program, pipeline, name = firmware.program, firmware.pipeline, firmware.program.name
+    files = collect_sources(program, pipeline)
     sources = sorted(f"src/{file}" for file in files if file.endswith(".c"))
     use = f"Fill `{name}_input()`, call `{name}_invoke()`, read `{name}_output()`"
-    if chain:
-        last = f"call `{chain.after}`" if chain.after else f"read `{name}_output()`"
-        samples = f"{chain.count:,} samples of {chain.samples}"
-        use = f"Call `{chain.before}` with {samples}, call `{name}_invoke()`, {last}"
+    if pipeline:
+        last = f"call `{pipeline.after}`" if pipeline.after else f"read `{name}_output()`"
+        samples = f"{pipeline.count:,} samples of {pipeline.samples}"
+        use = f"Call `{pipeline.before}` with {samples}, call `{name}_invoke()`, {last}"
     if program.graph.variables:
         use = f"Call `{name}_reset()` once: the network remembers what came before. {use}"
     return {
@@ -176,7 +176,7 @@ def _words(firmware: Built, answer: Run, run: Run) -> dict[str, str]:
         "core": firmware.device.core,
         "flags": _FLAGS[firmware.image.core],
         **{k: "\n    ".join(v) for k, v in _statements(firmware, answer).items()},
-        "include": f'#include "{name}_chain.h"\n' if chain else "",
+        "include": f'#include "{name}_chain.h"\n' if pipeline else "",
         "use": use,
         "files": "\n    ".join([*sources, "src/main.c"]),
         "firmware": repr(firmware),

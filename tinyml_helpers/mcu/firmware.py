@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.linking import link
-from tinyml_helpers.mcu.pipeline import SENSOR, Chain
-from tinyml_helpers.mcu.quantized_io import dequantized, quantized
+from tinyml_helpers.mcu.pipeline import SENSOR, Pipeline
+from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.run import LayerProfile, Profile, Run
 from tinyml_helpers.mcu.target import timing, toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
+from tinyml_helpers.mcu.target.execution import Span
 from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.system.tables import text_table
 
@@ -43,14 +45,14 @@ class Firmware:
         image: the program that the compiler made of it.
         device: what it was built for.
         source: the graph as the file has it, float inputs and all.
-        chain: what runs before and after the network.
+        pipeline: what runs before and after the network.
     """
 
     program: Program
     image: Image
     device: Device
-    source: graph.Graph
-    chain: Chain | None = None
+    source: graph.Network
+    pipeline: Pipeline | None = None
 
     @property
     def flash_bytes(self) -> int:
@@ -83,7 +85,7 @@ class Firmware:
         Args:
             inputs: one array for each input, of its shape or number of elements: int8 as the
                 network takes it, or real numbers, which are quantized as TensorFlow Lite does.
-                With a chain: its samples.
+                With a pipeline: its samples.
             limit: give up after this many instructions.
 
         Returns:
@@ -122,17 +124,17 @@ class Firmware:
             raise ValueError(f"{len(inputs)} inputs given, the network takes {len(g.inputs)}")
         writes = self._writes(inputs)
         reads: dict[str, npt.DTypeLike] = {self._place(i): g.tensors[i].dtype for i in g.outputs}
-        if self.chain and self.chain.after:
+        if self.pipeline and self.pipeline.after:
             reads["score"] = np.int32
         watch = ("main", f"{name}_invoke")
         main = machine.run(writes, reads, watch=watch, fresh=fresh, limit=limit)
         outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
         return Run(
             outputs=tuple(outputs),
-            values=tuple(dequantized(x, g.tensors[i]) for x, i in zip(outputs, g.outputs, strict=True)),
+            values=tuple(g.tensors[i].real(x) for x, i in zip(outputs, g.outputs, strict=True)),
             instructions=main.instructions,
             cycles=timing.estimate(self.image, machine.blocks(), self.device),
-            profile=Profile(tuple(self._profile(main.visits))),
+            profile=Profile(tuple(self._profile(main.spans))),
             stack_bytes=main.stack_bytes,
             ram_bytes=self.ram_bytes + main.stack_bytes,
             device=self.device,
@@ -154,7 +156,7 @@ class Firmware:
             ("flash", f"{self.flash_bytes:,}", f"{self.flash_bytes / d.flash_bytes:.1%} of the device"),
             ("RAM", f"{self.ram_bytes:,}", f"{self.ram_bytes / d.ram_bytes:.1%} of the device, + stack"),
         ]
-        around = f", behind {self.chain.before}" if self.chain else ""
+        around = f", behind {self.pipeline.before}" if self.pipeline else ""
         head = f"{len(self.program.layers)} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
         return f"{head}\n{text_table(('', 'bytes', ''), rows, names=(0, 2))}"
 
@@ -168,28 +170,26 @@ class Firmware:
         return f"{self.program.name}_arena[{start}:{end}]"
 
     def _writes(self, inputs: Sequence[npt.ArrayLike]) -> Mapping[str, npt.NDArray[Any]]:
-        if self.chain:
-            return {SENSOR: self.chain.taken(inputs[0])}
+        if self.pipeline:
+            return {SENSOR: self.pipeline.check_samples(inputs[0])}
         g = self.program.graph
         given = zip(g.inputs, inputs, strict=True)
-        return {self._place(i): quantized(np.asarray(x), g.tensors[i]) for i, x in given}
+        return {self._place(i): quantize_input(np.asarray(x), g.tensors[i]) for i, x in given}
 
-    def _profile(self, visits: Sequence[tuple[str, int]]) -> Iterator[LayerProfile]:
-        """Split a run by its visits to `main` and to the network's invoke."""
-        names, at = [name for name, _ in visits], [count for _, count in visits]
-        start = names.index(f"{self.program.name}_invoke")
-        end = names.index("main", start)
-        if self.chain:
-            spent = at[start - 1] - at[start - 2]
-            yield LayerProfile(self.chain.before, f"{self.chain.count:,} samples", spent, 0)
-        n = start
+    def _profile(self, spans: Sequence[Span]) -> Iterator[LayerProfile]:
+        """Give each layer what its calls took, and the pipeline's what theirs took."""
+        pipeline, invoke = self.pipeline, f"{self.program.name}_invoke"
+        of_main = {span.function: span for span in spans if span.caller == "main"}
+        of_network = (span for span in spans if span.caller == invoke)
+        if pipeline:
+            spent = of_main[pipeline.before].instructions
+            yield LayerProfile(pipeline.before, f"{pipeline.count:,} samples", spent, 0)
         for layer in self.program.layers:
-            spent = at[n + len(layer.calls)] - at[n]
-            n += len(layer.calls)
             if layer.calls:
-                yield LayerProfile(str(layer.operator), layer.note, spent, layer.macs)
-        if self.chain and self.chain.after:
-            yield LayerProfile(self.chain.after, "answer", at[end + 1] - at[end], 0)
+                spent = sum(span.instructions for span in islice(of_network, len(layer.calls)))
+                yield LayerProfile(layer.operator.label, layer.note, spent, layer.macs)
+        if pipeline and pipeline.after:
+            yield LayerProfile(pipeline.after, "answer", of_main[pipeline.after].instructions, 0)
 
 
 @names_the_file
@@ -201,7 +201,7 @@ def build(
     optimize: str = "-O2",
     float_io: bool = False,
     folded: bool = True,
-    chain: Chain | None = None,
+    pipeline: Pipeline | None = None,
 ) -> Firmware:
     """Compile an int8 .tflite for a microcontroller.
 
@@ -214,7 +214,7 @@ def build(
             left out, the firmware takes and gives int8, and `run` converts.
         folded: make each PAD part of the convolution behind it, where that is possible; the
             bytes are the same.
-        chain: C that turns raw samples into the input, and the output into an answer.
+        pipeline: C that turns raw samples into the input, and the output into an answer.
 
     Returns:
         The firmware.
@@ -223,9 +223,9 @@ def build(
         ModelError: the file is missing, damaged or no .tflite; its subclass `UnsupportedError`: an
             operator that cannot be translated, by name and position.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
-        ValueError: an unknown device, one that is no Cortex-M, or a chain that does not go with
+        ValueError: an unknown device, one that is no Cortex-M, or a pipeline that does not go with
             the network.
-        ToolchainError: the chain's C does not compile or lacks a function.
+        ToolchainError: the pipeline's C does not compile or lacks a function.
     """
     chosen = devices.get(device) if isinstance(device, str) else device
     core = toolchain.CORES.get(toolchain.core_name(chosen.core))
@@ -235,6 +235,6 @@ def build(
             f"{chosen.name} has no Cortex-M but {chosen.core}: choose one of {', '.join(known)}"
         )
     source = graph.read(tflite)
-    network = source if float_io else lowering.without_float(source)
+    network = source if float_io else lowering.strip_float_ends(source)
     program = codegen.generate(network, name, dsp=core.dsp, folded=folded)
-    return Firmware(program, link(program, chosen, optimize, chain), chosen, source, chain)
+    return Firmware(program, link(program, chosen, optimize, pipeline), chosen, source, pipeline)

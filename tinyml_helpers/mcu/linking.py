@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from tinyml_helpers import devices
 from tinyml_helpers.devices import Device
-from tinyml_helpers.mcu import pipeline as around
 from tinyml_helpers.mcu.compiler.codegen import Program
-from tinyml_helpers.mcu.pipeline import Chain
+from tinyml_helpers.mcu.pipeline import Pipeline, collect_sources_with_main
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.mcu.target.toolchain import ToolchainError
@@ -18,33 +17,33 @@ class DoesNotFitError(ValueError):
     """The network needs more flash or RAM than the device has."""
 
 
-def link(program: Program, device: Device, optimize: str, chain: Chain | None = None) -> Image:
+def link(program: Program, device: Device, optimize: str, pipeline: Pipeline | None = None) -> Image:
     """Compile a network and a `main` that runs it once.
 
     Args:
         program: the network as C.
         device: its core, flash and RAM count.
         optimize: the compiler's flag.
-        chain: C that runs before and after the network.
+        pipeline: C that runs before and after the network.
 
     Raises:
         DoesNotFitError: flash or RAM is too small; the message has the numbers.
-        ToolchainError: the chain's C does not compile or lacks a function.
-        ValueError: the chain does not go with the network.
+        ToolchainError: the pipeline's C does not compile or lacks a function.
+        ValueError: the pipeline does not go with the network.
     """
-    sources = around.sources(program, chain)
+    sources = collect_sources_with_main(program, pipeline)
 
-    def compiled(flash_bytes: int, ram_bytes: int) -> Image:
-        return toolchain.compile(
+    def compile_for(flash_bytes: int, ram_bytes: int) -> Image:
+        return toolchain.compile_c(
             sources, device.core, optimize=optimize, flash_bytes=flash_bytes, ram_bytes=ram_bytes
         )
 
     try:
-        return compiled(device.flash_bytes, device.ram_bytes)
+        return compile_for(device.flash_bytes, device.ram_bytes)
     except ToolchainError as error:
         if "will not fit" not in str(error):
             raise
-        image = compiled(_NO_LIMIT_BYTES, _NO_LIMIT_BYTES)
+        image = compile_for(_NO_LIMIT_BYTES, _NO_LIMIT_BYTES)
         raise DoesNotFitError(_does_not_fit(image, device)) from error
 
 

@@ -16,7 +16,7 @@ _DTYPES = {"int8_t": "int8", "uint8_t": "uint8", "int16_t": "int16", "float": "f
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class Pipeline:
     """What a product runs around its network.
 
     Args:
@@ -53,8 +53,8 @@ class Chain:
         """The samples' type in numpy."""
         return np.dtype(_DTYPES[self.samples])
 
-    def taken(self, samples: npt.ArrayLike) -> npt.NDArray[Any]:
-        """The samples of a run, as the C takes them.
+    def check_samples(self, samples: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Give the samples of a run as the C takes them.
 
         Args:
             samples: `count` values of the right type, or integers that it can hold.
@@ -64,7 +64,7 @@ class Chain:
         """
         array = np.asarray(samples)
         if array.size != self.count:
-            raise ValueError(f"{array.size:,} samples given, the chain takes {self.count:,}")
+            raise ValueError(f"{array.size:,} samples given, the pipeline takes {self.count:,}")
         given = array.astype(self.dtype)
         real = self.dtype.kind == "f" and array.dtype.kind in "iuf"
         if not real and (array.dtype.kind not in "iu" or (given != array).any()):
@@ -96,47 +96,47 @@ class Chain:
         return [*lines, f"score = {self.after}({name}_output());"] if self.after else lines
 
 
-def sources(program: Program, chain: Chain | None) -> dict[str, str]:
-    """All C of a firmware, with a `main` that runs it once.
+def collect_sources_with_main(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
+    """Collect all C of a firmware, with a `main` that runs it once.
 
     Args:
         program: the network as C.
-        chain: what stands around it.
+        pipeline: what stands around it.
 
     Raises:
-        ValueError: two files of one name, or a network that no chain goes around.
+        ValueError: two files of one name, or a network that no pipeline goes around.
     """
     name = program.name
     lines, calls = [f'#include "{name}.h"'], [f"{name}_invoke();"]
-    if chain:
-        _check(program, chain)
+    if pipeline:
+        _check(program, pipeline)
         lines += [
             f'#include "{name}_chain.h"\n',
-            f'__attribute__((section(".sensor"))) {chain.samples} {SENSOR}[{chain.count}];',
+            f'__attribute__((section(".sensor"))) {pipeline.samples} {SENSOR}[{pipeline.count}];',
             "int32_t score;",
         ]
-        calls = chain.calls(name, SENSOR)
+        calls = pipeline.calls(name, SENSOR)
     if program.graph.variables:
         calls = ["static int started;", f"if (!started++) {name}_reset();", *calls]
     body = [f"    {call}" for call in [*calls, "return 0;"]]
     main = "\n".join([*lines, "\nint main(void) {", *body, "}", ""])
-    return {**files(program, chain), "main.c": main}
+    return {**collect_sources(program, pipeline), "main.c": main}
 
 
-def files(program: Program, chain: Chain | None) -> dict[str, str]:
-    """All C of a firmware but its `main`: file name -> text."""
-    if chain is None:
+def collect_sources(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
+    """Collect all C of a firmware but its `main`: file name -> text."""
+    if pipeline is None:
         return dict(program.files)
-    return {**program.files, **chain.files, f"{program.name}_chain.h": chain.header()}
+    return {**program.files, **pipeline.files, f"{program.name}_chain.h": pipeline.header()}
 
 
-def _check(program: Program, chain: Chain) -> None:
+def _check(program: Program, pipeline: Pipeline) -> None:
     reserved = {*program.files, f"{program.name}_chain.h", f"{program.name}_test.h", "main.c"}
-    if both := sorted(reserved & set(chain.files)):
-        raise ValueError(f"file {both[0]!r} of the chain is one of the network's: rename it")
+    if both := sorted(reserved & set(pipeline.files)):
+        raise ValueError(f"file {both[0]!r} of the pipeline is one of the network's: rename it")
     graph = program.graph
-    ends = [graph.inputs, graph.outputs] if chain.after else [graph.inputs]
+    ends = [graph.inputs, graph.outputs] if pipeline.after else [graph.inputs]
     if any(len(numbers) != 1 for numbers in ends):
-        raise ValueError("a chain goes around a network with one input and one output")
+        raise ValueError("a pipeline goes around a network with one input and one output")
     if any(graph.tensors[number].dtype != "int8" for (number,) in ends):
-        raise ValueError("a chain goes around an int8 network: build it without float_io")
+        raise ValueError("a pipeline goes around an int8 network: build it without float_io")

@@ -1,4 +1,4 @@
-"""What a firmware is given and gives back: bytes as they are, real numbers through the one quantizer."""
+"""What a firmware is given: bytes as they are, real numbers through the one quantizer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyml_helpers.integers import Integers
-from tinyml_helpers.mcu.compiler.graph import Tensor
+from tinyml_helpers.deploy.tflite.graph import Tensor
 
 
-def quantized(x: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
-    """Values for a tensor: as they are if they have its type, real numbers quantized to int8.
+def quantize_input(x: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
+    """Make values of a tensor's type: those that have it stay, real numbers are quantized to int8.
 
     Args:
         x: int8, or real numbers.
@@ -27,22 +26,8 @@ def quantized(x: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[Any]:
         )
     if x.dtype == tensor.dtype:
         return x
-    if not np.issubdtype(x.dtype, np.floating):
+    if not np.issubdtype(x.dtype, np.floating) or not (tensor.scales or tensor.dtype == "float32"):
         raise ValueError(f"the input is {x.dtype}: give {tensor.dtype}, or float to be quantized")
     if not np.isfinite(x).all():
         raise ValueError("the input holds values that are no numbers")
-    if tensor.dtype == "float32":
-        return x.astype(np.float32)
-    return Integers.of(tensor).store(x)
-
-
-def dequantized(x: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.float32]:
-    """Real numbers behind the values of a tensor.
-
-    Args:
-        x: int8, or float32 if the tensor is.
-        tensor: decides scale and zero point.
-    """
-    if tensor.dtype != "int8":
-        return x.astype(np.float32)
-    return Integers.of(tensor).read(x)
+    return tensor.quantized(x)

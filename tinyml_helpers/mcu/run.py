@@ -80,7 +80,7 @@ class Run:
         stack_bytes: the deepest that the stack grew.
         ram_bytes: arena, variables and stack.
         device: where it ran.
-        score: the answer of the chain's `after`.
+        score: the answer of the pipeline's `after`.
     """
 
     outputs: tuple[npt.NDArray[Any], ...]

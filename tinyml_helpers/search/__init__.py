@@ -8,14 +8,14 @@ Lesson 15 walks through it; `from_arrays` makes a task of your own data.
 """
 
 from tinyml_helpers.search.budgets import Budgets, Choice, choose
-from tinyml_helpers.search.catalogue import NAMES, get
+from tinyml_helpers.search.catalogue import NAMES, from_arrays, get
 from tinyml_helpers.search.certificate import Certificate, certify
 from tinyml_helpers.search.front import Candidate, Candidates, candidates, on_front
 from tinyml_helpers.search.scheduler import run
 from tinyml_helpers.search.search_space import Settings, grid
-from tinyml_helpers.search.tasks import Examples, Task, from_arrays
+from tinyml_helpers.search.tasks import Examples, Task
 from tinyml_helpers.search.trial import CORES, Trial
-from tinyml_helpers.search.trial_log import stored
+from tinyml_helpers.search.trial_log import load_trials
 
 __all__ = [
     "CORES",
@@ -35,7 +35,7 @@ __all__ = [
     "from_arrays",
     "get",
     "grid",
+    "load_trials",
     "on_front",
     "run",
-    "stored",
 ]

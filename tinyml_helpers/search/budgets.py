@@ -12,7 +12,7 @@ HEADER = ("budget", "allowed", "measured", "")
 
 
 @dataclass(frozen=True)
-class Line:
+class BudgetLine:
     """One budget against what was measured; of a band the worse end counts.
 
     Args:
@@ -47,16 +47,16 @@ class Line:
     @property
     def gap(self) -> str:
         """From the budget to what was measured."""
-        return f"from {figure(self.allowed)} to {figure(self.measured or 0)} {self.unit}".rstrip()
+        return f"from {_number(self.allowed)} to {_number(self.measured or 0)} {self.unit}".rstrip()
 
     def row(self) -> tuple[str, ...]:
         """The line as text."""
         sign = "≥" if self.at_least else "≤"
-        measured = "not stated" if self.measured is None else f"{figure(self.measured)} {self.unit}"
-        return (self.name, f"{sign} {figure(self.allowed)} {self.unit}", measured, self.verdict)
+        measured = "not stated" if self.measured is None else f"{_number(self.measured)} {self.unit}"
+        return (self.name, f"{sign} {_number(self.allowed)} {self.unit}", measured, self.verdict)
 
 
-def figure(value: float) -> str:
+def _number(value: float) -> str:
     """A number for people: three digits, or all before the point."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
@@ -90,7 +90,7 @@ class Budgets:
         if self.score is not None and self.score > 100:
             raise ValueError(f"score {self.score}: it goes from 0 to 100")
 
-    def lines(self, it: Candidate) -> tuple[Line, ...]:
+    def lines(self, it: Candidate) -> tuple[BudgetLine, ...]:
         """Hold a candidate against every budget that is set."""
         energy = it.energy_uj[1] if it.energy_uj else None
         every = (
@@ -101,7 +101,7 @@ class Budgets:
             ("score", "score", "", it.low),
         )
         return tuple(
-            Line(name, unit, allowed, measured, at_least=key == "score")
+            BudgetLine(name, unit, allowed, measured, at_least=key == "score")
             for key, name, unit, measured in every
             if (allowed := getattr(self, key)) is not None
         )
@@ -131,7 +131,7 @@ class Choice:
     close: tuple[Candidate, ...]
     nearest: Candidate
     budgets: Budgets
-    relax: tuple[Line, ...]
+    relax: tuple[BudgetLine, ...]
     allowed: int
     tried: int
 
@@ -153,14 +153,13 @@ class Choice:
         head = f"{self.allowed} of {self.tried} designs meet every budget."
         if not self.best or not self.leader:
             return f"{head} Nearest: {self.nearest.settings}."
-        lead = f"The best mean has {self.leader.settings}: {self.leader.told}."
+        lead = f"The best mean has {self.leader.settings}: {self.leader.score_text}."
         others = len(self.close) - 1
         if not others:
             return f"{head} {lead} No other design's seeds reach it."
         reach = f"The seeds of {others} {'others' if others > 1 else 'other'} reach its range."
-        return (
-            f"{head} {lead} {reach} The cheapest of them all is {self.best.settings}: {self.best.told}."
-        )
+        best = f"{self.best.settings}: {self.best.score_text}"
+        return f"{head} {lead} {reach} The cheapest of them all is {best}."
 
     @property
     def advice(self) -> str:
@@ -202,7 +201,7 @@ def _worst(one: Candidate, budgets: Budgets) -> float:
     return max((line.times for line in budgets.lines(one)), default=0.0)
 
 
-def _relaxed(found: Sequence[Candidate], budgets: Budgets) -> tuple[Line, ...]:
+def _relaxed(found: Sequence[Candidate], budgets: Budgets) -> tuple[BudgetLine, ...]:
     """For each budget: without it, would anything pass? If so, the least that it would have to be."""
     ways = []
     for key in (one.name for one in fields(budgets) if getattr(budgets, one.name) is not None):

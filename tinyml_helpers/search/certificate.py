@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyml_helpers.search.budgets import HEADER, Budgets, Line
+from tinyml_helpers.search.budgets import HEADER, BudgetLine, Budgets
 from tinyml_helpers.search.front import Candidate
 from tinyml_helpers.system.tables import text_table
 
@@ -34,7 +34,7 @@ class Certificate:
     """
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[BudgetLine, ...]
     facts: Mapping[str, str]
 
     @property
@@ -112,7 +112,7 @@ def certify(
 
     device = measured.device
     packages = ("torch", "ai-edge-litert", "ziglang", "unicorn")
-    told = {
+    stated = {
         "device": f"{device.name}: {device.chip}, {device.core} at {device.clock_hz / 1e6:.0f} MHz",
         "how": "instructions, flash and RAM counted on the virtual microcontroller; ms and uJ estimated "
         "from them, the worse end of the band; the score of the worst seed",
@@ -122,4 +122,4 @@ def certify(
         **facts,
         "made with": ", ".join(f"{name} {version(name)}" for name in packages),
     }
-    return Certificate(title, budgets.lines(measured), told)
+    return Certificate(title, budgets.lines(measured), stated)

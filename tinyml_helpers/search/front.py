@@ -65,7 +65,7 @@ class Candidate:
         return max(self.scores)
 
     @property
-    def told(self) -> str:
+    def score_text(self) -> str:
         """The score in words: the mean, and the range over seeds where there are several."""
         seeds = f" ({self.low:.1f} to {self.high:.1f})" if len(self.scores) > 1 else ""
         return f"{self.score:.1f}{seeds}"
@@ -86,7 +86,7 @@ class Candidate:
     def row(self) -> tuple[str, ...]:
         """The candidate as a row under `HEADER`; of milliseconds the worse end."""
         return (
-            str(self.settings), self.told, f"{len(self.scores)}",
+            str(self.settings), self.score_text, f"{len(self.scores)}",
             f"{self.instructions:,}", f"{self.latency_ms[1]:.2f}", f"{self.flash_bytes / 1024:.1f}",
             f"{self.ram_bytes / 1024:.1f}", f"{self.tflite_bytes:,}", f"{self.gzip_bytes:,}",
         )  # fmt: skip
@@ -152,8 +152,8 @@ def candidates(trials: Iterable[Trial], device: Device | str) -> Candidates:
     tasks = {trial.task for same in groups.values() for trial in same}
     if len(tasks) > 1:
         raise ValueError(f"trials of {', '.join(sorted(tasks))}: compare one task at a time")
-    made = [_candidate(design, same, chosen) for design, same in groups.items()]
-    return Candidates(tuple(sorted(made, key=lambda one: -one.score)))
+    found = [_candidate(design, same, chosen) for design, same in groups.items()]
+    return Candidates(tuple(sorted(found, key=lambda one: -one.score)))
 
 
 def _candidate(design: Settings, trials: Sequence[Trial], device: Device) -> Candidate:

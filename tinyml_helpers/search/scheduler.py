@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,6 @@ def run(
     *,
     workers: int = -1,
     cores: Sequence[str] = tuple(trial.CORES),
-    each: Callable[[Task, Settings, Sequence[str]], Trial] = trial.run,
 ) -> list[Trial]:
     """Run the trials that a file does not hold yet, and return all of them in the order asked for.
 
@@ -42,7 +41,6 @@ def run(
         store: a file of trials, made if it is not there.
         workers: processes, -1 for as many as there are cores, or as the cluster has workers.
         cores: to measure on, of `trial.CORES`; the first use of each builds a library for it, once.
-        each: what runs one trial, in a worker.
 
     Raises:
         ValueError: nothing to try, an unknown core, or a teacher for a task that has none.
@@ -67,7 +65,7 @@ def run(
     parallel = Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
     started = len(wanted) - len(missing)
     with tqdm(total=len(wanted), initial=started, unit="trial") as bar, _together():
-        done = parallel(delayed(each)(task, one, cores) for one in missing)
+        done = parallel(delayed(trial.run)(task, one, cores) for one in missing)
         for finished in done:
             trial_log.append(store, finished)
             known[finished.key] = finished

@@ -9,17 +9,18 @@ import numpy as np
 
 from tinyml_helpers.mcu import Firmware
 from tinyml_helpers.mcu.run import Run
-from tinyml_helpers.search import train_and_convert, trial
+from tinyml_helpers.search import trial
 from tinyml_helpers.search.front import Candidate, candidates
 from tinyml_helpers.search.tasks import Task
+from tinyml_helpers.search.train_and_convert import TrainedModel, train_and_convert
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Finished:
+class ReleaseCandidate:
     """A network to ship, and others that differ by chance alone; prints as what it takes.
 
     Args:
-        made: the network and its .tflite, of the first seed: no score chose it.
+        model: the network and its .tflite, of the first seed: no score chose it.
         firmware: for the device.
         run: on noise from a fixed seed.
         validation: scores on validation data, one for each seed.
@@ -27,7 +28,7 @@ class Finished:
         people: how many groups the test set is of, in words: "2 people".
     """
 
-    made: train_and_convert.Made
+    model: TrainedModel
     firmware: Firmware
     run: Run
     validation: tuple[float, ...]
@@ -35,7 +36,7 @@ class Finished:
     people: str
 
     def __repr__(self) -> str:
-        return f"{self.made}\n{self.run}"
+        return f"{self.model}\n{self.run}"
 
     @property
     def scores(self) -> str:
@@ -52,12 +53,12 @@ class Finished:
         """Write model.tflite and a project for a real board into a folder; return the .tflite."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "model.tflite"
-        path.write_bytes(self.made.content)
+        path.write_bytes(self.model.content)
         self.firmware.export(folder / "firmware", self.run)
         return path
 
 
-def finish(task: Task, chosen: Candidate) -> Finished:
+def finish(task: Task, chosen: Candidate) -> ReleaseCandidate:
     """Make a design with each of its seeds, and look at the test set: do so once, when all is chosen.
 
     The first of them is built for the device of the choice, and measured there.
@@ -67,15 +68,16 @@ def finish(task: Task, chosen: Candidate) -> Finished:
         chosen: what was chosen, on validation data.
     """
     every = [replace(chosen.settings, seed=seed) for seed in chosen.seeds]
-    made = [train_and_convert.make(task, settings) for settings in every]
-    firmware, run = trial.run_once(trial.firmware_of(task, made[0].content, chosen.device.key))
-    cores = {firmware.device.core: trial.on_core((firmware, run))}
-    scores = [trial.score(task, one.content, "test") for one in made]
-    looked = [
-        trial.told(task, settings, one, score, cores, 0.0)
-        for settings, one, score in zip(every, made, scores, strict=True)
+    models = [train_and_convert(task, settings) for settings in every]
+    firmware = trial.build_firmware(task, models[0].content, chosen.device.key)
+    run = trial.run_on_noise(firmware)
+    cores = {firmware.device.core: trial.count(firmware, run)}
+    scores = [trial.score(task, model.content, "test") for model in models]
+    tested = [
+        trial.trial_from(task, settings, model, score, cores, 0.0)
+        for settings, model, score in zip(every, models, scores, strict=True)
     ]
-    validation = tuple(trial.score(task, one.content, "validation") for one in made)
-    test = candidates(looked, chosen.device)[0]
+    validation = tuple(trial.score(task, model.content, "validation") for model in models)
+    test = candidates(tested, chosen.device)[0]
     people = f"{len(np.unique(task.load('test').groups)):,} {task.groups}"
-    return Finished(made[0], firmware, run, validation, test, people)
+    return ReleaseCandidate(models[0], firmware, run, validation, test, people)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
 
-from tinyml_helpers.system.shipped_files import manifest
+from tinyml_helpers.training import balanced_percent
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
     from tinyml_helpers.deploy.tflite.interpreter import Model
-    from tinyml_helpers.mcu import Chain
+    from tinyml_helpers.mcu import Pipeline
 
 Part = Literal["train", "validation", "test"]
 Array = NDArray[np.float32]
@@ -32,7 +31,7 @@ class Examples:
         inputs: float32 [N, ...] as the network takes them.
         targets: int64 [N] classes; or float32 like the inputs, where a network rebuilds them.
         groups: text [N]: the person, voice or machine that each is of.
-        extra: what a task's own functions need besides.
+        extra: what a task's own methods need besides.
     """
 
     inputs: torch.Tensor
@@ -47,145 +46,72 @@ class Examples:
         return f"{len(self):,} examples of {len(np.unique(self.groups)):,} groups"
 
 
-Batch = tuple["torch.Tensor", "torch.Tensor"]
-Predict = Callable[["torch.Tensor"], Array]
+Batch = tuple[torch.Tensor, torch.Tensor]
+Predict = Callable[[torch.Tensor], Array]
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A task, for `search.run`.
+class Task(Protocol):
+    """A task, for `search.run`. Derive a class from it, as `tasks_classification` does three times.
 
-    Args:
+    A class has to have `load`, `build` and `twin`. The rest goes for networks that name what they see
+    in images [N, C, H, W], and is written anew where a task differs.
+
+    Attributes:
         name: of the task.
         score: what is maximised, 0 to 100.
         data: what identifies the data: names of files in the manifest, or any other text.
         groups: what the three parts do not share, such as "voices".
-        load: part -> its examples.
-        build: width -> untrained network. Its convolutions and linear layers are found by themselves.
-        batch: training examples and a generator -> inputs and targets of one step.
-        twin: trained network -> Keras model, channels last, for the converter.
-        feed: inputs [N, ...] of the network -> the same as the twin takes them.
-        judge: a function from inputs to outputs, and a loader of parts, and the part -> score.
         steps: of training, the first half before channels are removed and weights rounded.
         learning_rate: highest of each half's one-cycle schedule.
-        loss: outputs and targets -> scalar.
         teacher: loads the teacher; None where there is none.
-        chain: .tflite in an interpreter -> C around it, from raw samples to an answer.
-        samples: what that C gets for a measurement, or the network's input without it.
+        pipeline: .tflite in an interpreter -> C around it, from raw samples to an answer; None for none.
     """
 
     name: str
     score: str
     data: tuple[str, ...]
     groups: str
-    load: Callable[[Part], Examples]
-    build: Callable[[float], nn.Module]
-    batch: Callable[[Examples, torch.Generator], Batch]
-    twin: Callable[[nn.Module], Any]
-    feed: Callable[[torch.Tensor], Array]
-    judge: Callable[[Predict, Callable[[Part], Examples], Part], float]
     steps: int
     learning_rate: float
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     teacher: Callable[[], nn.Module] | None = None
-    chain: Callable[[Model], Chain] | None = None
+    pipeline: Callable[[Model], Pipeline] | None = None
+
+    @abstractmethod
+    def load(self, part: Part) -> Examples:
+        """Load the examples of a part."""
+
+    @abstractmethod
+    def build(self, width: float) -> nn.Module:
+        """Build an untrained network. Its convolutions and linear layers are found by themselves."""
+
+    @abstractmethod
+    def twin(self, network: nn.Module) -> Any:
+        """Rebuild a trained network in Keras, channels last, for the converter."""
+
+    def batch(self, examples: Examples, draw: torch.Generator) -> Batch:
+        """Draw inputs and targets of one training step."""
+        return draw_batch(examples, draw, 128)
+
+    def feed(self, inputs: torch.Tensor) -> Array:
+        """Turn inputs [N, ...] of the network into what the twin takes: float32 [N, H, W, C]."""
+        moved: Array = inputs.permute(0, 2, 3, 1).numpy()
+        return moved
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss, a scalar: cross-entropy of logits [N, classes] and classes [N]."""
+        return functional.cross_entropy(outputs, targets)
+
+    def judge(self, predict: Predict, part: Part) -> float:
+        """Return the score of a function from inputs to outputs: every class counts alike."""
+        examples = self.load(part)
+        return balanced_percent(predict(examples.inputs).argmax(1), examples.targets)
 
     def __repr__(self) -> str:
         taught = "with" if self.teacher else "without"
         return f"{self.name}: {self.score}, {self.groups} kept apart, {taught} a teacher"
 
-    @property
-    def fingerprint(self) -> str:
-        """What identifies data and training: files by their SHA-256."""
-        listed = manifest()
-        files = [str(listed[name]["sha256"]) if name in listed else name for name in self.data]
-        return "|".join([self.name, *files, str(self.steps), f"{self.learning_rate:g}"])
 
-
-def drawn(examples: Examples, draw: torch.Generator, size: int = 128) -> Batch:
+def draw_batch(examples: Examples, draw: torch.Generator, size: int) -> Batch:
     """Draw a batch at random, as it is."""
-    import torch
-
     chosen = torch.randint(len(examples), (size,), generator=draw)
     return examples.inputs[chosen], examples.targets[chosen]
-
-
-def channels_last(inputs: torch.Tensor) -> Array:
-    """Return images [N, C, H, W] as Keras takes them: float32 [N, H, W, C]."""
-    moved: Array = inputs.permute(0, 2, 3, 1).numpy()
-    return moved
-
-
-def balanced(predict: Predict, load: Callable[[Part], Examples], part: Part) -> float:
-    """Return how many percent of a part get their class right, every class counting alike."""
-    examples = load(part)
-    found, targets = predict(examples.inputs).argmax(1), examples.targets.numpy()
-    return 100 * float(np.mean([(found[targets == one] == one).mean() for one in np.unique(targets)]))
-
-
-def cross_entropy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Return the mean cross-entropy of logits [N, classes] and classes [N]."""
-    from torch.nn import functional
-
-    return functional.cross_entropy(outputs, targets)
-
-
-def from_arrays(
-    name: str,
-    parts: Mapping[Part, tuple[Array, NDArray[np.int64], Sequence[str]]],
-    build: Callable[[float], nn.Module],
-    *,
-    steps: int = 300,
-    learning_rate: float = 5e-3,
-) -> Task:
-    """Make a task of your own data and network.
-
-    Args:
-        name: of the task.
-        parts: "train", "validation" and "test" -> inputs float32 [N, C, H, W], classes int64 [N], and
-            the person, machine or place that each example is of. No group may be in two parts.
-        build: width -> untrained PyTorch network of layers that `deploy.keras.from_torch` knows.
-        steps: of training, batches of 128.
-        learning_rate: highest of the schedule.
-
-    Raises:
-        ValueError: a part is missing or empty, or a group is in two parts.
-    """
-    import torch
-
-    wanted: tuple[Part, ...] = ("train", "validation", "test")
-    if missing := [part for part in wanted if part not in parts or not len(parts[part][0])]:
-        raise ValueError(f"no examples for {missing[0]}: give train, validation and test")
-    _apart({part: set(map(str, parts[part][2])) for part in wanted})
-    made = {
-        part: Examples(
-            torch.from_numpy(np.asarray(x, np.float32)),
-            torch.from_numpy(np.asarray(y, np.int64)),
-            np.asarray(who, np.str_),
-        )
-        for part, (x, y, who) in parts.items()
-    }
-    content = [np.ascontiguousarray(array).tobytes() for x, y, _ in parts.values() for array in (x, y)]
-    digest = hashlib.sha256(b"".join(content)).hexdigest()
-    return Task(
-        name, "accuracy in percent", (digest,), "groups", made.__getitem__, build, drawn,
-        partial(_twin, shape=tuple(made["train"].inputs.shape[1:])), channels_last, balanced,
-        steps, learning_rate, cross_entropy,
-    )  # fmt: skip
-
-
-def _twin(model: nn.Module, shape: tuple[int, ...], *, lean: bool = False) -> Any:
-    from tinyml_helpers.deploy.keras import from_torch
-
-    return from_torch(model, shape, lean=lean)
-
-
-def _apart(groups: Mapping[Part, set[str]]) -> None:
-    names = list(groups)
-    for place, first in enumerate(names):
-        for second in names[place + 1 :]:
-            if shared := groups[first] & groups[second]:
-                raise ValueError(
-                    f"group {sorted(shared)[0]!r} is in {first} and in {second}: keep every person, "
-                    "machine or place in one part"
-                )

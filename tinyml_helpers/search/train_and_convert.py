@@ -12,12 +12,14 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from tinyml_helpers import training
 from tinyml_helpers.compress import prune
 from tinyml_helpers.compress.affine import weight_affine
 from tinyml_helpers.compress.channels import remove_channels
-from tinyml_helpers.compress.distill import distillation_loss
+from tinyml_helpers.compress.distill import taught_by
 from tinyml_helpers.compress.qat import StraightThrough
 from tinyml_helpers.compress.quantize import layers
+from tinyml_helpers.deploy import litert
 from tinyml_helpers.search.search_space import Settings
 from tinyml_helpers.search.tasks import Task
 
@@ -26,7 +28,7 @@ CALIBRATION = 300
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Made:
+class TrainedModel:
     """A trained network, and what it became.
 
     Args:
@@ -63,7 +65,7 @@ class Rounded(nn.Module):
         return rounded
 
 
-def make(task: Task, settings: Settings) -> Made:
+def train_and_convert(task: Task, settings: Settings) -> TrainedModel:
     """Train a network as the settings say, and convert it.
 
     Half of the steps train it in float. Then channels go, the smallest weights become zero, and the
@@ -84,7 +86,7 @@ def make(task: Task, settings: Settings) -> Made:
         _train(task, network, task.steps - task.steps // 2, draw, teacher)
         for _, layer in layers(network):
             parametrize.remove_parametrizations(layer, "weight")
-        return Made(network, _converted(task, network, draw))
+        return TrainedModel(network, _converted(task, network, draw))
 
 
 @contextlib.contextmanager
@@ -102,26 +104,12 @@ def _train(
     task: Task, network: nn.Module, steps: int, draw: torch.Generator, teacher: nn.Module | None
 ) -> None:
     examples = task.load("train")
-    optimizer = torch.optim.AdamW(network.parameters(), task.learning_rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, task.learning_rate, total_steps=steps)
-    # Channels last is faster for convolutions on a CPU, and changes no result.
-    network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for _ in range(steps):
-        inputs, targets = task.batch(examples, draw)
-        if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        outputs = network(inputs)
-        if teacher is None:
-            cost = task.loss(outputs, targets)
-        else:
-            with torch.no_grad():
-                said = teacher(inputs)
-            cost = distillation_loss(outputs, said, targets, temperature=3.0, weight=0.7)
-        optimizer.zero_grad()
-        cost.backward()
-        optimizer.step()
-        schedule.step()
-    network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    loss = taught_by(teacher, temperature=3.0, weight=0.7) if teacher else None
+    training.fit_batches(
+        network, (task.batch(examples, draw) for _ in range(steps)), steps=steps,
+        learning_rate=task.learning_rate, weight_decay=0.02, progress=False,
+        loss=loss or (lambda _, outputs, targets: task.loss(outputs, targets)),
+    )  # fmt: skip
 
 
 def _compressed(task: Task, network: nn.Module, settings: Settings) -> nn.Module:
@@ -143,8 +131,6 @@ def _drawn_inputs(task: Task, draw: torch.Generator) -> torch.Tensor:
 
 
 def _converted(task: Task, network: nn.Module, draw: torch.Generator) -> bytes:
-    from tinyml_helpers.deploy import litert
-
     drawn: list[torch.Tensor] = []
     while sum(map(len, drawn)) < CALIBRATION:
         drawn.append(_drawn_inputs(task, draw))

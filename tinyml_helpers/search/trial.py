@@ -6,21 +6,21 @@ import gzip
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
+from tinyml_helpers import mcu
+from tinyml_helpers.compress import prune
+from tinyml_helpers.deploy import litert
+from tinyml_helpers.mcu.run import Run
 from tinyml_helpers.search.search_space import Settings
 from tinyml_helpers.search.tasks import Array, Part, Task
-
-if TYPE_CHECKING:
-    import torch
-
-    from tinyml_helpers.mcu import Firmware
-    from tinyml_helpers.mcu.run import Run
-    from tinyml_helpers.search.train_and_convert import Made
+from tinyml_helpers.search.train_and_convert import TrainedModel, train_and_convert
+from tinyml_helpers.system.shipped_files import manifest
 
 VERSION = 1
 """Of what a trial does. Raise it when the same settings would come out otherwise."""
@@ -87,7 +87,7 @@ class Trial:
         return json.dumps(asdict(self), separators=(",", ":"))
 
 
-def parsed(line: str) -> Trial:
+def parse(line: str) -> Trial:
     """Read what `Trial.line` wrote.
 
     Raises:
@@ -106,8 +106,11 @@ def parsed(line: str) -> Trial:
 
 def key_of(task: Task, settings: Settings) -> str:
     """Return what identifies a trial: 16 hex digits of its settings, its data and `VERSION`."""
-    told = [VERSION, task.fingerprint, sorted(asdict(settings).items())]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    listed = manifest()
+    data = [str(listed[name]["sha256"]) if name in listed else name for name in task.data]
+    fingerprint = "|".join([task.name, *data, str(task.steps), f"{task.learning_rate:g}"])
+    identity = [VERSION, fingerprint, sorted(asdict(settings).items())]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
 
 def run(task: Task, settings: Settings, cores: Sequence[str] = tuple(CORES)) -> Trial:
@@ -116,72 +119,63 @@ def run(task: Task, settings: Settings, cores: Sequence[str] = tuple(CORES)) -> 
     Raises:
         ValueError: settings that the task does not know.
     """
-    from tinyml_helpers.search import train_and_convert
-
     started = time.perf_counter()
-    made = train_and_convert.make(task, settings)
-    measured = measure(task, made, cores)
-    correct = score(task, made.content, "validation")
-    return told(task, settings, made, correct, measured, round(time.perf_counter() - started, 1))
+    model = train_and_convert(task, settings)
+    measured = {core: _measure(task, model, CORES[core]) for core in cores}
+    correct = score(task, model.content, "validation")
+    seconds = round(time.perf_counter() - started, 1)
+    return trial_from(task, settings, model, correct, measured, seconds)
 
 
-def told(
+def trial_from(
     task: Task,
     settings: Settings,
-    made: Made,
+    model: TrainedModel,
     correct: float,
     cores: Mapping[str, OnCore],
     seconds: float,
 ) -> Trial:
     """Put together what is known of a network."""
-    from tinyml_helpers.compress import prune
-
-    counted, packed = prune.sparsity(made.network), gzip.compress(made.content, mtime=0)
+    counted, packed = prune.sparsity(model.network), gzip.compress(model.content, mtime=0)
     return Trial(
-        key_of(task, settings), task.name, settings, round(correct, 3), len(made.content), len(packed),
+        key_of(task, settings), task.name, settings, round(correct, 3), len(model.content), len(packed),
         counted.weights, counted.zeros, cores, seconds,
     )  # fmt: skip
 
 
 def score(task: Task, content: bytes, part: Part) -> float:
     """Score an int8 .tflite file on one part of a task's data."""
-    from tinyml_helpers.deploy import litert
-
     model = litert.load(content)
-    return task.judge(_predicting(task, model.predict), task.load, part)
+
+    def predict(inputs: torch.Tensor) -> Array:
+        return model.predict(task.feed(inputs))
+
+    return task.judge(predict, part)
 
 
-def _predicting(task: Task, predict: Callable[[Array], Array]) -> Callable[[torch.Tensor], Array]:
-    return lambda inputs: predict(task.feed(inputs))
+def _measure(task: Task, model: TrainedModel, device: str) -> OnCore:
+    firmware = build_firmware(task, model.content, device)
+    return count(firmware, run_on_noise(firmware))
 
 
-def measure(task: Task, made: Made, cores: Sequence[str]) -> dict[str, OnCore]:
-    """Run a network once on each of some cores, behind the task's own C, on noise from a fixed seed."""
-    return {core: on_core(run_once(firmware_of(task, made.content, CORES[core]))) for core in cores}
-
-
-def firmware_of(task: Task, content: bytes, device: str) -> Firmware:
+def build_firmware(task: Task, content: bytes, device: str) -> mcu.Firmware:
     """Build an int8 .tflite and the task's own C around it for a device."""
-    from tinyml_helpers import mcu
-    from tinyml_helpers.deploy import litert
-
-    chain = task.chain(litert.load(content)) if task.chain else None
-    return mcu.build(content, device, chain=chain)
+    pipeline = task.pipeline(litert.load(content)) if task.pipeline else None
+    return mcu.build(content, device, pipeline=pipeline)
 
 
-def run_once(firmware: Firmware) -> tuple[Firmware, Run]:
+def run_on_noise(firmware: mcu.Firmware) -> Run:
     """Run a firmware on noise from a fixed seed; what it takes hardly depends on the values."""
     draw, graph = np.random.default_rng(0), firmware.program.graph
-    if firmware.chain:
-        return firmware, firmware.run(draw.integers(-3000, 3000, firmware.chain.count))
+    if firmware.pipeline:
+        return firmware.run(draw.integers(-3000, 3000, firmware.pipeline.count))
     shape = graph.tensors[graph.inputs[0]].shape
-    return firmware, firmware.run(draw.integers(-128, 128, shape).astype(np.int8))
+    return firmware.run(draw.integers(-128, 128, shape).astype(np.int8))
 
 
-def on_core(ran: tuple[Firmware, Run]) -> OnCore:
+def count(firmware: mcu.Firmware, run: Run) -> OnCore:
     """Read the counters of a firmware and its run."""
-    firmware, run = ran
     parts = [layer.instructions for layer in run.profile]
-    around = parts[0] + parts[-1] if firmware.chain else 0
+    around = parts[0] + parts[-1] if firmware.pipeline else 0
     cycles = run.cycles.low, run.cycles.high
     return OnCore(run.instructions, around, firmware.flash_bytes, run.ram_bytes, cycles)

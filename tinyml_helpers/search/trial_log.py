@@ -7,39 +7,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyml_helpers.search.tasks import Task
-from tinyml_helpers.search.trial import Trial, key_of, parsed
+from tinyml_helpers.search.trial import Trial, key_of, parse
 from tinyml_helpers.system.folders import WriteError
 from tinyml_helpers.system.shipped_files import data_folder
 
 
 @dataclass(frozen=True)
-class Read:
+class TrialLog:
     """What a file of trials held: the `trials`, and how many lines were `damaged`."""
 
     trials: tuple[Trial, ...]
     damaged: int
 
 
-def read(path: Path) -> Read:
+def read(path: Path) -> TrialLog:
     """Read a file of trials; one that does not exist holds none.
 
     A line that is damaged, as the last one is where writing was cut off, is counted and left out. Of two
     lines for the same trial the later one counts.
     """
     if not path.exists():
-        return Read((), 0)
+        return TrialLog((), 0)
     found: dict[str, Trial] = {}
     damaged = 0
     for line in path.read_bytes().splitlines():
         if not line.strip():
             continue
         try:
-            trial = parsed(line.decode("utf-8"))
+            trial = parse(line.decode("utf-8"))
         except ValueError:
             damaged += 1
         else:
             found[trial.key] = trial
-    return Read(tuple(found.values()), damaged)
+    return TrialLog(tuple(found.values()), damaged)
 
 
 def append(path: Path, trial: Trial) -> None:
@@ -66,7 +66,7 @@ def append(path: Path, trial: Trial) -> None:
         ) from error
 
 
-def stored(task: Task) -> tuple[Trial, ...]:
+def load_trials(task: Task) -> tuple[Trial, ...]:
     """Return the trials of a task that ship with the course, none of an older version.
 
     data/build/search_trials.py made them.

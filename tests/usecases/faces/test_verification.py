@@ -183,7 +183,7 @@ def test_a_trial_that_cannot_be_is_refused():
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4"])
 def test_the_microcontroller_matches_as_numpy_does(core):
     stored = RANDOM.integers(-127, 128, (3, 40)).astype(np.int8)
-    machine = emulator.Machine(toolchain.compile(templates.matching_c(40, 3), core))
+    machine = emulator.Machine(toolchain.compile_c(templates.matching_c(40, 3), core))
     for probe in stored:
         run = machine.run({"probe": probe, "stored": stored}, {"sums": "int32"})
         assert run.outputs["sums"].tolist() == (stored.astype(int) @ probe.astype(int)).tolist()
@@ -196,9 +196,8 @@ def test_a_template_in_bytes_by_hand():
     assert template.values.tolist() == [64, -127, 32]
     assert template.scale == pytest.approx(1 / 127)
     assert len(template.to_bytes()) == 7
-    again = templates.from_bytes(template.to_bytes())
-    assert again.values.tolist() == [64, -127, 32]
-    assert templates.similarity(template, again) == pytest.approx((64**2 + 127**2 + 32**2) / 127**2)
+    assert template.to_bytes() == np.float32(1 / 127).tobytes() + bytes([64, 129, 32])
+    assert templates.similarity(template, template) == pytest.approx((64**2 + 127**2 + 32**2) / 127**2)
     assert "7 bytes" in repr(template)
 
 
@@ -215,12 +214,6 @@ def test_bytes_compare_as_the_vectors_do(seed):
 def test_what_is_no_vector_makes_no_template(vector):
     with pytest.raises(ValueError, match="one vector of finite numbers"):
         templates.quantize(vector)
-
-
-@pytest.mark.parametrize("stored", [b"", b"1234", b"\x00\x00\x00\x00abc", b"\x00\x00\xc0\x7fabc"])
-def test_a_damaged_template_is_refused(stored):
-    with pytest.raises(ValueError, match="enrol again"):
-        templates.from_bytes(stored)
 
 
 def test_templates_of_two_networks_cannot_be_compared():

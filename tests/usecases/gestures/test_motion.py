@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,13 @@ from tinyml_helpers import mcu
 from tinyml_helpers.datasets import load_gestures
 from tinyml_helpers.datasets.gestures.recordings import UNITS, Gestures, Recording
 from tinyml_helpers.deploy import litert
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
 from tinyml_helpers.usecases.gestures import (
     augment,
     features,
+    firmware,
     personalize,
     random_forest,
     stream,
@@ -147,6 +150,13 @@ def test_a_scale_too_fine_for_32_bits_is_refused():
     assert int(features.gains(least * 1.001).max()) * 2 * 65536 + 2**19 < 2**31
 
 
+def model():
+    return SimpleNamespace(
+        input=Tensor("in", (1, 1, 100, 6), "int8", (SCALE,), (ZERO_POINT,)),
+        output=Tensor("out", (1, 7), "int8"),
+    )
+
+
 def host(files):
     return ctypes.CDLL(
         str(toolchain.host_library(files, ["-fsanitize=undefined", "-fsanitize-trap=undefined"]))
@@ -159,7 +169,7 @@ def pointer(array):
 
 @pytest.mark.parametrize("right", [False, True])
 def test_the_c_on_the_host_gives_the_bytes_of_numpy(windows, right):
-    library = host(features.c_files(SCALE, ZERO_POINT, right=right))
+    library = host(firmware.pipeline(model(), right=right).files)
     raw = np.concatenate([windows.raw[windows.right == right][:150], hard_cases()])
     wanted = features.quantized_input(raw, np.full(len(raw), right), SCALE, ZERO_POINT)
     got = np.zeros((len(raw), 1, 100, 6), np.int8)
@@ -176,7 +186,7 @@ def test_the_c_on_the_emulated_core_gives_the_bytes_of_numpy(windows, core):
         "int8_t input[600];\n"
         "int main(void) { motion_features(samples, input); return 0; }\n"
     )
-    machine = Machine(toolchain.compile({**features.c_files(SCALE, ZERO_POINT), "main.c": main}, core))
+    machine = Machine(toolchain.compile_c({**firmware.pipeline(model()).files, "main.c": main}, core))
     raw = np.concatenate([windows.raw[:3], hard_cases()[-3:]])
     wanted = features.quantized_input(raw, np.zeros(6, bool), SCALE, ZERO_POINT)
     for one, bytes_ in zip(raw, wanted, strict=True):
@@ -194,7 +204,7 @@ def test_the_c_on_the_emulated_core_gives_the_bytes_of_numpy(windows, core):
     st.sampled_from([0, 2, 40]),
 )
 def test_the_vote_in_c_is_the_vote_in_numpy(outputs, votes, margin):
-    library = host(features.c_files(SCALE, 0, votes=votes, margin=margin))
+    library = host(firmware.pipeline(model(), votes=votes, margin=margin).files)
     library.motion_forget()
     said = [library.motion_vote(pointer(one)) for one in outputs]
     assert said == vote.vote(outputs, votes, margin).tolist()
@@ -303,7 +313,8 @@ def test_turns_and_errors_by_hand(windows):
 
 
 def test_the_start_shares_no_sample_with_what_follows(windows):
-    own, later = personalize.start_of(windows.of("9"))
+    mine = windows.of("9")
+    own, later = (mine.take(part) for part in personalize.first_and_later(mine))
     assert len(own) == 7 * 14  # windows that end by 10 s: starts at 0 to 6 s, in 14 recordings
     for number in np.unique(own.recording):
         last = own.raw[own.recording == number][-1]
@@ -311,6 +322,14 @@ def test_the_start_shares_no_sample_with_what_follows(windows):
         whole = windows.raw[windows.recording == number]
         ends = np.flatnonzero((whole == last).all((1, 2)))[0] * 50 + 200
         assert np.flatnonzero((whole == first).all((1, 2)))[0] * 50 >= ends
+
+
+def test_first_and_later_windows_of_a_recording(windows):
+    first, later = personalize.first_and_later(windows)
+    one = windows.recording == windows.recording[0]
+    # Windows of 4 s, one a second: seven end by 10 s (0 to 6), and those from 10 s on are later.
+    assert np.flatnonzero(first[one]).tolist() == list(range(7))
+    assert np.flatnonzero(later[one])[0] == 10
 
 
 # ----- the forest
@@ -326,7 +345,7 @@ def test_the_forest_in_c_votes_as_scikit_learn_does(windows):
         library = host({name: text for name, text in files.items() if name != "forest_main.c"})
         mine = np.flatnonzero(windows.right == right)
         assert [library.forest_classify(pointer(windows.raw[i])) for i in mine] == wanted[mine].tolist()
-    machine = Machine(toolchain.compile(random_forest.forest_c_files(forest, right=True)))
+    machine = Machine(toolchain.compile_c(random_forest.forest_c_files(forest, right=True)))
     one = np.flatnonzero(windows.right)[0]
     run = machine.run({"samples": windows.raw[one].ravel()}, {"score": np.int32})
     assert run.outputs["score"][0] == wanted[one]
@@ -391,12 +410,11 @@ def test_raw_samples_become_an_answer_byte_by_byte(windows, device):
     tflite = networks_file()
     reference = litert.load(tflite, "reference")
     port = reference.input.scales[0], reference.input.zero_points[0]
-    chain = mcu.Chain(features.c_files(*port), "motion_features", "int16_t", 1200, after="motion_vote")
-    firmware = mcu.build(tflite, device, chain=chain)
+    built = mcu.build(tflite, device, pipeline=firmware.pipeline(reference))
     some = windows.take(np.flatnonzero(~windows.right)[::120])
     expected = reference.run(features.quantized_input(some.raw, some.right, *port))
     for raw, bytes_ in zip(some.raw, expected, strict=True):
-        run = firmware.run(raw)
+        run = built.run(raw)
         assert np.array_equal(run.output.ravel(), bytes_)
         assert run.score == bytes_.argmax()
 

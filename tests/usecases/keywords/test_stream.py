@@ -3,12 +3,14 @@
 import ctypes
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.usecases.keywords import detector, features, firmware, mix
 from tinyml_helpers.usecases.keywords.detector import Detection, Spoken
@@ -125,10 +127,19 @@ def test_a_scene_holds_its_clips_where_it_says():
     assert 0 < outside.mean() < 500
 
 
+def model(classes):
+    return SimpleNamespace(
+        input=Tensor("in", (1, 50, 10, 1), "int8", (1 / 255,), (-128,)),
+        output=Tensor("out", (1, classes), "int8"),
+    )
+
+
 @pytest.fixture(scope="module")
 def library():
-    files = firmware.c_files(1 / 255, -128, classes=3, words=2, threshold=0.6, width=3, hop=7, silent=4)
-    return ctypes.CDLL(str(toolchain.host_library(files)))
+    pipeline = firmware.pipeline(model(3), words=2, threshold=0.6, width=3, hop=7, silent=4)
+    assert (pipeline.before, pipeline.after) == ("keyword_hop", "keyword_word")
+    assert (pipeline.samples, pipeline.count) == ("int16_t", 7 * 320)
+    return ctypes.CDLL(str(toolchain.host_library(pipeline.files)))
 
 
 def address(array):
@@ -164,7 +175,9 @@ def test_c_reports_the_words_of_numpy(library):
 
 def test_the_wake_words_front_end_in_c_is_numpys_without_noise_reduction_and_gain():
     plain = replace(features.WAKE_WORD, noise_reduction=False, gain_control=False)
-    library = ctypes.CDLL(str(toolchain.host_library(firmware.wake_word_files(1 / 255, -128))))
+    pipeline = firmware.wake_word_pipeline(model(1))
+    assert (pipeline.before, pipeline.count, pipeline.after) == ("wake_hop", 480, None)
+    library = ctypes.CDLL(str(toolchain.host_library(pipeline.files)))
     rng = np.random.default_rng(5)
     samples = (rng.standard_normal(20 * 480) * np.linspace(9000, 50, 20 * 480)).astype(np.int16)
     got = np.empty((3, 40), np.int8)
@@ -184,7 +197,7 @@ def test_the_wake_words_front_end_in_c_is_numpys_without_noise_reduction_and_gai
 )
 def test_a_stream_that_cannot_be_is_refused(bad, message):
     with pytest.raises(ValueError, match=message):
-        firmware.c_files(1 / 255, -128, **{"threshold": 0.8, **bad})
+        firmware.pipeline(model(12), **{"threshold": 0.8, **bad})
 
 
 def test_noise_has_the_ratio_that_was_asked_for():

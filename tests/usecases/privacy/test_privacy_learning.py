@@ -158,7 +158,7 @@ def test_the_c_learns_the_same_on_the_virtual_core(core):
     from tinyml_helpers.mcu.target import emulator, toolchain
 
     start, raw, labels = problem()
-    image = toolchain.compile(last_layer.c_source(3, 5, 12), core)
+    image = toolchain.compile_c(last_layer.c_source(3, 5, 12), core)
     given = {
         "weights": start.weights,
         "biases": start.biases,
@@ -215,17 +215,6 @@ def test_an_owner_gains_and_replay_keeps_the_others():
     assert {text.get_text() for text in axes.texts} == {"1", "2"}
     drawn = np.concatenate([line.get_ydata() for line in axes.lines[1:]])
     assert sorted(drawn) == pytest.approx(sorted(gained))
-
-
-def test_first_and_later_windows_share_no_sample():
-    from tinyml_helpers.usecases.gestures import features as gesture_features
-
-    windows = gesture_features.cut(datasets.load_gestures().of("1"))
-    first, later = personal_gain.first_and_later(windows)
-    one = windows.recording == windows.recording[0]
-    # Windows of 4 s, one a second: seven end by 10 s (0 to 6), and those from 10 s on are later.
-    assert np.flatnonzero(first[one]).tolist() == list(range(7))
-    assert np.flatnonzero(later[one])[0] == 10
 
 
 def test_a_core_counts_what_learning_takes():

@@ -29,43 +29,38 @@ _HEADER = ("lesson", "memory (MiB)", "seconds", "beside one busy process")
 class LessonLoad:
     """Largest memory of a lesson's kernel and its children, in MiB, and seconds from start to end.
 
-    `busy_seconds` is the time beside one process that keeps a core busy, 0 where it was not measured.
+    `busy_seconds` is the time beside one process that keeps a core busy. `yardstick_seconds` says how
+    fast the machine was just then: thirty training steps of `small`, in batches of 128. Both are 0 where
+    they were not measured.
     """
 
     lesson: int
     peak_mib: float
     seconds: float
     busy_seconds: float = 0.0
-
-    def fits(self, times_slower: float = 1.0) -> bool:
-        """Tell whether it keeps within 2 GB and one minute, or five beside a busy process.
-
-        Args:
-            times_slower: than a machine of `YARDSTICK_SECONDS`.
-        """
-        alone = self.seconds <= times_slower * MOST_SECONDS
-        beside = self.busy_seconds <= times_slower * MOST_BUSY_SECONDS
-        return self.peak_mib <= MOST_MIB and alone and beside
-
-
-@dataclass(frozen=True, repr=False)
-class Load:
-    """Every lesson's load in one profile, and the memory of a learner's Jupyter server, in MiB.
-
-    `yardstick_seconds` says how fast the machine was: thirty training steps of `small`, in batches of
-    128, the median of what they took before each lesson; 0 where it was not measured.
-    """
-
-    lessons: tuple[LessonLoad, ...]
-    server_mib: float = 0.0
-    cores: int = 0
-    profile: str = "quick"
     yardstick_seconds: float = 0.0
 
     @property
     def times_slower(self) -> float:
         """How many times slower the machine was than one of `YARDSTICK_SECONDS`; 1 for a faster one."""
         return max(1.0, self.yardstick_seconds / YARDSTICK_SECONDS)
+
+    @property
+    def fits(self) -> bool:
+        """Whether it keeps within 2 GB and one minute, or five beside a busy process."""
+        alone = self.seconds <= self.times_slower * MOST_SECONDS
+        beside = self.busy_seconds <= self.times_slower * MOST_BUSY_SECONDS
+        return self.peak_mib <= MOST_MIB and alone and beside
+
+
+@dataclass(frozen=True, repr=False)
+class Load:
+    """Every lesson's load in one profile, and the memory of a learner's Jupyter server, in MiB."""
+
+    lessons: tuple[LessonLoad, ...]
+    server_mib: float = 0.0
+    cores: int = 0
+    profile: str = "quick"
 
     def of(self, number: int) -> LessonLoad | None:
         """Return a lesson's load, or None where it was not measured."""
@@ -79,7 +74,7 @@ class Load:
     @property
     def too_much(self) -> tuple[LessonLoad, ...]:
         """The lessons that take more than 2 GB, or longer than the promise for such a machine."""
-        return tuple(load for load in self.lessons if not load.fits(self.times_slower))
+        return tuple(load for load in self.lessons if not load.fits)
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -134,13 +129,13 @@ def to_json(load: Load) -> dict[str, Any]:
         "profile": load.profile,
         "cores": load.cores,
         "server_mib": round(load.server_mib, 1),
-        "yardstick_seconds": round(load.yardstick_seconds, 2),
         "lessons": [
             {
                 "lesson": one.lesson,
                 "peak_mib": round(one.peak_mib, 1),
                 "seconds": round(one.seconds, 1),
                 "busy_seconds": round(one.busy_seconds, 1),
+                "yardstick_seconds": round(one.yardstick_seconds, 2),
             }
             for one in ordered
         ],
@@ -152,7 +147,5 @@ def write(load: Load, path: Path = _FILE) -> None:
     from tinyml_helpers.system.folders import write_atomically
 
     before = [one for one in read(path).lessons if load.of(one.lesson) is None]
-    whole = Load(
-        (*before, *load.lessons), load.server_mib, load.cores, load.profile, load.yardstick_seconds
-    )
+    whole = Load((*before, *load.lessons), load.server_mib, load.cores, load.profile)
     write_atomically(path, json.dumps(to_json(whole), indent=2) + "\n")

@@ -36,14 +36,14 @@ def inspect(source: str | Path | bytes) -> ModelReport:
     """
     content = read_model(source)
     model = graph.parse(content)
-    known = graph.shapes(model)
+    known = graph.infer_shapes(model)
     macs, notes = graph.macs(model, known)
-    if files := graph.external_files(model):
+    if files := graph.find_external_files(model):
         notes.append(f"constants in other files, to be shipped too: {', '.join(files)}")
     return ModelReport(
         format="ONNX",
         operators=Counter(node.op_type for node in model.graph.node),
-        tensors=tuple(sizes.tensors(model, known)),
+        tensors=tuple(sizes.list_tensors(model, known)),
         bytes_by_part=sizes.bytes_by_part(content, model),
         macs=macs,
         notes=tuple(notes),
@@ -51,7 +51,7 @@ def inspect(source: str | Path | bytes) -> ModelReport:
 
 
 @names_the_file
-def operators(source: str | Path | bytes) -> list[str]:
+def list_operators(source: str | Path | bytes) -> list[str]:
     """Return the type of each operator of an ONNX file, in the order in which they run.
 
     Raises:
@@ -61,7 +61,7 @@ def operators(source: str | Path | bytes) -> list[str]:
 
 
 @names_the_file
-def optimized(source: str | Path | bytes, level: Level = "all") -> bytes:
+def optimize(source: str | Path | bytes, level: Level = "all") -> bytes:
     """Return the ONNX file that ONNX Runtime makes of another one before it runs it.
 
     Args:
@@ -98,13 +98,13 @@ def load(source: str | Path | bytes, level: Level = "all", keep: Path | None = N
     """
     import onnxruntime
 
-    options = onnx_session.options(level)
+    options = onnx_session.make_options(level)
     if keep:
         options.optimized_model_filepath = str(keep)
     content = read_model(source)
     model: str | bytes = content
     # An .ort file has been checked when it was made, and has no schema that others could check.
-    if content[4:8] != b"ORTM" and graph.external_files(graph.parse(content)):
+    if content[4:8] != b"ORTM" and graph.find_external_files(graph.parse(content)):
         if isinstance(source, bytes):
             raise ModelError(
                 "some constants lie in files beside the model: give its path, not its bytes"
@@ -119,7 +119,7 @@ def load(source: str | Path | bytes, level: Level = "all", keep: Path | None = N
 
 
 @names_the_file
-def without_notes(source: str | Path | bytes) -> bytes:
+def strip_notes(source: str | Path | bytes) -> bytes:
     """Return an ONNX file without the notes of its exporter: comments, and where nodes came from.
 
     The graph stays the same. The notes name lines of source code, with the folders they lie in.

@@ -32,7 +32,7 @@ _SHORT = {
 }  # fmt: skip
 
 
-def kind(operator: str) -> str:
+def classify(operator: str) -> str:
     """Return what an operator does, as one of `KINDS` or `OTHER`."""
     named = (name for name, (_, words) in KINDS.items() if any(word in operator for word in words))
     return next(named, OTHER)
@@ -53,10 +53,10 @@ def draw(operators: Sequence[str], title: str = "") -> Axes:
     axes.set_title(title)
     colours = {name: colour for name, (colour, _) in KINDS.items()} | {OTHER: "#B8C4CE"}
     for place, operator in enumerate(operators):
-        _box(axes, place, _SHORT.get(operator, operator), colours[kind(operator)])
+        _box(axes, place, _SHORT.get(operator, operator), colours[classify(operator)])
     axes.set(xlim=(-0.55, COLUMNS - 0.45), ylim=(rows - 0.45, -0.55))
     axes.set_axis_off()
-    used = [name for name in colours if name in set(map(kind, operators))]
+    used = [name for name in colours if name in set(map(classify, operators))]
     axes.legend(
         handles=[Patch(color=colours[name], label=name) for name in used],
         ncols=len(used), loc="upper left", bbox_to_anchor=(0, 0), fontsize=9, columnspacing=1,

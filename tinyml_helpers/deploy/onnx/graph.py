@@ -50,7 +50,7 @@ def parse(content: bytes) -> ModelProto:
         raise ModelError("the file holds no operators: it is cut short, or no ONNX model")
     if not all(map(_is_text, _messages(model))):
         raise ModelError("the file is damaged: a name in it is no text; copy or export it again")
-    if external_files(model):
+    if find_external_files(model):
         return model  # the checker would look for them in the current folder
     try:
         onnx.checker.check_model(model)
@@ -60,7 +60,7 @@ def parse(content: bytes) -> ModelProto:
     return model
 
 
-def external_files(model: ModelProto) -> list[str]:
+def find_external_files(model: ModelProto) -> list[str]:
     """Return the names of files beside the model that hold some of its constants."""
     places = (
         entry
@@ -90,7 +90,7 @@ def _is_text(message: Any) -> bool:
     )
 
 
-def shapes(model: ModelProto) -> Shapes:
+def infer_shapes(model: ModelProto) -> Shapes:
     """Return the shape of each tensor, as far as shape inference finds it, for a batch of one.
 
     An unknown first size of an input is taken for the batch; other unknown sizes keep their names.

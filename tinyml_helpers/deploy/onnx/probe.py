@@ -53,7 +53,7 @@ def attempt(model: str | bytes) -> str:
 
     try:
         session = InferenceSession(
-            model, onnx_session.options("all"), providers=["CPUExecutionProvider"]
+            model, onnx_session.make_options("all"), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime has a dozen, none of them documented
         return str(error) or type(error).__name__

@@ -36,7 +36,7 @@ def profile(source: str | Path | bytes, level: Level = "all", calls: int = 500) 
     shape = [size if isinstance(size, int) else 1 for size in checked.input_shape]
     feed = {checked.input_name: np.zeros(shape, checked.dtype)}
     with tempfile.TemporaryDirectory() as folder:
-        options = onnx_session.options(level)
+        options = onnx_session.make_options(level)
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder, "profile"))
         session = onnxruntime.InferenceSession(

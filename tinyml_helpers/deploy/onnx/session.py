@@ -22,7 +22,7 @@ DTYPES = {
 }  # fmt: skip
 
 
-def options(level: str) -> Any:
+def make_options(level: str) -> Any:
     """Return the `SessionOptions` of a level, on one thread.
 
     Raises:

@@ -45,7 +45,7 @@ _ROLES: dict[str, dict[int, str]] = {
 }
 
 
-def roles(model: ModelProto) -> dict[str, str]:
+def find_roles(model: ModelProto) -> dict[str, str]:
     """Return what each tensor is to the operator that reads it, also through a DequantizeLinear."""
     found: dict[str, str] = {}
     # Backwards, so that the reader behind a DequantizeLinear is known before it.
@@ -64,7 +64,7 @@ def bytes_by_part(content: bytes, model: ModelProto) -> dict[str, int]:
     "exporter's notes" are what a tool wrote about where a node came from; "structure" is the rest:
     names, attributes, shapes, and the container.
     """
-    sizes, known = Counter(dict.fromkeys(PARTS, 0)), roles(model)
+    sizes, known = Counter(dict.fromkeys(PARTS, 0)), find_roles(model)
     for name, constant in _constants(model):
         sizes[known.get(name, "other constants")] += _data_bytes(constant)
     sizes["exporter's notes"] = _note_bytes(model)
@@ -113,11 +113,11 @@ def remove_notes(message: Any) -> None:
                 remove_notes(part)
 
 
-def tensors(model: ModelProto, known: Shapes) -> Iterator[TensorInfo]:
+def list_tensors(model: ModelProto, known: Shapes) -> Iterator[TensorInfo]:
     """Yield inputs, constants and what is computed; scales and zero points stand with their tensor."""
     from onnx import TensorProto
 
-    graph, quantization, part = model.graph, _quantization(model), roles(model)
+    graph, quantization, part = model.graph, _quantization(model), find_roles(model)
     stored = {constant.name: constant for constant in graph.initializer}
     types = {
         v.name: v.type.tensor_type.elem_type for v in (*graph.input, *graph.value_info, *graph.output)

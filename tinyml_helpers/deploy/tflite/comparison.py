@@ -32,7 +32,7 @@ class Comparison:
         apart: NDArray[np.int64] = np.abs(self.outputs[name].astype(np.int64) - reference)
         return apart
 
-    def differing(self, name: str) -> int:
+    def count_differing(self, name: str) -> int:
         """Return how many bytes differ from the reference kernels'."""
         return int(np.count_nonzero(self.steps(name)))
 
@@ -56,7 +56,7 @@ class Comparison:
             (
                 name,
                 f"{self.output_bytes:,}",
-                f"{self.differing(name):,}",
+                f"{self.count_differing(name):,}",
                 str(self.steps(name).max()),
                 str(self._same_class(name)),
             )

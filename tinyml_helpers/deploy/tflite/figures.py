@@ -32,7 +32,7 @@ _COLOURS = {"batch norm": "#F3C6A5", "ReLU": "#A8D5C2", "pad": "#E5DBA0"}
 _PLAIN, _FILE = "#C9D6E2", "#FFFFFF"
 
 
-def groups(layers: Sequence[str], graph: Graph) -> Iterator[tuple[Operator, list[str]]]:
+def group_layers(layers: Sequence[str], graph: Graph) -> Iterator[tuple[Operator, list[str]]]:
     """Yield each operator with the classes of the layers that went into it, in order.
 
     Args:
@@ -60,7 +60,7 @@ def before_and_after(model: keras.Model, graph: Graph, axes: Axes) -> Axes:
         axes: where to draw; its frame and ticks are taken away.
     """
     layers = [type(layer).__name__ for layer in model.layers if layer.name != "image"]
-    rows = list(groups(layers, graph))
+    rows = list(group_layers(layers, graph))
     for row, (operator, taken) in enumerate(rows):
         names = [_SHORT.get(layer, layer) for layer in taken]
         for column, name in enumerate(names):

@@ -25,7 +25,7 @@ ACTIVATIONS = ("", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of the graph; `data` holds its constant value as it lies in the file."""
+    """A tensor of the graph and its number; `data` holds its constant value as it lies in the file."""
 
     name: str
     shape: tuple[int, ...]
@@ -35,6 +35,7 @@ class Tensor:
     axis: int = 0
     data: bytes = field(default=b"", repr=False)
     where: Region = field(default=NOWHERE, repr=False)
+    index: int = 0
 
     def __str__(self) -> str:
         count = f"{len(self.scales)} scales from" if len(self.scales) > 1 else "scale"
@@ -46,12 +47,23 @@ class Tensor:
     @property
     def array(self) -> NDArray[Any]:
         """The constant value as an array of the shape and dtype; not for packed int4."""
-        return np.frombuffer(self.data, self.dtype).reshape(self.shape)
+        return np.frombuffer(self.data, np.dtype(self.dtype).newbyteorder("<")).reshape(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
 
     @property
     def size_bytes(self) -> int:
         """Memory that its values take."""
-        return math.ceil(math.prod(self.shape) * BITS.get(self.dtype.upper(), 8) / 8)
+        return math.ceil(self.size * BITS.get(self.dtype.upper(), 8) / 8)
+
+    @property
+    def dims(self) -> str:
+        """The shape as text, `25x5x64` for one image."""
+        shape = self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape
+        return "x".join(map(str, shape)) or "1"
 
     @property
     def is_quantized(self) -> bool:
@@ -72,7 +84,12 @@ class Tensor:
 
     @property
     def _integers(self) -> Integers:
-        return Integers(self.scales[0], self.zero_point, self.dtype)
+        return Integers(self.scale, self.zero_point, self.dtype)
+
+    @property
+    def scale(self) -> float:
+        """The scale of a tensor that has one for all its values."""
+        return self.scales[0]
 
     @property
     def zero_point(self) -> int:
@@ -89,12 +106,18 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One step of the graph: its type, the numbers of its tensors (-1: left out), and its options."""
+    """One step of the graph: its type, its tensors by number (-1: left out), options, and its place."""
 
     type: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    position: int = 0
+
+    @property
+    def label(self) -> str:
+        """Type and place, for messages."""
+        return f"{self.type} (operator {self.position})"
 
     @property
     def activation(self) -> str:

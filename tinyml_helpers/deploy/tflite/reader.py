@@ -74,13 +74,13 @@ def _signature_names(model: Table) -> list[Region]:
 
 
 def _graph(table: Table, kinds: list[str], buffers: list[Region]) -> Graph:
-    tensors = tuple(_tensor(t, buffers) for t in table.tables(0))
-    operators = tuple(_operator(t, kinds, len(tensors)) for t in table.tables(3))
+    tensors = tuple(_tensor(t, buffers, index) for index, t in enumerate(table.tables(0)))
+    operators = tuple(_operator(t, kinds, len(tensors), i) for i, t in enumerate(table.tables(3)))
     inputs, outputs = (_indices(table, slot, len(tensors), lowest=0) for slot in (1, 2))
     return Graph(tensors, operators, inputs, outputs)
 
 
-def _tensor(table: Table, buffers: list[Region]) -> Tensor:
+def _tensor(table: Table, buffers: list[Region], index: int) -> Tensor:
     name, shape = table.text(3), tuple(map(int, table.numbers(0, "<i4")))
     where = _at(buffers, table.number(2, "I"), "buffer")
     dtype = _dtypes().get(table.number(1, "b"))
@@ -89,7 +89,8 @@ def _tensor(table: Table, buffers: list[Region]) -> Tensor:
         raise _damaged(f"tensor {label} has dtype {table.number(1, 'b')} and shape {list(shape)}")
     # A sparse tensor stores fewer values than its shape has.
     data = table.content[where.start : where.end]
-    tensor = Tensor(name, shape, dtype.lower(), *_quantization(table.table(4), name, shape), data, where)
+    quantization = _quantization(table.table(4), name, shape)
+    tensor = Tensor(name, shape, dtype.lower(), *quantization, data, where, index)
     if data and dtype in BITS and not table.table(6) and len(data) != tensor.size_bytes:
         raise _damaged(f"tensor {label} needs {tensor.size_bytes:,} bytes and has {len(data):,}")
     return tensor
@@ -110,7 +111,7 @@ def _quantization(
     return tuple(map(float, scales)), tuple(map(int, zero_points)), axis
 
 
-def _operator(table: Table, kinds: list[str], tensors: int) -> Operator:
+def _operator(table: Table, kinds: list[str], tensors: int, position: int) -> Operator:
     kind = _at(kinds, table.number(0, "I"), "operator code")
     inputs, outputs = (_indices(table, slot, tensors, lowest=-1) for slot in (1, 2))
     options: Table | None = table.table(4)
@@ -122,7 +123,7 @@ def _operator(table: Table, kinds: list[str], tensors: int) -> Operator:
         default = 1 if "dilation" in option else 0
         width = "b" if option in _BYTES else "f" if option in _FLOATS else "i"
         values[option] = options.number(slot, width, default) if options else default
-    return Operator(kind, inputs, outputs, values)
+    return Operator(kind, inputs, outputs, values, position)
 
 
 def _operator_type(table: Table) -> str:

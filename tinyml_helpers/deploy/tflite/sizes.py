@@ -71,7 +71,7 @@ def macs(file: File) -> int:
     return sum(_macs(operator, graph) for graph in file.graphs for operator in graph.operators)
 
 
-def uncounted(file: File) -> list[str]:
+def find_uncounted(file: File) -> list[str]:
     """Return the types of operators that multiply and are not in `macs`."""
     kinds = {operator.type for graph in file.graphs for operator in graph.operators}
     return sorted(kind for kind in kinds if kind in _UNCOUNTED or kind.startswith("CUSTOM"))

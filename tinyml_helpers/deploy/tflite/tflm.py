@@ -54,13 +54,13 @@ class Arena:
         return ("arena", "bytes"), [(purpose, f"{size:,}") for purpose, size in rows]
 
 
-def available() -> bool:
+def is_available() -> bool:
     """Say whether the TFLM interpreter is installed on this machine."""
     return importlib.util.find_spec("tflite_micro") is not None
 
 
 @names_the_file
-def arena(model: str | Path | bytes) -> Arena:
+def measure_arena(model: str | Path | bytes) -> Arena:
     """Run a model once in TFLM and return what its allocator gave to whom.
 
     The records are those of a 64-bit machine; where pointers are half as wide, they are smaller.
@@ -73,7 +73,7 @@ def arena(model: str | Path | bytes) -> Arena:
     """
     content = read_model(model)
     reader.read(content)
-    if not available():
+    if not is_available():
         raise ModelError(MISSING)
     return _parse(probe(content, "tflm"))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tinyml_helpers.mcu.compiler.graph import Graph
+from tinyml_helpers.mcu.compiler.graph import Network
 from tinyml_helpers.mcu.compiler.lowering import Layer
+from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH
 from tinyml_helpers.system.tables import text_table
 
 ALIGN_BYTES = 8
-SCRATCH = -1  # "tensor" number of a layer's working memory
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Arena:
         return f"{text_table(header, rows)}\n{size}"
 
 
-def plan(graph: Graph, layers: Sequence[Layer]) -> Arena:
+def plan(graph: Network, layers: Sequence[Layer]) -> Arena:
     """Plan the arena of a network.
 
     Args:
@@ -100,7 +100,7 @@ def plan(graph: Graph, layers: Sequence[Layer]) -> Arena:
     return Arena(tuple(best), _end(best), peak)
 
 
-def _blocks(graph: Graph, layers: Sequence[Layer]) -> list[Block]:
+def _blocks(graph: Network, layers: Sequence[Layer]) -> list[Block]:
     last = _last_use(graph, layers)
     home = {i: [i] for i in (*graph.inputs, *graph.variables)}
     first = dict.fromkeys(home, -1)
@@ -126,12 +126,12 @@ def _blocks(graph: Graph, layers: Sequence[Layer]) -> list[Block]:
     return blocks
 
 
-def _room(graph: Graph, layer: Layer) -> bool:
+def _room(graph: Network, layer: Layer) -> bool:
     """Whether the output is no larger than the input."""
     return graph.tensors[layer.output].size_bytes <= graph.tensors[layer.inputs[0]].size_bytes
 
 
-def _last_use(graph: Graph, layers: Sequence[Layer]) -> Mapping[int, int]:
+def _last_use(graph: Network, layers: Sequence[Layer]) -> Mapping[int, int]:
     last = dict.fromkeys(graph.inputs, 0)
     for n, layer in enumerate(layers):
         last[layer.output] = n

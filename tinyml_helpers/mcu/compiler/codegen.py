@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-import numpy as np
-
+from tinyml_helpers.deploy.tflite.graph import Tensor
+from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan
-from tinyml_helpers.mcu.compiler.graph import Graph, Tensor
+from tinyml_helpers.mcu.compiler.graph import Network
 from tinyml_helpers.mcu.compiler.lowering import Layer, UnsupportedError, fold_padding, lower
-from tinyml_helpers.mcu.compiler.lowering.context import Constant, array
+from tinyml_helpers.mcu.compiler.lowering.constants import Array
+from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH, Address
 
-_COLUMNS = 100
 _CTYPES = {"int8": "int8_t", "float32": "float"}
 _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
 #endif
 """
-KERNELS = {  # file -> names that calls use
-    "conv_2d.c": ("tm_conv_2d(",),
-    "conv_2d_general.c": ("tm_conv_2d_general(",),
-    "depthwise_channels.c": ("tm_depthwise_conv_2d_channels(",),
-    "depthwise_conv_2d.c": ("tm_depthwise_conv_2d(",),
-    "fully_connected.c": ("tm_fully_connected(",),
-    "fully_connected_general.c": ("tm_fully_connected_general(",),
-    "mean.c": ("tm_mean_of(",),
-    "moves.c": ("tm_lookup(", "tm_clamp(", "tm_pad(", "tm_copy(", "tm_quantize(", "tm_dequantize("),
-    "pairs.c": ("tm_add(", "tm_mul("),
-    "pool.c": ("tm_average_pool_2d(", "tm_max_pool_2d("),
-    "softmax.c": ("tm_softmax(",),
+KERNELS = {
+    "tm_add": "pairs.c",
+    "tm_average_pool_2d": "pool.c",
+    "tm_clamp": "moves.c",
+    "tm_conv_2d": "conv_2d.c",
+    "tm_conv_2d_general": "conv_2d_general.c",
+    "tm_copy": "moves.c",
+    "tm_depthwise_conv_2d": "depthwise_conv_2d.c",
+    "tm_depthwise_conv_2d_channels": "depthwise_channels.c",
+    "tm_dequantize": "moves.c",
+    "tm_fully_connected": "fully_connected.c",
+    "tm_fully_connected_general": "fully_connected_general.c",
+    "tm_lookup": "moves.c",
+    "tm_max_pool_2d": "pool.c",
+    "tm_mean_of": "mean.c",
+    "tm_mul": "pairs.c",
+    "tm_pad": "moves.c",
+    "tm_quantize": "moves.c",
+    "tm_softmax": "softmax.c",
 }
+"""Kernel -> the file of kernels/ that defines it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +55,7 @@ class Program:
     """
 
     name: str
-    graph: Graph
+    graph: Network
     layers: tuple[Layer, ...]
     arena: Arena
     files: Mapping[str, str]
@@ -57,13 +65,8 @@ class Program:
         """Multiplications with a weight in one run."""
         return sum(layer.macs for layer in self.layers)
 
-    @property
-    def weight_bytes(self) -> int:
-        """All constants of the network in flash."""
-        return sum(c.size_bytes for layer in self.layers for c in layer.constants)
 
-
-def generate(graph: Graph, name: str = "model", *, dsp: bool = True, folded: bool = True) -> Program:
+def generate(graph: Network, name: str = "model", *, dsp: bool = True, folded: bool = True) -> Program:
     """Write a network as C.
 
     Args:
@@ -90,7 +93,7 @@ def generate(graph: Graph, name: str = "model", *, dsp: bool = True, folded: boo
     return Program(name, graph, layers, arena, {**files, **_kernels(layers)})
 
 
-def _check_ends(graph: Graph, layers: Sequence[Layer]) -> None:
+def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:
     """Inputs and outputs have types that C knows, and every output is computed."""
     computed = {layer.output for layer in layers} | {*graph.inputs, *graph.variables}
     for number in (*graph.inputs, *graph.outputs):
@@ -101,18 +104,17 @@ def _check_ends(graph: Graph, layers: Sequence[Layer]) -> None:
             )
 
 
-def kernel_file(name: str) -> str:
-    """Text of one file of kernels/."""
-    return (resources.files("tinyml_helpers.mcu") / "kernels" / name).read_text(encoding="utf-8")
-
-
 def _kernels(layers: Sequence[Layer]) -> dict[str, str]:
-    calls = "\n".join(call for layer in layers for call in layer.calls)
-    files = [file for file, names in KERNELS.items() if any(name in calls for name in names)]
-    return {file: kernel_file(file) for file in ("kernels.h", "arithmetic.h", *files)}
+    """The files of the kernels that layers call."""
+    files = {KERNELS[call.kernel] for layer in layers for call in layer.calls}
+    folder = resources.files("tinyml_helpers.mcu") / "kernels"
+    return {
+        file: (folder / file).read_text(encoding="utf-8")
+        for file in ("kernels.h", "arithmetic.h", *sorted(files))
+    }
 
 
-def _header(name: str, graph: Graph, arena: Arena) -> str:
+def _header(name: str, graph: Network, arena: Arena) -> str:
     lines = [
         "/* An int8 network as C. Fill the inputs, call invoke, read the outputs. An input does not",
         "   outlive the call: fill it again before the next. */",
@@ -134,42 +136,41 @@ def _header(name: str, graph: Graph, arena: Arena) -> str:
 
 
 def _access(name: str, port: str, tensor: Tensor, offset: int) -> Iterator[str]:
-    upper = f"{name}_{port}".upper()
     shape = " x ".join(map(str, tensor.shape)) or "1"
     yield f"/* {port}: {shape} of {tensor.dtype} */"
-    yield f"#define {upper}_COUNT {tensor.size}"
+    values: dict[str, float] = {"COUNT": tensor.size}
     if tensor.scales:
-        yield f"#define {upper}_SCALE {np.float32(tensor.scale):.9g}f"
-        yield f"#define {upper}_ZERO_POINT {tensor.zero_point}"
+        values |= {"SCALE": tensor.scale, "ZERO_POINT": tensor.zero_point}
+    yield c_source.defines(values, f"{name}_{port}_".upper()).rstrip("\n")
     ctype = _CTYPES[tensor.dtype]
     address = f"({ctype} *)({name}_arena + {offset})"
     yield f"static inline {ctype} *{name}_{port}(void) {{ return {address}; }}"
     yield ""
 
 
-def _source(name: str, graph: Graph, layers: Sequence[Layer], arena: Arena, dsp: bool) -> Iterator[str]:
+def _source(
+    name: str, graph: Network, layers: Sequence[Layer], arena: Arena, dsp: bool
+) -> Iterator[str]:
     yield f'#include "{name}.h"\n\n#include "kernels.h"\n'
     yield _TARGET if dsp else ""
-    inputs = {i for layer in layers for i in layer.inputs if graph.tensors[i].data is not None}
-    for number in sorted(inputs):
-        data = graph.tensors[number].data
-        assert data is not None  # chosen for having some
-        yield from _constant(array(f"tensor_{number}", data))
+    for number in sorted({i for layer in layers for i in layer.inputs if graph.tensors[i].data}):
+        yield Array(f"tensor_{number}", graph.tensors[number].array).source()
     for layer in layers:
-        yield f"/* {layer.operator.kind} {layer.operator.position}: {layer.note} */"
+        yield f"/* {layer.operator.type} {layer.operator.position}: {layer.note} */"
         for constant in layer.constants:
-            yield from _constant(constant)
+            yield constant.source()
     yield f"_Alignas({ALIGN_BYTES}) uint8_t {name}_arena[{name.upper()}_ARENA_BYTES];\n"
     if graph.variables:
         yield from _reset(name, graph, arena)
     yield f"void {name}_invoke(void) {{\n    uint8_t *const at = {name}_arena;"
     for n, layer in enumerate(layers):
         for call in layer.calls:
-            yield "    " + _call(call, graph, layer, n, arena)
+            arguments = (_argument(given, graph, arena, n) for given in call.arguments)
+            yield f"    {call.kernel}({', '.join(arguments)});"
     yield "}\n"
 
 
-def _reset(name: str, graph: Graph, arena: Arena) -> Iterator[str]:
+def _reset(name: str, graph: Network, arena: Arena) -> Iterator[str]:
     yield f"void {name}_reset(void) {{"
     for tensor, fill in graph.variables.items():
         start = arena.offset(tensor)
@@ -178,46 +179,12 @@ def _reset(name: str, graph: Graph, arena: Arena) -> Iterator[str]:
     yield "}\n"
 
 
-def _call(template: str, graph: Graph, layer: Layer, n: int, arena: Arena) -> str:
-    def address(number: int) -> str:
-        tensor = graph.tensors[number]
-        if tensor.data is not None:
-            return f"tensor_{number}"
-        return f"({_CTYPES[tensor.dtype]} *)(at + {arena.offset(number)})"
-
-    places = {
-        letter: address(i) for letter, i in zip("abcdefghijklmnopqrstuvwxyz", layer.inputs, strict=False)
-    }
-    return template.format(**places, out=address(layer.output), scratch=f"at + {arena.scratch(n)}")
-
-
-def _constant(constant: Constant) -> Iterator[str]:
-    head = f"static const {constant.ctype} {constant.name}"
-    if isinstance(constant.values, tuple):
-        fields = "".join(f"\n    .{field}," for field in constant.values)
-        yield f"{head} = {{{fields}\n}};\n"
-        return
-    values, items = constant.values, map(_number, constant.values.ravel().tolist())
-    if constant.ctype == "tm_channel":
-        items = map("{{{}, {}, {}}}".format, items, items, items)
-    align = "_Alignas(4) " if constant.ctype == "uint8_t" else ""
-    count = len(values) if constant.ctype == "tm_channel" else values.size
-    yield f"{head.replace('const ', f'const {align}', 1)}[{count}] = {{"
-    yield from _wrapped(items)
-    yield "};\n"
-
-
-def _number(value: float) -> str:
-    if isinstance(value, float):
-        return f"{value!r}f"
-    return "-2147483647 - 1" if value == -(2**31) else str(value)
-
-
-def _wrapped(items: Iterable[str]) -> Iterator[str]:
-    line = "   "
-    for item in items:
-        if len(line) + len(item) + 2 > _COLUMNS:
-            yield line
-            line = "   "
-        line += f" {item},"
-    yield line
+def _argument(given: Address | str | int, graph: Network, arena: Arena, layer: int) -> str:
+    if not isinstance(given, Address):
+        return str(given)
+    if given.tensor == SCRATCH:
+        return f"at + {arena.scratch(layer)}"
+    tensor = graph.tensors[given.tensor]
+    if tensor.data:
+        return f"tensor_{tensor.index}"
+    return f"({_CTYPES[tensor.dtype]} *)(at + {arena.offset(tensor.index)})"

@@ -12,24 +12,23 @@ from dataclasses import dataclass, replace
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite.graph import File, Graph, Operator
 
-Numbered = tuple[int, Operator]
 _VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedGraph:
     """A graph without handles.
 
     Args:
-        operators: position in the file and operator; one that assigns has the variable as output.
+        operators: in their order; one that assigns has the variable as output.
         variables: number of the tensor that holds a variable -> its first values, as bytes.
     """
 
-    operators: tuple[Numbered, ...]
+    operators: tuple[Operator, ...]
     variables: Mapping[int, bytes]
 
 
-def resolve(file: File) -> Resolved:
+def resolve(file: File) -> ResolvedGraph:
     """Turn the variables of a file's first graph into tensors.
 
     Raises:
@@ -45,49 +44,51 @@ def resolve(file: File) -> Resolved:
     if missing := sorted(set(home) - set(first)):
         raise ModelError(f"variable {missing[0]!r} has no constant first values")
     operators = tuple(_merged(graph, _walk(graph, names, home)))
-    return Resolved(operators, {home[name]: first[name] for name in home})
+    return ResolvedGraph(operators, {home[name]: first[name] for name in home})
 
 
-def _walk(graph: Graph, names: Mapping[int, str], home: Mapping[str, int]) -> list[Numbered]:
+def _walk(graph: Graph, names: Mapping[int, str], home: Mapping[str, int]) -> list[Operator]:
     """Operators with variables as tensors; a value from before an assignment is not read after it."""
     value: dict[int, str] = {}  # tensor that shows a variable's memory -> its name
     old: set[int] = set()
     found = []
-    for i, op in enumerate(graph.operators):
+    for op in graph.operators:
         if stale := old & set(op.inputs):
-            raise ModelError(f"operator {i} reads tensor {stale.pop()} of a variable assigned before it")
+            raise ModelError(
+                f"operator {op.position} reads tensor {stale.pop()} of a variable assigned before it"
+            )
         if op.type == "READ_VARIABLE":
             value[op.outputs[0]] = _name(names, op)
         elif op.type == "ASSIGN_VARIABLE":
             name = _name(names, op)
             old |= {tensor for tensor, shown in value.items() if shown == name}
             if name in home:
-                found.append((i, replace(op, inputs=op.inputs[1:], outputs=(home[name],))))
+                found.append(replace(op, inputs=op.inputs[1:], outputs=(home[name],)))
         elif op.type not in ("VAR_HANDLE", "CALL_ONCE"):
             if op.type in _VIEWS and op.inputs and op.inputs[0] in value:
                 value |= dict.fromkeys(op.outputs, value[op.inputs[0]])
-            found.append((i, op))
+            found.append(op)
     if stale := old & set(graph.outputs):
         raise ModelError(f"output {stale.pop()} is a variable's value from before it was assigned")
     read = {
         op.outputs[0]: home[_name(names, op)] for op in graph.operators if op.type == "READ_VARIABLE"
     }
-    return [(i, replace(op, inputs=tuple(read.get(t, t) for t in op.inputs))) for i, op in found]
+    return [replace(op, inputs=tuple(read.get(t, t) for t in op.inputs)) for op in found]
 
 
-def _merged(graph: Graph, operators: Sequence[Numbered]) -> list[Numbered]:
+def _merged(graph: Graph, operators: Sequence[Operator]) -> list[Operator]:
     """A slice that is only made to be assigned goes into the variable at once."""
-    uses = [t for _, op in operators for t in op.inputs] + list(graph.outputs)
-    merged: list[Numbered] = []
-    for i, op in operators:
-        made = merged[-1][1] if merged else op
+    uses = [t for op in operators for t in op.inputs] + list(graph.outputs)
+    merged: list[Operator] = []
+    for op in operators:
+        made = merged[-1] if merged else op
         alike = (
             op.type == "ASSIGN_VARIABLE" and made.type == "STRIDED_SLICE" and made.outputs == op.inputs
         )
         if alike and uses.count(op.inputs[0]) == 1 and op.outputs[0] not in made.inputs:
-            merged[-1] = (merged[-1][0], replace(made, outputs=op.outputs))
+            merged[-1] = replace(made, outputs=op.outputs)
         else:
-            merged.append((i, op))
+            merged.append(op)
     return merged
 
 

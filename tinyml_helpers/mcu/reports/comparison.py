@@ -15,7 +15,7 @@ from tinyml_helpers.system.tables import html_table, text_table
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class Measurement:
     """A network built for a device, and one run of it."""
 
     firmware: Firmware
@@ -43,19 +43,19 @@ class Measured:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Comparison:
-    """Measured firmwares by name; prints as a table.
+    """Measurement firmwares by name; prints as a table.
 
     Args:
         measured: name -> firmware and run.
         columns: heading -> name -> text, set before the measured figures.
     """
 
-    measured: Mapping[str, Measured]
+    measured: Mapping[str, Measurement]
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     HEADER = ("flash KB", "RAM KB", "M MACs", "M instr.", "per MAC", "ms", "mJ")
 
-    def __getitem__(self, name: str) -> Measured:
+    def __getitem__(self, name: str) -> Measurement:
         """One of them.
 
         Raises:
@@ -86,7 +86,7 @@ class Comparison:
 
 def measure(
     model: str | Path | bytes, device: Device | str = "nano33ble", *, optimize: str = "-O2"
-) -> Measured:
+) -> Measurement:
     """Build a network and run it once, on inputs of zeros.
 
     Args:
@@ -100,4 +100,4 @@ def measure(
     """
     firmware = build(model, device, optimize=optimize)
     graph = firmware.program.graph
-    return Measured(firmware, firmware.run(*(np.zeros(graph.tensors[i].shape) for i in graph.inputs)))
+    return Measurement(firmware, firmware.run(*(np.zeros(graph.tensors[i].shape) for i in graph.inputs)))

@@ -69,7 +69,7 @@ class Loop:
         return "\n".join([head, *(line.rstrip() for line in lines)])
 
 
-def hot_loop(image: Image) -> Loop:
+def find_hot_loop(image: Image) -> Loop:
     """Run a program once and disassemble the block of instructions that took the greatest part.
 
     Args:

@@ -10,6 +10,7 @@ from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.compiler.lowering import Layer
 from tinyml_helpers.mcu.firmware import Firmware
 from tinyml_helpers.mcu.run import Run
+from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.mcu.target.timing import BOARD_FACTOR
 
 if TYPE_CHECKING:
@@ -115,10 +116,11 @@ def by_layer(firmware: Firmware, run: Run) -> tuple[Axes, Axes, Axes]:
     names = [f"{layer.operator.position} {short_name(layer)}" for _, layer in layers] + ["code"]
     columns = [
         [layer.instructions / 1000 for layer in run.profile],
-        [constant_bytes(layer) / 1000 for _, layer in layers] + [firmware.code_bytes / 1000],
+        [constant_bytes(layer, firmware.image) / 1000 for _, layer in layers]
+        + [firmware.code_bytes / 1000],
         [firmware.program.arena.live_bytes(i) / 1000 for i, _ in layers],
     ]
-    colours = [_KINDS.get(layer.operator.kind, _GREY) for _, layer in layers] + ["#000000"]
+    colours = [_KINDS.get(layer.operator.type, _GREY) for _, layer in layers] + ["#000000"]
     height = 1.1 + 0.24 * len(names)
     axes = plt.subplots(1, 3, figsize=(9, height), sharey=True, width_ratios=[5, 4, 4])[1]
     for panel, values in zip(axes, columns, strict=True):
@@ -166,12 +168,12 @@ def _label(axes: Axes, block: Block, program: Program, centre: float) -> None:
 def short_name(layer: Layer) -> str:
     """Name of a layer as a figure has room for it: "conv" for CONV_2D."""
     short = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "depthwise", "FULLY_CONNECTED": "dense"}
-    return short.get(layer.operator.kind, layer.operator.kind.lower().removesuffix("_2d"))
+    return short.get(layer.operator.type, layer.operator.type.lower().removesuffix("_2d"))
 
 
-def constant_bytes(layer: Layer) -> int:
-    """Bytes of flash that a layer's weights, scales and tables take."""
-    return sum(constant.size_bytes for constant in layer.constants)
+def constant_bytes(layer: Layer, image: Image) -> int:
+    """Bytes of a program's flash that a layer's weights, scales and tables take."""
+    return sum(image.symbols[constant.name].size_bytes for constant in layer.constants)
 
 
 def bands(

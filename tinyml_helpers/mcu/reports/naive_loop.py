@@ -52,7 +52,7 @@ def per_mac(device: str, kind: str) -> PerMac:
         raise ValueError(f"unknown kind {kind!r}: choose one of {', '.join(KINDS)}")
     chosen, (number, total) = devices.get(device), KINDS[kind]
     source = SOURCE.replace("TYPE", number).replace("TOTAL", total)
-    image = toolchain.compile(source, chosen.core)
+    image = toolchain.compile_c(source, chosen.core)
     machine = Machine(image)
     run = machine.run()
     cycles = timing.estimate(image, machine.blocks(), chosen)

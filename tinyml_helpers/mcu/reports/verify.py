@@ -12,9 +12,9 @@ import numpy.typing as npt
 from tinyml_helpers import devices
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.tflite import probe
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
-from tinyml_helpers.mcu.compiler.graph import Tensor
 from tinyml_helpers.mcu.firmware import Firmware, build
 from tinyml_helpers.mcu.linking import link
 from tinyml_helpers.mcu.target import toolchain
@@ -82,7 +82,7 @@ def verify(
     return Verification(path.stem, wrong, expected.size, inputs, kernels)
 
 
-def inside(
+def verify_tensors(
     model: str | Path, device: Device | str = "nano33ble", *, inputs: int = 2, seed: int = 0
 ) -> Verification:
     """Compare every tensor that an operator writes, so that no error can hide behind a later layer.
@@ -116,7 +116,7 @@ def inside(
 
 def _with_all_tensors(path: Path, device: Device) -> Firmware:
     source = graph.read(path)
-    network = lowering.fold_padding(lowering.without_float(source))
+    network = lowering.fold_padding(lowering.strip_float_ends(source))
     written = tuple(i for operator in network.operators for i in operator.outputs)
     dsp = toolchain.CORES[toolchain.core_name(device.core)].dsp
     program = codegen.generate(replace(network, outputs=written), dsp=dsp, folded=False)

@@ -18,7 +18,7 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib  # the short names ha
 from tinyml_helpers.mcu.target.toolchain import host_library
 
 _BLOCK = np.dtype([("size_bytes", np.uint16), ("instructions", np.uint16), ("entries", np.uint32)])
-_MOST_VISITS = 4096
+_MOST_VISITS = 1 << 16  # more calls than a flash holds
 
 
 class Counter(ctypes.Structure):
@@ -39,6 +39,7 @@ class Counter(ctypes.Structure):
         ("watch_bytes", ctypes.c_uint64 * 2),
         ("visits", ctypes.c_void_p),
         ("visited", ctypes.c_void_p),
+        ("went_to", ctypes.c_void_p),
         ("visit_count", ctypes.c_uint64),
         ("most_visits", ctypes.c_uint64),
         ("inside", ctypes.c_uint64),
@@ -57,6 +58,7 @@ class Counter(ctypes.Structure):
 
     def start(self, breakpoint_at: int, limit: int) -> None:
         """Forget what was counted; stop at an address or after so many instructions."""
+        self._keep[2][:, : self.visit_count] = 0
         self.executed, self.visit_count, self.inside, self.arrived = 0, 0, 0, 0
         self.breakpoint, self.limit = breakpoint_at, limit
         self._keep[1]["entries"] = 0
@@ -66,12 +68,12 @@ class Counter(ctypes.Structure):
         for i, (start, size_bytes) in enumerate([*functions, (0, 0), (0, 0)][:2]):
             self.watch_start[i], self.watch_bytes[i] = start, size_bytes
 
-    def visits_noted(self) -> list[tuple[int, int]]:
-        """Number of the function (0 or 1) and instructions executed before, for each visit."""
-        counts, which = self._keep[2][:, : self.visit_count].tolist()
-        return [(i - 1, count) for i, count in zip(which, counts, strict=True)]
+    def read_visits(self) -> list[tuple[int, int, int]]:
+        """Number of the function (0 or 1), instructions executed before, and the address it went to."""
+        counts, which, went_to = self._keep[2][:, : self.visit_count].tolist()
+        return [(i - 1, count, to) for i, count, to in zip(which, counts, went_to, strict=True)]
 
-    def entered(self) -> list[tuple[int, int, int]]:
+    def read_blocks(self) -> list[tuple[int, int, int]]:
         """Address, size in bytes and number of entries of each block that was executed."""
         blocks, base = self._keep[1], self.flash_base
         (found,) = blocks["entries"].nonzero()
@@ -79,7 +81,7 @@ class Counter(ctypes.Structure):
         return list(zip((base + 2 * found).tolist(), sizes, entries, strict=True))
 
 
-def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
+def attach_counter(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
     """Count every instruction that an emulator executes from now on.
 
     Args:
@@ -94,7 +96,7 @@ def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
         UcError: the hook was refused.
     """
     blocks = np.zeros(flash.size // 2, _BLOCK)  # one for each halfword
-    visits = np.zeros((2, _MOST_VISITS), np.uint64)
+    visits = np.zeros((3, _MOST_VISITS), np.uint64)
     counter = Counter(
         flash_base=flash_base,
         flash=flash.ctypes.data,
@@ -102,6 +104,7 @@ def attach(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
         block_count=blocks.size,
         visits=visits[0].ctypes.data,
         visited=visits[1].ctypes.data,
+        went_to=visits[2].ctypes.data,
         most_visits=_MOST_VISITS,
         stop=ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value,
     )

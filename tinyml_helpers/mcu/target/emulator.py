@@ -8,8 +8,7 @@ an unaligned access on a core that forbids it, and use of an FPU that was never 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,9 @@ from unicorn import arm_const as arm
 from unicorn import unicorn_const as const
 from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no types
 
-from tinyml_helpers.mcu.target.counting import attach
-from tinyml_helpers.mcu.target.faults import NEVER_WOKEN, EmulatorError, explain, place
+from tinyml_helpers.mcu.target.counting import attach_counter
+from tinyml_helpers.mcu.target.execution import Execution, Span
+from tinyml_helpers.mcu.target.faults import NEVER_WOKEN, EmulatorError, explain_fault, name_place
 from tinyml_helpers.mcu.target.image import FLASH_BASE, RAM_BASE, SENSOR_BASE, Image
 
 _SYSTEM_PAGE, _PAGE_BYTES = 0xE000_E000, 4096  # holds the register that switches the FPU on
@@ -35,45 +35,13 @@ _MODELS = {
 }
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Run:
-    """What one run of `main()` gave and took.
-
-    Args:
-        outputs: name of a variable -> its values when `main()` returned, one-dimensional.
-        instructions: executed from the start of `main()` to its return, start-up apart.
-        flash_bytes: code and constants.
-        ram_bytes: variables, without the stack.
-        stack_bytes: the deepest that the stack grew.
-        visits: name of a watched function and instructions executed before, for each coming
-            into it: at its start, and at each return from what it calls.
-    """
-
-    outputs: Mapping[str, npt.NDArray[Any]]
-    instructions: int
-    flash_bytes: int
-    ram_bytes: int
-    stack_bytes: int
-    visits: tuple[tuple[str, int], ...] = ()
-
-    def __repr__(self) -> str:
-        """Show what the run took; `outputs` has what it gave."""
-        rows = [
-            ("instructions", f"{self.instructions:,}", "executed by main()"),
-            ("flash", f"{self.flash_bytes:,} B", "code and constants"),
-            ("RAM", f"{self.ram_bytes:,} B", "variables"),
-            ("stack", f"{self.stack_bytes:,} B", "RAM too: the deepest that it grew"),
-        ]
-        return "\n".join(f"{name:<14}{value:>12}   {note}" for name, value, note in rows)
-
-
 def run(
     image: Image,
     inputs: Mapping[str, npt.ArrayLike] | None = None,
     outputs: Mapping[str, npt.DTypeLike] | None = None,
     *,
     limit: int = 1_000_000_000,
-) -> Run:
+) -> Execution:
     """Run a program once on a fresh device: see `Machine.run`, which can run it many times."""
     return Machine(image).run(inputs, outputs, limit=limit)
 
@@ -101,7 +69,7 @@ class Machine:
             self._uc.mem_map(SENSOR_BASE, pages * _PAGE_BYTES, const.UC_PROT_READ)
         # Registers, not code: a real core executes nothing from there either.
         self._uc.mem_map(_SYSTEM_PAGE, _PAGE_BYTES, const.UC_PROT_READ | const.UC_PROT_WRITE)
-        self._counter = attach(self._uc, flash, FLASH_BASE)
+        self._counter = attach_counter(self._uc, flash, FLASH_BASE)
         # Firmware that times itself runs unchanged: its cycle counter counts instructions.
         self._uc.mmio_map(_COUNTER_PAGE, _PAGE_BYTES, self._read_counter, None, _ignore, None)
         self._faults: list[tuple[int, int]] = []
@@ -117,7 +85,7 @@ class Machine:
         watch: Sequence[str] = (),
         fresh: bool = True,
         limit: int = 1_000_000_000,
-    ) -> Run:
+    ) -> Execution:
         """Reset, start up, fill variables, run `main()` to its end and read variables.
 
         The stack's depth is the deepest since the reset.
@@ -126,7 +94,7 @@ class Machine:
             inputs: name of a variable -> array, of exactly its size in bytes. `name[4:12]` is a
                 part of one, from byte 4 to before byte 12.
             outputs: name of a variable or constant, or a part, -> type of its elements.
-            watch: names of up to two functions whose visits are noted.
+            watch: names of up to two functions whose spans are noted.
             fresh: `False` leaves the reset out: `main()` runs again, and finds its variables as it
                 left them.
             limit: give up after this many instructions.
@@ -151,14 +119,20 @@ class Machine:
             self._uc.mem_write(address, content)
         self._uc.reg_write(arm.UC_ARM_REG_LR, self._back)
         self._go(main, self._back & ~1, limit)
-        return Run(
+        return Execution(
             {k: np.frombuffer(self._uc.mem_read(*at), types[k]) for k, at in reads.items()},
             self._counter.executed,
             self._image.flash_bytes,
             self._image.ram_bytes,
             self._stack_bytes(),
-            tuple((watch[i], count) for i, count in self._counter.visits_noted()),
+            tuple(self._spans(watch)),
         )
+
+    def _spans(self, watch: Sequence[str]) -> Iterator[Span]:
+        visits = self._counter.read_visits()
+        exits = [entry for _, entry, _ in visits[1:]] + [self._counter.executed]
+        for (caller, entry, went_to), leave in zip(visits, exits, strict=True):
+            yield Span(watch[caller], self._image.function_at(went_to) or "", entry, leave)
 
     def _reset(self, main: int, limit: int) -> int:
         """Start up, and return where `main()` will return to."""
@@ -170,7 +144,7 @@ class Machine:
 
     def blocks(self) -> list[tuple[int, int, int]]:
         """Address, size in bytes and number of entries of each block that the last run executed."""
-        return self._counter.entered()
+        return self._counter.read_blocks()
 
     def _read_counter(self, _uc: Uc, offset: int, _size: int, _data: Any) -> int:
         return self._counter.executed & 0xFFFF_FFFF if offset == _COUNTER else 0
@@ -218,16 +192,16 @@ class Machine:
             self._uc.emu_start(start | 1, _NEVER)
         except UcError as error:
             at = counter.last_block
-            why = [explain(self._uc, self._image, at, *fault) for fault in self._faults]
-            why.append(f"stopped {place(self._uc, self._image)}: {error}")
+            why = [explain_fault(self._uc, self._image, at, *fault) for fault in self._faults]
+            why.append(f"stopped {name_place(self._uc, self._image)}: {error}")
             raise EmulatorError(why[0]) from error
         if counter.executed > limit:
             raise EmulatorError(
-                f"not finished after {limit:,} instructions, {place(self._uc, self._image)}: "
+                f"not finished after {limit:,} instructions, {name_place(self._uc, self._image)}: "
                 "an endless loop? If it only needs longer, raise `limit`"
             )
         if not counter.arrived:
-            raise EmulatorError(f"stopped {place(self._uc, self._image)}: {NEVER_WOKEN}")
+            raise EmulatorError(f"stopped {name_place(self._uc, self._image)}: {NEVER_WOKEN}")
 
 
 def _ignore(_uc: Uc, _offset: int, _size: int, _value: int, _data: Any) -> None:

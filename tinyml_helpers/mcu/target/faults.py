@@ -16,14 +16,14 @@ class EmulatorError(RuntimeError):
     """The program did something that stops a real microcontroller, or did not end."""
 
 
-def place(uc: Uc, image: Image) -> str:
+def name_place(uc: Uc, image: Image) -> str:
     """Say where the program is: the function, or the address if it is in none."""
     address = uc.reg_read(arm.UC_ARM_REG_PC)
     function = image.function_at(address)
     return f"in {function}()" if function else f"at 0x{address:08x}"
 
 
-def explain(uc: Uc, image: Image, last_block: int, access: int, address: int) -> str:
+def explain_fault(uc: Uc, image: Image, last_block: int, access: int, address: int) -> str:
     """Say what an access to memory that the device refuses means.
 
     Args:
@@ -36,7 +36,7 @@ def explain(uc: Uc, image: Image, last_block: int, access: int, address: int) ->
     Returns:
         One sentence.
     """
-    where = place(uc, image)
+    where = name_place(uc, image)
     if access in (const.UC_MEM_FETCH_UNMAPPED, const.UC_MEM_FETCH_PROT):
         caller = image.function_at(last_block)
         return f"wild jump in {caller}() to 0x{address:08x}, where there is no code"

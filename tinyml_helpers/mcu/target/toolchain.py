@@ -61,7 +61,7 @@ CORES: Mapping[str, Core] = {
 }
 
 
-def compile(
+def compile_c(
     sources: str | Mapping[str, str],
     core: str = "cortex-m4",
     *,

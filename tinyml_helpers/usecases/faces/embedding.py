@@ -8,13 +8,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyml_helpers.datasets import manifest
-from tinyml_helpers.usecases import networks
+from tinyml_helpers.datasets import manifest, read_verified
+from tinyml_helpers.deploy import litert
+from tinyml_helpers.deploy.tflite.interpreter import Model
 from tinyml_helpers.usecases.faces.lbp import describe_patterns
 from tinyml_helpers.usecases.vision import boxes, letterbox
-
-LANDMARKS = ("right eye", "left eye", "nose", "mouth", "right ear", "left ear")
-"""The points of a face, named by the person whose they are: the right eye is left in the photo."""
 
 EMBEDDERS = {"accurate": 224, "small": 112, "patterns": 112}
 """What turns a face into numbers, and the side of the aligned face that it takes, in pixels.
@@ -38,7 +36,11 @@ class FaceError(ValueError):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Face:
-    """A face: `box` float32 [4] x1, y1, x2, y2, `landmarks` float32 [6, 2], `score` 0 to 1."""
+    """A face: `box` float32 [4] x1, y1, x2, y2, `landmarks` float32 [6, 2], `score` 0 to 1.
+
+    The landmarks are right eye, left eye, nose, mouth, right ear and left ear of the person: the right
+    eye is left in the photo.
+    """
 
     box: NDArray[np.float32]
     landmarks: NDArray[np.float32]
@@ -52,6 +54,16 @@ class Face:
     def __repr__(self) -> str:
         x, y = self.box[:2]
         return f"face {self.side:.0f} pixels wide at ({x:.0f}, {y:.0f}), score {self.score:.2f}"
+
+
+@cache
+def network(name: str) -> Model:
+    """Load a network of data/models by its name without ending, once.
+
+    Raises:
+        tinyml_helpers.datasets.DataError: it is not shipped, or damaged.
+    """
+    return litert.load(read_verified(f"models/{name}.tflite"))
 
 
 @cache
@@ -74,7 +86,7 @@ def look(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.floa
         then the landmarks.
     """
     values = image[None].astype(np.float32) / 127.5 - 1
-    numbers, marks = (output[0] for output in networks.load("face_detector").run(values))
+    numbers, marks = (output[0] for output in network("face_detector").predict_all(values))
     corners = boxes.decode(numbers[:, :4], anchors(), [_SIDE] * 4, order="xywh", exponential=False)
     points = numbers[:, 4:].reshape(-1, 6, 2) / _SIDE + anchors()[:, None, :2]
     scores = 1 / (1 + np.exp(-np.clip(marks[:, 0], -80, 80)))
@@ -129,13 +141,13 @@ def _similarity(across: NDArray[np.float32], scale: float) -> NDArray[np.float64
     return scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def only_face(photo: NDArray[np.uint8], least: float = 0.7) -> Face:
+def only_face(photo: NDArray[np.uint8]) -> Face:
     """Return the face of a photo that has exactly one.
 
     Raises:
         FaceError: none, several, or one that is too small.
     """
-    found = detect(photo, least)
+    found = detect(photo)
     if not found:
         raise FaceError(
             "no face found: it must look towards the camera, upright, and fill a tenth of the photo"
@@ -197,7 +209,7 @@ def embed(aligned: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.
         )
     if embedder == "patterns":
         return describe_patterns(aligned)
-    (vector,) = networks.load(f"face_{embedder}").run(aligned[None])
+    vector = network(f"face_{embedder}").predict(aligned[None])
     unit: NDArray[np.float32] = vector[0] / np.linalg.norm(vector)
     return unit
 

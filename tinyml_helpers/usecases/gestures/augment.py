@@ -97,29 +97,29 @@ def prepared(values: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     return weighted[..., : recipe.axes].permute(0, 2, 1)[:, :, None]
 
 
-def high_pass(steps: int = features.STEPS) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return the matrix [steps, steps] that subtracts the low-pass from a window of an axis.
+def high_pass() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return the matrix [100, 100] that subtracts the low-pass from a window of an axis.
 
     Row t of the low-pass is what each moment counts for at t: share * (1 - share) ** age, and what
     is left of the mean that it started from.
     """
-    share = features.SLOW_SHARE
+    share, steps = features.SLOW_SHARE_256 / 256, features.STEPS
     age = np.subtract.outer(np.arange(steps), np.arange(steps))
     low = np.where(age >= 0, share * (1 - share) ** np.maximum(age, 0), 0)
     low += (1 - share) ** (1 + np.arange(steps))[:, None] / steps
     return np.eye(steps) - low
 
 
-def other_wrists(raw: NDArray[np.int16], count: int = 8, seed: int = 0) -> NDArray[np.float32]:
-    """Turn a window int16 [200, 6] as in training: float32 [1 + count, 200, 6] in g and rad/s.
+def other_wrists(raw: NDArray[np.int16], seed: int = 0) -> NDArray[np.float32]:
+    """Turn a window int16 [200, 6] eight times as in training: float32 [9, 200, 6] in g and rad/s.
 
     The first is the window as it is.
     """
     import torch
 
     draw = torch.Generator().manual_seed(seed)
-    copies = torch.from_numpy((raw * UNITS).astype(np.float32)).repeat(1 + count, 1, 1)
-    by = rotations(count, RECIPE.degrees, draw)
+    copies = torch.from_numpy((raw * UNITS).astype(np.float32)).repeat(9, 1, 1)
+    by = rotations(8, RECIPE.degrees, draw)
     result: NDArray[np.float32] = torch.cat([copies[:1], turned(copies[1:], by)]).numpy()
     return result
 

@@ -15,7 +15,6 @@ A window of 4 s (200 samples of 6 axes at 50 Hz) goes through four steps:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,8 @@ MIRROR = np.array([-1, 1, 1, 1, -1, -1])
 """What turns a right arm into a left one: a mirror reverses acceleration along x, and the turns about y
 and z. Of all 64 choices of signs it is also the one that fits best."""
 
-SLOW_SHARE = 19 / 256
-"""Share of the difference by which the low-pass moves in 1/25 s: a cut-off of 0.3 Hz."""
+SLOW_SHARE_256 = 19
+"""In 1/256: share of the difference by which the low-pass moves in 1/25 s, a cut-off of 0.3 Hz."""
 
 WEIGHTS = np.array([1, 1, 1, 0.25, 0.25, 0.25])
 """What an axis counts for: a fast turn of 4 rad/s as much as 1 g."""
@@ -39,7 +38,10 @@ WEIGHTS = np.array([1, 1, 1, 0.25, 0.25, 0.25])
 INPUT_LIMIT = 3.0
 """Largest value that the int8 input holds: 3 g, or 12 rad/s."""
 
-_SHIFT, _LARGEST_GAIN = 20, 16383
+GAIN_SHIFT = 20
+"""`gains` are in 1/2**20."""
+
+_LARGEST_GAIN = 16383
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -142,7 +144,7 @@ def steps(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.int32]:
     start = pairs[..., :3].sum(1) * 256
     level = np.fix(start / pairs.shape[1]).astype(np.int32)
     for moment in range(pairs.shape[1]):
-        level += ((pairs[:, moment, :3] * 256 - level) * 19) >> 8
+        level += ((pairs[:, moment, :3] * 256 - level) * SLOW_SHARE_256) >> 8
         pairs[:, moment, :3] -= level >> 8
     return pairs
 
@@ -169,7 +171,7 @@ def quantized_input(
         scale: of the network's input.
         zero_point: of the network's input.
     """
-    scaled = (steps(raw, right) * gains(scale) + (1 << (_SHIFT - 1))) >> _SHIFT
+    scaled = (steps(raw, right) * gains(scale) + (1 << (GAIN_SHIFT - 1))) >> GAIN_SHIFT
     integers: NDArray[np.int8] = (scaled + zero_point).clip(-128, 127).astype(np.int8)
     return integers[:, None]
 
@@ -191,46 +193,9 @@ def gains(scale: float) -> NDArray[np.int32]:
     Raises:
         ValueError: a scale so small that 32 bits would not hold the products.
     """
-    worth = UNITS / 2 * WEIGHTS * (1 << _SHIFT)
+    worth = UNITS / 2 * WEIGHTS * (1 << GAIN_SHIFT)
     least = worth.max() / _LARGEST_GAIN
     if not scale >= least:
         raise ValueError(f"input scale {scale}: it must be at least {least:.4f}")
     whole: NDArray[np.int32] = np.round(worth / scale).astype(np.int32)
     return whole
-
-
-def c_files(
-    scale: float,
-    zero_point: int,
-    *,
-    right: bool = False,
-    votes: int = 5,
-    margin: int = 0,
-    classes: int = 7,
-) -> dict[str, str]:
-    """Return the C around a gesture network: `motion_features` before it, `motion_vote` after it.
-
-    Args:
-        scale: of the network's int8 input.
-        zero_point: of the network's int8 input.
-        right: the watch is worn on the right arm.
-        votes: windows whose outputs are added up.
-        margin: by how many output steps a window the best class must lead the next one, on
-            average; below that the answer is -1, none of the movements.
-        classes: outputs of the network.
-
-    Returns:
-        File name -> text.
-    """
-    signs = MIRROR if right else np.ones(6, int)
-    constants = {
-        "STEPS": STEPS, "ZERO_POINT": zero_point, "SHIFT": _SHIFT, "SLOW_SHARE": 19,
-        "VOTES": votes, "MARGIN": margin, "CLASSES": classes,
-    }  # fmt: skip
-    lines = ["/* Generated: what motion.c needs to know of the network and of the arm. */"]
-    lines += [f"#define MOTION_{name} ({value})" for name, value in constants.items()]
-    for name, values in (("sign", signs), ("gain", gains(scale))):
-        lines.append(f"static const int32_t motion_{name}[6] = {{{', '.join(map(str, values))}}};")
-    folder = resources.files(__package__) / "c"
-    kernel = {name: (folder / name).read_text("utf-8") for name in ("motion.c", "motion.h")}
-    return {**kernel, "motion_table.h": "\n".join(lines) + "\n"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets.gestures.recordings import UNITS
+from tinyml_helpers.datasets.gestures.recordings import RATE_HZ, UNITS
 from tinyml_helpers.usecases.gestures import features as gesture_features
 from tinyml_helpers.usecases.gestures.features import Windows
 from tinyml_helpers.usecases.gestures.train import logits
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from scipy.spatial.transform import Rotation
     from torch import nn
+
+_FIRST_S = 10
 
 
 def watch_rotation(own: Windows, others: Windows) -> Rotation:
@@ -81,17 +83,17 @@ def errors(windows: Windows, answers: NDArray[np.int64], person: str) -> DataFra
     return wrong
 
 
-def start_of(windows: Windows, seconds: float = 10.0) -> tuple[Windows, Windows]:
-    """Split windows into those that end within the first seconds of a recording, and later ones.
+def first_and_later(windows: Windows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which windows end in the first 10 s of their recording, and which begin after them: [M].
 
     The later ones share no sample with the first.
     """
-    span, hop = windows.raw.shape[1], gesture_features.HOP
-    recordings = dict.fromkeys(windows.recording.tolist())
-    order = np.concatenate([np.arange((windows.recording == one).sum()) for one in recordings])
-    early = order * hop + span <= seconds * 50
-    late = order * hop >= seconds * 50
-    return windows.take(early), windows.take(late)
+    order = np.zeros(len(windows), np.int64)
+    for one in np.unique(windows.recording):
+        here = windows.recording == one
+        order[here] = np.arange(here.sum())
+    start, border = order * gesture_features.HOP, _FIRST_S * RATE_HZ
+    return start + windows.raw.shape[1] <= border, start >= border
 
 
 def remedies(networks: Mapping[str, nn.Sequential], windows: Windows) -> DataFrame:
@@ -109,7 +111,8 @@ def remedies(networks: Mapping[str, nn.Sequential], windows: Windows) -> DataFra
     rows = {}
     for person, network in networks.items():
         others = windows.without(person)
-        own, later = start_of(windows.of(person))
+        mine = windows.of(person)
+        own, later = (mine.take(part) for part in first_and_later(mine))
         taught = personalised(network, others, own)
         turned = turned_back(later, own, others)
         cases = ((network, later), (network, turned), (taught, later))
@@ -154,7 +157,12 @@ def personalised(network: nn.Sequential, others: Windows, own: Windows) -> nn.Se
     import torch
     from sklearn.linear_model import LogisticRegression
 
-    known, new = _features(network, others), _features(network, own)
+    from tinyml_helpers.usecases.gestures.network import embed
+
+    known, new = (
+        embed(network, torch.from_numpy(gesture_features.network_input(part.raw, part.right)))
+        for part in (others, own)
+    )
     scale = known.std(0) + 1e-6
     weights = np.concatenate([np.ones(len(known)), np.full(len(new), len(known) / len(new) / 3)])
     fitted = LogisticRegression(max_iter=200, C=0.1).fit(
@@ -168,12 +176,3 @@ def personalised(network: nn.Sequential, others: Windows, own: Windows) -> nn.Se
         head.weight.copy_(torch.from_numpy(fitted.coef_ / scale))
         head.bias.copy_(torch.from_numpy(fitted.intercept_))
     return result
-
-
-def _features(network: nn.Sequential, windows: Windows) -> NDArray[np.float32]:
-    import torch
-
-    with torch.no_grad():
-        inputs = torch.from_numpy(gesture_features.network_input(windows.raw, windows.right))
-        features: NDArray[np.float32] = network[:3](inputs).numpy()
-    return features

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyml_helpers.datasets.gestures.recordings import AXES
+from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.usecases.gestures import features as gesture_features
+from tinyml_helpers.usecases.gestures import firmware
 from tinyml_helpers.usecases.gestures.features import Windows
 
 PAIRS = tuple((a, b) for a in range(6) for b in range(a))
@@ -72,7 +74,7 @@ def leave_people_out(windows: Windows, trees: int = 30, seed: int = 0) -> tuple[
     return votes, forest
 
 
-def forest_c_files(forest: Any, *, right: bool = False, classes: int = 7) -> dict[str, str]:
+def forest_c_files(forest: Any, *, right: bool = False) -> dict[str, str]:
     """Return a scikit-learn forest as C: `forest_classify` takes a window of raw samples.
 
     A `main` that runs it once reads `samples` and leaves the class in `score`.
@@ -80,7 +82,6 @@ def forest_c_files(forest: Any, *, right: bool = False, classes: int = 7) -> dic
     Args:
         forest: a fitted `RandomForestClassifier` that was grown in depth (no `max_leaf_nodes`).
         right: the watch is worn on the right arm.
-        classes: movements.
 
     Raises:
         ValueError: trees whose left children do not follow their parents, or too many nodes.
@@ -97,18 +98,19 @@ def forest_c_files(forest: Any, *, right: bool = False, classes: int = 7) -> dic
         roots.append(len(feature))
     if len(feature) > 1 << 16:
         raise ValueError(f"{len(feature):,} nodes: 16 bits count to 65,536; grow fewer trees")
-    lines = ["/* Generated: a random forest. */", "#include <stdint.h>"]
-    lines += [f"#define FOREST_TREES {len(roots) - 1}", f"#define FOREST_FEATURES {len(NAMES)}"]
-    for kind, name, values in (
-        ("int8_t", "feature", feature), ("float", "limit", [f"{value.hex()}f" for value in limit]),
-        ("uint16_t", "right", child), ("uint16_t", "roots", roots[:-1]),
-    ):  # fmt: skip
-        text = ", ".join(map(str, values))
-        lines.append(f"static const {kind} forest_{name}[{len(values)}] = {{{text}}};")
+    sizes = {"TREES": len(roots) - 1, "FEATURES": len(NAMES)}
+    lines = [
+        "/* Generated: a random forest. */\n#include <stdint.h>",
+        c_source.defines(sizes, "FOREST_"),
+        c_source.array("int8_t", "forest_feature", feature),
+        c_source.array("float", "forest_limit", limit),
+        c_source.array("uint16_t", "forest_right", child),
+        c_source.array("uint16_t", "forest_roots", roots[:-1]),
+    ]
     folder = resources.files(__package__) / "c"
     kernel = {name: (folder / name).read_text("utf-8") for name in ("forest.c", "forest_main.c")}
-    front = gesture_features.c_files(1.0, 0, right=right, classes=classes)
-    return {**front, **kernel, "forest_table.h": "\n".join(lines) + "\n"}
+    front = firmware.motion_files(1.0, 0, right=right, classes=1 + int(forest.classes_.max()))
+    return {**front, **kernel, "forest_table.h": "\n".join(lines)}
 
 
 def _rounded_down(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,6 +12,8 @@ from tinyml_helpers.datasets.gestures.recordings import RATE_HZ, UNITS, Gestures
 from tinyml_helpers.usecases.gestures import features
 from tinyml_helpers.usecases.gestures.vote import NONE, VOTES, is_still, vote
 
+_REST_S = 8  # before each movement
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Stream:
@@ -43,7 +45,7 @@ class Stream:
         return features.quantized_input(raw, np.full(len(raw), self.right), scale, zero_point)
 
 
-def stream(gestures: Gestures, *, rest_s: float = 8.0, seed: int = 0) -> Stream:
+def stream(gestures: Gestures, *, seed: int = 0) -> Stream:
     """Join recordings of one person and arm in random order.
 
     The movements are real. The rest between them is simulated: the arm hangs where the recording
@@ -51,7 +53,6 @@ def stream(gestures: Gestures, *, rest_s: float = 8.0, seed: int = 0) -> Stream:
 
     Args:
         gestures: recordings of one arm.
-        rest_s: seconds of rest before each movement.
         seed: of order and noise.
 
     Raises:
@@ -63,7 +64,7 @@ def stream(gestures: Gestures, *, rest_s: float = 8.0, seed: int = 0) -> Stream:
     pieces, truth, starts = [], [], []
     for number in draw.permutation(len(gestures)):
         one = gestures.recordings[number]
-        rest = np.zeros((int(rest_s * RATE_HZ), 6))
+        rest = np.zeros((_REST_S * RATE_HZ, 6))
         rest[:, :3] = one.raw[0, :3]
         rest += draw.normal(0, np.array([0.005] * 3 + [0.01] * 3) / UNITS, rest.shape)
         pieces += [np.round(rest).astype(np.int16), one.raw]

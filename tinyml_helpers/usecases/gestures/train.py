@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyml_helpers import training
 from tinyml_helpers.datasets.gestures.recordings import Gestures
 from tinyml_helpers.usecases.gestures import augment, features
 from tinyml_helpers.usecases.gestures.augment import RECIPE, Recipe
 from tinyml_helpers.usecases.gestures.features import Windows
 from tinyml_helpers.usecases.gestures.stream import Stream
-from tinyml_helpers.usecases.gestures.vote import macro_percent
 
 if TYPE_CHECKING:
     import torch
@@ -49,9 +49,7 @@ def trained(
     return network
 
 
-def fit(
-    network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: int = 0
-) -> tuple[float, ...]:
+def fit(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: int = 0) -> list[float]:
     """Train `network` in place, and leave it in evaluation mode.
 
     Args:
@@ -67,7 +65,6 @@ def fit(
         ValueError: windows without room to play them faster.
     """
     import torch
-    from tqdm.auto import trange
 
     if windows.raw.shape[1] < recipe.speed * features.WINDOW + 1:
         raise ValueError(
@@ -76,24 +73,17 @@ def fit(
         )
     draw = torch.Generator().manual_seed(seed)
     values, labels = augment.values(windows, recipe), torch.from_numpy(windows.labels)
-    optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.steps
-    )
-    network.train()
-    losses = []
-    for _ in trange(recipe.steps, unit="step", leave=False, delay=2):
-        chosen = torch.randint(len(labels), (recipe.batch,), generator=draw)
-        played = augment.augmented(values[chosen], recipe, draw)
-        inputs = augment.prepared(played, recipe)
-        loss = torch.nn.functional.cross_entropy(network(inputs), labels[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    network.eval()
-    return tuple(losses)
+
+    def batches() -> Iterator[training.Batch]:
+        for _ in range(recipe.steps):
+            chosen = torch.randint(len(labels), (recipe.batch,), generator=draw)
+            played = augment.augmented(values[chosen], recipe, draw)
+            yield augment.prepared(played, recipe), labels[chosen]
+
+    return training.fit_batches(
+        network, batches(), steps=recipe.steps, learning_rate=recipe.learning_rate, weight_decay=0.05,
+        channels_last=False,
+    )  # fmt: skip
 
 
 def logits(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE) -> torch.Tensor:
@@ -123,7 +113,7 @@ def held_back(
         The network, and its macro accuracy in percent.
     """
     network, test = trained(windows.take(~held), seed=seed), windows.take(held).first()
-    return network, macro_percent(logits(network, test).argmax(1), test.labels)
+    return network, training.balanced_percent(logits(network, test).argmax(1), test.labels)
 
 
 def left_out(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:

@@ -57,53 +57,46 @@ def to_mel(frequency_hz: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(1127.0 * np.log1p(np.asarray(frequency_hz, np.float64) / 700.0))
 
 
-def mel_filters(
-    channels: int, lower_hz: float, upper_hz: float, length: int = 512, rate_hz: int = 16_000
-) -> NDArray[np.float64]:
+def mel_filters(channels: int, lower_hz: float, upper_hz: float) -> NDArray[np.float64]:
     """Triangles, equally wide on the mel scale, each half over its neighbours.
 
     Args:
         channels: number of triangles.
         lower_hz: where the first begins.
         upper_hz: where the last ends.
-        length: samples of the Fourier transform.
-        rate_hz: samples in a second.
 
     Returns:
-        float64 of shape (channels, length // 2 + 1): weights of each frequency bin.
+        float64 of shape (channels, 257): weights of each bin of 512 samples at 16 kHz.
 
     Raises:
-        ValueError: limits that are not 0 <= lower < upper <= rate_hz / 2, or no channel.
+        ValueError: limits that are not 0 <= lower < upper <= 8000, or no channel.
     """
-    if not 0 <= lower_hz < upper_hz <= rate_hz / 2 or channels < 1:
+    if not 0 <= lower_hz < upper_hz <= 8000 or channels < 1:
         raise ValueError(
             f"{channels} channels from {lower_hz} to {upper_hz} Hz: "
-            f"give at least one, and 0 <= lower < upper <= {rate_hz / 2:g}"
+            f"give at least one, and 0 <= lower < upper <= 8000"
         )
     corners = np.linspace(to_mel(lower_hz), to_mel(upper_hz), channels + 2)
-    bins = to_mel(np.arange(length // 2 + 1) * rate_hz / length)
+    bins = to_mel(np.arange(257) * 16_000 / 512)
     rising = (bins - corners[:-2, None]) / (corners[1:-1] - corners[:-2])[:, None]
     falling = (corners[2:, None] - bins) / (corners[2:] - corners[1:-1])[:, None]
     return np.clip(np.minimum(rising, falling), 0, None)
 
 
-def log_mel(samples: ArrayLike, settings: Settings = MLPERF) -> NDArray[np.float64]:
+def log_mel(samples: ArrayLike) -> NDArray[np.float64]:
     """Log-mel spectrogram from its formula: window, Fourier transform, mel filters, root, logarithm.
 
     Args:
-        samples: of shape (samples,), in the units of int16.
-        settings: window, step and filters; noise reduction and gain control are left out.
+        samples: of shape (samples,), in the units of int16; window, step and filters are `MLPERF`'s.
 
     Returns:
-        float64 of shape (frames, channels): ln of the amplitude in each filter, at least 0.
+        float64 of shape (frames, 10): ln of the amplitude in each filter, at least 0.
     """
-    frames = np.lib.stride_tricks.sliding_window_view(
-        np.asarray(samples, np.float64), settings.window_samples
-    )
-    size = settings.window_samples
+    size = MLPERF.window_samples
+    frames = np.lib.stride_tricks.sliding_window_view(np.asarray(samples, np.float64), size)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(size) + 0.5) / size)
-    spectrum = np.abs(np.fft.rfft(frames[:: settings.step_samples] * hann, 512))
-    filters = mel_filters(settings.channels, settings.lower_hz, settings.upper_hz)
+    spectrum = np.abs(np.fft.rfft(frames[:: MLPERF.step_samples] * hann, 512))
+    filters = mel_filters(MLPERF.channels, MLPERF.lower_hz, MLPERF.upper_hz)
     return np.log(np.maximum(np.sqrt(spectrum**2 @ filters.T), 1.0))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tinyml_helpers import intervals
 from tinyml_helpers.datasets.keywords.clips import COMMANDS, SILENCE, Keywords
 from tinyml_helpers.intervals import Interval
+from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.alarms import THRESHOLDS, Tally, TradeOff
 from tinyml_helpers.usecases.keywords import features
 from tinyml_helpers.usecases.keywords.detector import Outcome, Spoken, detect, judge, smooth, windows
@@ -104,11 +105,6 @@ def of_people(counts: Mapping[str, Any]) -> Interval:
     return replace(found, n=len(trials) - noises, things=f"people, {noises} noises")
 
 
-def balanced_percent(found: NDArray[np.integer], labels: NDArray[np.integer]) -> float:
-    """Return how many percent are right, every class counting alike however many clips it has."""
-    return 100 * float(np.mean([(found[labels == one] == one).mean() for one in np.unique(labels)]))
-
-
 def under_noise(
     networks: Mapping[str, Network], clips: Keywords, ratios_db: Sequence[float], seed: int = 0
 ) -> dict[str, dict[float, float]]:
@@ -134,44 +130,38 @@ def listen(
     clips: Keywords,
     *,
     minutes: float = 10,
-    seconds_per_word: float = 3,
     share: float = 0.5,
-    width: int = 3,
-    words: Sequence[str] = COMMANDS,
     seed: int = 0,
 ) -> Session:
-    """Make a scene from clips, some of them words of the vocabulary, and let a network hear it.
+    """Make a scene from clips, some of them commands, and let a network hear it.
+
+    A word comes every 3 s on average; the scores of three windows are averaged.
 
     Args:
         network: maps inputs to scores.
         clips: where the words come from, at random.
         minutes: length of the scene.
-        seconds_per_word: how dense the words lie, on average.
-        share: of the clips that are words of the vocabulary.
-        width: windows that are averaged.
-        words: the vocabulary.
+        share: of the clips that are one of the ten commands.
         seed: which clips, where and how loud.
 
     Raises:
-        ValueError: clips that lack words of the vocabulary, or others.
+        ValueError: clips that lack commands, or others.
     """
     rng = np.random.default_rng(seed)
-    count = round(60 * minutes / seconds_per_word)
-    chosen = _drawn(clips, (round(share * count), count - round(share * count)), words, rng)
+    count = round(60 * minutes / 3)
+    chosen = _drawn(clips, (round(share * count), count - round(share * count)), rng)
     sound, said = scene(list(clips.clips[chosen]), clips.words[chosen].tolist(), 60 * minutes, rng)
-    keys = tuple(word for word in said if word.word in words)
+    keys = tuple(word for word in said if word.word in COMMANDS)
     seen = windows(sound)
-    scores = smooth(network(features.network_input(seen.features)[..., None]), width)
-    return Session(sound, tuple(said), keys, tuple(words), seen.end_s, scores)
+    scores = smooth(network(features.network_input(seen.features)[..., None]), 3)
+    return Session(sound, tuple(said), keys, COMMANDS, seen.end_s, scores)
 
 
-def _drawn(
-    clips: Keywords, sizes: tuple[int, int], words: Sequence[str], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Draw so many words of the vocabulary and so many others, in random order."""
-    inside = np.isin(clips.words, list(words))
+def _drawn(clips: Keywords, sizes: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw so many commands and so many others, in random order."""
+    inside = np.isin(clips.words, COMMANDS)
     groups = np.flatnonzero(inside), np.flatnonzero(~inside)
-    for group, size, kind in zip(groups, sizes, ("words of the vocabulary", "others"), strict=True):
+    for group, size, kind in zip(groups, sizes, ("commands", "others"), strict=True):
         if size and not len(group):
             raise ValueError(f"the clips hold no {kind}: change `share`, or give other clips")
     drawn = [

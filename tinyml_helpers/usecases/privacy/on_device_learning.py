@@ -39,17 +39,15 @@ class Learnt:
 
 
 def learn(
-    layer: Layer, features: NDArray[np.float32], labels: ArrayLike, *, rate: float = 0.01,
-    core: str = "cortex-m4",
-) -> Learnt:  # fmt: skip
-    """Take a step for each example in C, on a core, with features rounded to bytes.
+    layer: Layer, features: NDArray[np.float32], labels: ArrayLike, *, rate: float = 0.01
+) -> Learnt:
+    """Take a step for each example in C, on a Cortex-M4, with features rounded to bytes.
 
     Args:
         layer: where to start.
         features: float32 [N, features], not all zero.
         labels: int [N].
         rate: length of a step.
-        core: as for `toolchain.compile`.
 
     Raises:
         ValueError: features that are all zero, or what `last_layer.learn` refuses.
@@ -69,7 +67,7 @@ def learn(
         "features": raw,
         "labels": truth.astype(np.uint8),
     }
-    machine = emulator.Machine(toolchain.compile(source, core))
+    machine = emulator.Machine(toolchain.compile_c(source, "cortex-m4"))
     run = machine.run(given, {"weights": "float32", "biases": "float32"})
     weights = run.outputs["weights"].reshape(layer.weights.shape)
     return Learnt(

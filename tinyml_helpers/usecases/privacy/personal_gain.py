@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.intervals import over_groups
+from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.gestures import features as gesture_features
-from tinyml_helpers.usecases.gestures.features import Windows
-from tinyml_helpers.usecases.gestures.vote import macro_percent
+from tinyml_helpers.usecases.gestures.personalize import first_and_later
 from tinyml_helpers.usecases.privacy import last_layer
 from tinyml_helpers.usecases.privacy.last_layer import Layer
 
@@ -33,33 +33,15 @@ def features(person: str, inputs: torch.Tensor) -> tuple[Layer, NDArray[np.float
         person: of the shipped set.
         inputs: float32 [N, 6, 1, 100], from `motion.network_input`.
     """
-    import torch
-
     from tinyml_helpers.usecases.gestures import network as networks
 
     network: Any = networks.load_trained(person)
-    with torch.no_grad():
-        seen: NDArray[np.float32] = network[:3](inputs).numpy()
+    seen = networks.embed(network, inputs)
     weights, biases = (part.detach().numpy() for part in network.head.parameters())
     return Layer(weights, biases), seen
 
 
-def first_and_later(windows: Windows, seconds: int = 10) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which windows end in the first seconds of their recording, and which begin after them."""
-    order = np.zeros(len(windows), np.int64)
-    for one in np.unique(windows.recording):
-        here = windows.recording == one
-        order[here] = np.arange(here.sum())
-    span = windows.raw.shape[1]
-    return (
-        order * gesture_features.HOP + span <= seconds * 50,
-        order * gesture_features.HOP >= seconds * 50,
-    )
-
-
-def everybody(
-    gestures: Gestures, *, each: int = 20, passes: int = 10, rate: float = 0.01, seed: int = 0
-) -> DataFrame:
+def everybody(gestures: Gestures, *, each: int = 20, passes: int = 10, seed: int = 0) -> DataFrame:
     """Teach each person's network its owner: macro percent on the owner's later windows, and on others.
 
     The others are those that the network was trained on, without the examples kept for replay.
@@ -68,7 +50,6 @@ def everybody(
         gestures: the shipped set.
         each: examples of each movement that are kept for replay.
         passes: how often to go through the owner's first 10 s of each recording.
-        rate: length of a step.
         seed: of orders and of what is kept.
     """
     import torch
@@ -86,11 +67,11 @@ def everybody(
         orders = (own, last_layer.replayed(own, store, seed=seed))
         layers = [
             layer,
-            *(last_layer.learn(layer, seen[o], windows.labels[o], rate=rate) for o in orders),
+            *(last_layer.learn(layer, seen[o], windows.labels[o]) for o in orders),
         ]
         tests = np.flatnonzero(mine & later), np.setdiff1d(np.flatnonzero(~mine), store)
         for case, one in zip(CASES, layers, strict=True):
-            scores = [macro_percent(one(seen[test]), windows.labels[test]) for test in tests]
+            scores = [balanced_percent(one(seen[test]), windows.labels[test]) for test in tests]
             rows.append((person, case, *scores))
     return DataFrame(rows, columns=["person", "case", "owner", "others"])
 

@@ -9,52 +9,48 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.deploy.tflite.graph import Operator, Tensor
 from tinyml_helpers.mcu.compiler.fixed_point import quantize_multiplier
-from tinyml_helpers.mcu.compiler.graph import Graph, GraphError, Operator, Tensor
+from tinyml_helpers.mcu.compiler.graph import GraphError, Network
+from tinyml_helpers.mcu.compiler.lowering.constants import Constant
 
 INT8 = (-128, 127)
 Margins = tuple[tuple[int, int], tuple[int, int]]
 """Pixels (above, below) and (left, right) of an image."""
 _RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 _MOST_IN_A_FIELD = 65_535
-_STRUCT_BYTES = 44  # of a tm_conv
+SCRATCH = -1
+"""In place of a tensor's number: the working memory of a layer."""
 
 
 class UnsupportedError(GraphError):
     """An operator, or a form of one, that the virtual microcontroller does not have."""
 
 
-@dataclass(frozen=True, eq=False)
-class Constant:
-    """An array or a struct in flash.
+@dataclass(frozen=True)
+class Address:
+    """Where a tensor lies, or a layer's working memory (`SCRATCH`), as an argument of a call."""
 
-    Args:
-        name: in C.
-        ctype: of an element, or of the struct.
-        values: the array, two-dimensional for an array of structs; or `field = value` texts.
-    """
+    tensor: int
 
-    name: str
-    ctype: str
-    values: npt.NDArray[Any] | tuple[str, ...]
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes in flash; a struct counts as the largest of them."""
-        if isinstance(self.values, tuple):
-            return _STRUCT_BYTES
-        return self.values.size * (1 if self.ctype in ("int8_t", "uint8_t") else 4)
+@dataclass(frozen=True)
+class KernelCall:
+    """One call of a kernel: the name of its C function, and its arguments as C, numbers or addresses."""
+
+    kernel: str
+    arguments: tuple[Address | str | int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One operator as C: constants, and calls of kernels with places for addresses.
+    """One operator as C: constants, and calls of kernels.
 
     Args:
         operator: what it was made from.
-        calls: C, with `{a}`, `{b}`, ... for the inputs, `{out}` and `{scratch}`.
-        inputs: tensors behind `{a}`, `{b}`, ...
-        output: tensor behind `{out}`.
+        calls: in order; none for a layer without code, whose output is its input.
+        inputs: tensors that the calls read.
+        output: tensor that they write.
         constants: what the calls refer to.
         scratch_bytes: memory that the kernel needs while it runs.
         macs: multiplications with a weight.
@@ -63,7 +59,7 @@ class Layer:
     """
 
     operator: Operator
-    calls: tuple[str, ...]
+    calls: tuple[KernelCall, ...]
     inputs: tuple[int, ...]
     output: int
     constants: tuple[Constant, ...] = ()
@@ -77,14 +73,14 @@ class Layer:
 class Context:
     """One operator with its tensors, and whether the core has DSP instructions."""
 
-    graph: Graph
+    graph: Network
     operator: Operator
     dsp: bool
     name: str = field(default="")
 
     def refuse(self, reason: str) -> UnsupportedError:
         """The error that says what cannot be done, and where."""
-        return UnsupportedError(f"{self.operator} is not supported here: {reason}")
+        return UnsupportedError(f"{self.operator.label} is not supported here: {reason}")
 
     def input(self, i: int) -> Tensor:
         """The i-th input.
@@ -125,16 +121,16 @@ class Context:
     def constant(self, i: int, dtype: str) -> npt.NDArray[Any]:
         """The values of an input that must be constant and of a type."""
         tensor = self.input(i)
-        if tensor.data is None or tensor.dtype != dtype:
-            raise self.refuse(f"input {i} is {_kind(tensor)}, supported is a constant of {dtype}")
-        return tensor.data
+        if not tensor.data or tensor.dtype != dtype:
+            raise self.refuse(f"input {i} is {_describe(tensor)}, supported is a constant of {dtype}")
+        return tensor.array
 
     def check_int8(self, *tensors: Tensor) -> None:
         """Refuse tensors that are not int8 with one scale and zero point."""
         for tensor in tensors:
             if tensor.dtype != "int8" or len(tensor.scales) != 1:
                 raise self.refuse(
-                    f"tensor {tensor.index} is {_kind(tensor)}, supported is int8 per tensor"
+                    f"tensor {tensor.index} is {_describe(tensor)}, supported is int8 per tensor"
                 )
             if not INT8[0] <= tensor.zero_point <= INT8[1]:
                 raise self.refuse(f"tensor {tensor.index} has zero point {tensor.zero_point}")
@@ -156,7 +152,7 @@ class Context:
             raise self.refuse(
                 f"fused activation {kind}, supported are none, RELU, RELU_N1_TO_1 and RELU6"
             )
-        return quantized_range(self.output, *_RANGES[kind])
+        return quantize_range(self.output, *_RANGES[kind])
 
     def multiplier(self, real: float) -> tuple[int, int]:
         """A factor as multiplier and shift to the right; negative: to the left."""
@@ -166,7 +162,7 @@ class Context:
         return multiplier, -exponent
 
 
-def quantized_range(tensor: Tensor, low: float | None, high: float | None) -> tuple[int, int]:
+def quantize_range(tensor: Tensor, low: float | None, high: float | None) -> tuple[int, int]:
     """Limits of an activation, such as 0 and 6, in a tensor's int8."""
     scale, zero = np.float32(tensor.scale), tensor.zero_point
     least = INT8[0] if low is None else max(INT8[0], zero + _round(np.float32(low) / scale))
@@ -174,16 +170,10 @@ def quantized_range(tensor: Tensor, low: float | None, high: float | None) -> tu
     return least, most
 
 
-def array(name: str, values: npt.NDArray[Any]) -> Constant:
-    """A constant array of int8, int32 or float."""
-    kinds = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float"}
-    return Constant(name, kinds[values.dtype.name], values)
-
-
 def _round(value: np.float32) -> int:
     return int(np.clip(np.trunc(value + np.copysign(np.float32(0.5), value)), -(2**30), 2**30))
 
 
-def _kind(tensor: Tensor) -> str:
-    constant = "constant " if tensor.data is not None else ""
+def _describe(tensor: Tensor) -> str:
+    constant = "constant " if tensor.data else ""
     return f"{constant}{tensor.dtype}" + (f" with {len(tensor.scales)} scales" if tensor.scales else "")

@@ -7,26 +7,34 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tinyml_helpers.mcu.compiler import fixed_point
-from tinyml_helpers.mcu.compiler.graph import Tensor
-from tinyml_helpers.mcu.compiler.lowering.context import Constant, Context, Layer, array, quantized_range
+from tinyml_helpers.deploy.tflite.graph import Tensor
+from tinyml_helpers.mcu.compiler import c_source, fixed_point
+from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
+from tinyml_helpers.mcu.compiler.lowering.context import (
+    Address,
+    Context,
+    KernelCall,
+    Layer,
+    quantize_range,
+)
 
 _ALL = np.arange(-128, 128)
 
 
-def add(context: Context) -> Layer:
+def lower_add(context: Context) -> Layer:
     """Translate an ADD."""
     a, b, output = _operands(context)
     twice = 2 * max(a.scale, b.scale)
     factors = [context.multiplier(s / twice) for s in (a.scale, b.scale)]
     last = context.multiplier(twice / ((1 << 20) * output.scale))
-    return _pairs(context, "add", factors, last)
+    return _pairs(context, "tm_add", factors, last)
 
 
-def mul(context: Context) -> Layer:
+def lower_mul(context: Context) -> Layer:
     """Translate a MUL."""
     a, b, output = _operands(context)
-    return _pairs(context, "mul", [(0, 0), (0, 0)], context.multiplier(a.scale * b.scale / output.scale))
+    last = context.multiplier(a.scale * b.scale / output.scale)
+    return _pairs(context, "tm_mul", [(0, 0), (0, 0)], last)
 
 
 def _operands(context: Context) -> tuple[Tensor, Tensor, Tensor]:
@@ -40,23 +48,26 @@ def _operands(context: Context) -> tuple[Tensor, Tensor, Tensor]:
     return a, b, output
 
 
-def _pairs(context: Context, kind: str, factors: list[tuple[int, int]], last: tuple[int, int]) -> Layer:
+def _pairs(
+    context: Context, kernel: str, factors: list[tuple[int, int]], last: tuple[int, int]
+) -> Layer:
     a, b, output = context.input(0), context.input(1), context.output
     shape, steps_a, steps_b = _walk(context, a.shape, b.shape, output.shape)
     low, high = context.activation_range()
-    fields = (
-        f"shape = {_braces(shape)}, .step_a = {_braces(steps_a)}, .step_b = {_braces(steps_b)}",
-        f"zero_point_a = {a.zero_point}, .multiplier_a = {factors[0][0]}, .shift_a = {factors[0][1]}",
-        f"zero_point_b = {b.zero_point}, .multiplier_b = {factors[1][0]}, .shift_b = {factors[1][1]}",
-        f"multiplier = {last[0]}, .shift = {last[1]}",
-        f"output_zero_point = {output.zero_point}, .output_min = {low}, .output_max = {high}",
+    lines = (
+        {"shape": shape, "step_a": steps_a, "step_b": steps_b},
+        {"zero_point_a": a.zero_point, "multiplier_a": factors[0][0], "shift_a": factors[0][1]},
+        {"zero_point_b": b.zero_point, "multiplier_b": factors[1][0], "shift_b": factors[1][1]},
+        {"multiplier": last[0], "shift": last[1]},
+        {"output_zero_point": output.zero_point, "output_min": low, "output_max": high},
     )
+    arguments = (f"&{context.name}", *(Address(tensor.index) for tensor in (a, b, output)))
     return Layer(
         context.operator,
-        (f"tm_{kind}(&{context.name}, {{a}}, {{b}}, {{out}});",),
+        (KernelCall(kernel, arguments),),
         (a.index, b.index),
         output.index,
-        (Constant(context.name, "tm_pairs", fields),),
+        (Struct(context.name, "tm_pairs", lines),),
         in_place=a.shape == output.shape,
         note=f"{a.dims} and {b.dims} -> {output.dims}",
     )
@@ -88,20 +99,20 @@ def _steps(shape: tuple[int, ...], rank: int) -> list[int]:
     return [0 if n == 1 else int(step) for n, step in zip(full, sizes, strict=True)]
 
 
-def activation(context: Context) -> Layer:
+def lower_activation(context: Context) -> Layer:
     """Translate RELU, RELU6, RELU_N1_TO_1, LEAKY_RELU, LOGISTIC, TANH or a change of scale."""
     given, output = context.input(0), context.output
     context.check_int8(given, output)
     if given.size != output.size:
         raise context.refuse(f"output shape {output.shape} for input shape {given.shape}")
-    table = _TABLES[context.operator.kind](context).astype(np.int8)
+    table = _TABLES[context.operator.type](context).astype(np.int8)
     name = f"{context.name}_table"
     return Layer(
         context.operator,
-        (f"tm_lookup({name}, {{a}}, {{out}}, {given.size});",),
+        (KernelCall("tm_lookup", (name, Address(given.index), Address(output.index), given.size)),),
         (given.index,),
         output.index,
-        (array(name, table),),
+        (Array(name, table),),
         in_place=True,
         note=f"{given.dims}: a table of all 256 answers",
     )
@@ -118,7 +129,7 @@ def _requantized(context: Context) -> npt.NDArray[np.int64]:
 
 
 def _relu(low: float, high: float | None) -> Callable[[Context], npt.NDArray[np.int64]]:
-    return lambda context: np.clip(_rescaled(context), *quantized_range(context.output, low, high))
+    return lambda context: np.clip(_rescaled(context), *quantize_range(context.output, low, high))
 
 
 def _leaky_relu(context: Context) -> npt.NDArray[np.int64]:
@@ -168,36 +179,31 @@ _TABLES: dict[str, Callable[[Context], npt.NDArray[np.int64]]] = {
 }
 
 
-def quantize(context: Context) -> Layer:
+def lower_quantize(context: Context) -> Layer:
     """Translate a QUANTIZE: from float, or from another int8 scale."""
     given, output = context.input(0), context.output
     if given.dtype == "int8":
-        return activation(context)
+        return lower_activation(context)
     context.check_int8(output)
-    return _with_float(context, "quantize", output, given)
+    return _with_float(context, "tm_quantize", output, given)
 
 
-def dequantize(context: Context) -> Layer:
+def lower_dequantize(context: Context) -> Layer:
     """Translate a DEQUANTIZE to float."""
     context.check_int8(context.input(0))
-    return _with_float(context, "dequantize", context.input(0), context.output)
+    return _with_float(context, "tm_dequantize", context.input(0), context.output)
 
 
-def _with_float(context: Context, kind: str, quantized: Tensor, real: Tensor) -> Layer:
+def _with_float(context: Context, kernel: str, quantized: Tensor, real: Tensor) -> Layer:
     if real.dtype != "float32" or real.size != quantized.size:
         raise context.refuse(f"tensor {real.index} of type {real.dtype}, shape {real.shape}")
-    scale = f"{np.float32(quantized.scale):.9g}"
-    scale += "f" if set(scale) & {".", "e"} else ".0f"
-    values = f"{scale}, {quantized.zero_point}, {{a}}, {{out}}, {quantized.size}"
+    given, output = context.input(0).index, context.output.index
+    scale = (c_source.literal(quantized.scale), quantized.zero_point)
     return Layer(
         context.operator,
-        (f"tm_{kind}({values});",),
-        (context.input(0).index,),
-        context.output.index,
+        (KernelCall(kernel, (*scale, Address(given), Address(output), quantized.size)),),
+        (given,),
+        output,
         note=quantized.dims,
-        in_place=kind == "quantize",
+        in_place=kernel == "tm_quantize",
     )
-
-
-def _braces(values: list[int]) -> str:
-    return "{" + ", ".join(map(str, values)) + "}"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tinyml_helpers.mcu.compiler.graph import Graph, Operator, readers
+from tinyml_helpers.deploy.tflite.graph import Operator
+from tinyml_helpers.mcu.compiler.graph import Network, find_readers
 from tinyml_helpers.mcu.compiler.lowering import moves
 from tinyml_helpers.mcu.compiler.lowering.context import Context, Margins, UnsupportedError
 
 _CONVOLUTIONS, _VALID = ("CONV_2D", "DEPTHWISE_CONV_2D"), 1
 
 
-def fold_padding(graph: Graph) -> Graph:
+def fold_padding(graph: Network) -> Network:
     """Let convolutions read the image before a PAD, and take its margins for their own.
 
     A PAD writes zero points around an image, and a kernel takes what lies outside of an image for zero
@@ -26,7 +27,7 @@ def fold_padding(graph: Graph) -> Graph:
         margins = _margins(graph, pad)
         if margins is None:
             continue
-        found = readers(graph.operators, pad.outputs[0])
+        found = find_readers(graph.operators, pad.outputs[0])
         if found and all(_can_take(graph, op, pad.outputs[0], margins) for op in found):
             gone.add(pad.position)
             for op in found:
@@ -38,27 +39,27 @@ def fold_padding(graph: Graph) -> Graph:
     return replace(graph, operators=tuple(changed.get(op.position, op) for op in kept))
 
 
-def _margins(graph: Graph, op: Operator) -> Margins | None:
+def _margins(graph: Network, op: Operator) -> Margins | None:
     """What a PAD puts around an image, if it is zero points and nothing else needs its output."""
-    if op.kind not in ("PAD", "PADV2"):
+    if op.type not in ("PAD", "PADV2"):
         return None
     context = Context(graph, op, dsp=False)
     try:
-        sizes, value = moves.frame(context)
+        sizes, value = moves.read_padding(context)
     except UnsupportedError:  # which its translation will say
         return None
     image, padded = context.input(0), context.output
     kept = padded.index in (*graph.outputs, *graph.variables) or image.index in graph.variables
     alike = (image.scale, image.zero_point, value) == (padded.scale, padded.zero_point, image.zero_point)
-    if kept or not alike or image.data is not None or len(sizes) != 4 or sizes[[0, 3]].any():
+    if kept or not alike or image.data or len(sizes) != 4 or sizes[[0, 3]].any():
         return None
     (above, below), (left, right) = sizes[1:3].tolist()
     return (above, below), (left, right)
 
 
-def _can_take(graph: Graph, op: Operator, padded: int, margins: Margins) -> bool:
+def _can_take(graph: Network, op: Operator, padded: int, margins: Margins) -> bool:
     """Whether a convolution without padding of its own reaches over all of the margins."""
-    if op.kind not in _CONVOLUTIONS or op.inputs.count(padded) != 1 or op.inputs[0] != padded:
+    if op.type not in _CONVOLUTIONS or op.inputs.count(padded) != 1 or op.inputs[0] != padded:
         return False
     context = Context(graph, op, dsp=False)
     weights = context.optional(1)

@@ -8,22 +8,23 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tinyml_helpers.mcu.compiler.lowering.context import Constant, Context, Layer
+from tinyml_helpers.mcu.compiler.lowering.constants import Struct
+from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
 
 _MASKS = ("ellipsis_mask", "new_axis_mask", "offset")
 
 
-def view(context: Context) -> Layer:
+def lower_view(context: Context) -> Layer:
     """Translate RESHAPE, EXPAND_DIMS or SQUEEZE: the same bytes under another shape, no code."""
     given, output = context.input(0), context.output
     if given.size_bytes != output.size_bytes or given.dtype != output.dtype:
         raise context.refuse(f"{given.shape} of {given.dtype} as {output.shape} of {output.dtype}")
-    if given.data is not None:
+    if given.data:
         raise context.refuse("the input is constant")
     return Layer(context.operator, (), (given.index,), output.index, in_place=True, note="no code")
 
 
-def assign(context: Context) -> Layer:
+def lower_assign(context: Context) -> Layer:
     """Translate ASSIGN_VARIABLE: into the place where the variable lies."""
     given, output = context.input(0), context.output
     context.check_int8(given, output)
@@ -31,12 +32,12 @@ def assign(context: Context) -> Layer:
     if (given.scale, given.zero_point) != (output.scale, output.zero_point):
         raise context.refuse("a value of another scale than the variable has")
     struct = _move(context, "", given.shape, _steps(given.shape), 0, _steps(output.shape), 0)
-    call = f"tm_copy(&{context.name}, {{a}}, {{out}});"
+    call = _copy(context, struct, given.index)
     return _layer(context, (call,), (given.index,), (struct,), f"{given.dims} kept")
 
 
-def frame(context: Context) -> tuple[npt.NDArray[np.int32], int]:
-    """Margins of a PAD or PADV2, before and after each dimension, and the byte that fills them.
+def read_padding(context: Context) -> tuple[npt.NDArray[np.int32], int]:
+    """Read the margins of a PAD or PADV2, before and after each dimension, and the byte that fills them.
 
     Raises:
         UnsupportedError: its tensors do not fit together.
@@ -51,22 +52,23 @@ def frame(context: Context) -> tuple[npt.NDArray[np.int32], int]:
         )
     context.check_shape(output, (n + int(m.sum()) for n, m in zip(given.shape, margins, strict=True)))
     value = given.zero_point
-    if context.operator.kind == "PADV2":
+    if context.operator.type == "PADV2":
         value = int(context.constant(2, "int8").ravel()[0])
     return margins, value
 
 
-def pad(context: Context) -> Layer:
+def lower_pad(context: Context) -> Layer:
     """Translate a PAD or PADV2."""
     given, output = context.input(0), context.output
-    margins, value = frame(context)
+    margins, value = read_padding(context)
     start = sum(int(m[0]) * s for m, s in zip(margins, _steps(output.shape), strict=True))
     struct = _move(context, "", given.shape, _steps(given.shape), 0, _steps(output.shape), start)
-    call = f"tm_pad(&{context.name}, {value}, {output.size}, {{a}}, {{out}});"
+    ends = (Address(given.index), Address(output.index))
+    call = KernelCall("tm_pad", (f"&{struct.name}", value, output.size, *ends))
     return _layer(context, (call,), (given.index,), (struct,), f"{given.dims} -> {output.dims}")
 
 
-def concatenation(context: Context) -> Layer:
+def lower_concatenation(context: Context) -> Layer:
     """Translate a CONCATENATION of tensors of one scale."""
     output, n = context.output, len(context.operator.inputs)
     tensors = [context.input(i) for i in range(n)]
@@ -82,14 +84,15 @@ def concatenation(context: Context) -> Layer:
         context.check_shape(t, (*output.shape[:axis], t.shape[axis], *output.shape[axis + 1 :]))
         at = start * _steps(output.shape)[axis]
         structs.append(_move(context, f"_{i}", t.shape, _steps(t.shape), 0, _steps(output.shape), at))
-        calls.append(f"tm_copy(&{structs[-1].name}, {{{'abcdefghijklmnopqrstuvwxyz'[i]}}}, {{out}});")
+        calls.append(_copy(context, structs[-1], t.index))
         start += t.shape[axis]
     if start != output.shape[axis]:
         raise context.refuse(f"{start} along dimension {axis}, the output has {output.shape[axis]}")
-    return _layer(context, tuple(calls), context.operator.inputs, tuple(structs), f"-> {output.dims}")
+    inputs = context.operator.inputs
+    return _layer(context, tuple(calls), inputs, tuple(structs), f"-> {output.dims}")
 
 
-def strided_slice(context: Context) -> Layer:
+def lower_strided_slice(context: Context) -> Layer:
     """Translate a STRIDED_SLICE whose bounds are constant."""
     given, output = context.input(0), context.output
     context.check_int8(given, output)
@@ -106,7 +109,7 @@ def strided_slice(context: Context) -> Layer:
     if math.prod(shape) != output.size or output.size == 0:
         raise context.refuse(f"shape {tuple(shape)}, the output has {output.shape}")
     struct = _move(context, "", shape, steps, start, _steps(shape), 0)
-    call = f"tm_copy(&{context.name}, {{a}}, {{out}});"
+    call = _copy(context, struct, given.index)
     return _layer(context, (call,), (given.index,), (struct,), f"{given.dims} -> {output.dims}")
 
 
@@ -133,7 +136,7 @@ def _move(
     start: int,
     to_steps: Sequence[int],
     to: int,
-) -> Constant:
+) -> Struct:
     """The C struct of one move, its dimensions joined where both sides walk alike."""
     dims: list[tuple[int, int, int]] = []
     for n, f, t in zip(shape, from_steps, to_steps, strict=True):
@@ -147,19 +150,21 @@ def _move(
     if len(filled) > 4:
         raise context.refuse(f"shape {tuple(shape)}: more than four dimensions to walk")
     context.check_fields(*(d[0] for d in filled))
-    columns = ["{" + ", ".join(str(d[i]) for d in filled) + "}" for i in range(3)]
-    fields = (
-        f"shape = {columns[0]}, .from = {start}, .to = {to}",
-        f"from_step = {columns[1]}, .to_step = {columns[2]}",
-    )
-    return Constant(context.name + suffix, "tm_move", fields)
+    sizes, from_step, to_step = (list(column) for column in zip(*filled, strict=True))
+    lines = ({"shape": sizes, "from": start, "to": to}, {"from_step": from_step, "to_step": to_step})
+    return Struct(context.name + suffix, "tm_move", lines)
+
+
+def _copy(context: Context, struct: Struct, given: int) -> KernelCall:
+    ends = (Address(given), Address(context.output.index))
+    return KernelCall("tm_copy", (f"&{struct.name}", *ends))
 
 
 def _layer(
     context: Context,
-    calls: tuple[str, ...],
+    calls: tuple[KernelCall, ...],
     inputs: tuple[int, ...],
-    structs: tuple[Constant, ...],
+    structs: tuple[Struct, ...],
     note: str,
 ) -> Layer:
     return Layer(context.operator, calls, inputs, context.output.index, structs, note=note)

@@ -7,34 +7,36 @@ import math
 import numpy as np
 
 from tinyml_helpers.mcu.compiler import fixed_point
-from tinyml_helpers.mcu.compiler.lowering.context import Constant, Context, Layer, array
-from tinyml_helpers.mcu.compiler.lowering.window import window
+from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
+from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
+from tinyml_helpers.mcu.compiler.lowering.window import place_window
 
 _SOFTMAX_BITS = 5  # integer bits of the difference that e^x is taken of
 
 
-def pool(context: Context) -> Layer:
+def lower_pool(context: Context) -> Layer:
     """Translate an AVERAGE_POOL_2D or MAX_POOL_2D."""
     image, output = context.input(0), context.output
     context.check_int8(image, output)
     if (image.scale, image.zero_point) != (output.scale, output.zero_point):
         raise context.refuse("input and output of different scale")
     kernel = (context.option("filter_h"), context.option("filter_w"))
-    w = window(context, kernel, image.shape[-1])
+    window = place_window(context, kernel, image.shape[-1])
     low, high = context.activation_range()
-    fields = (w.fields(image, output), f"output_min = {low}, .output_max = {high}")
-    kind = "average" if context.operator.kind == "AVERAGE_POOL_2D" else "max"
+    lines = ({"window": window.fields(image, output)}, {"output_min": low, "output_max": high})
+    average = context.operator.type == "AVERAGE_POOL_2D"
+    arguments = (f"&{context.name}", Address(image.index), Address(output.index))
     return Layer(
         context.operator,
-        (f"tm_{kind}_pool_2d(&{context.name}, {{a}}, {{out}});",),
+        (KernelCall("tm_average_pool_2d" if average else "tm_max_pool_2d", arguments),),
         (image.index,),
         output.index,
-        (Constant(context.name, "tm_pool", fields),),
+        (Struct(context.name, "tm_pool", lines),),
         note=f"{image.dims} -> {output.dims}",
     )
 
 
-def mean(context: Context) -> Layer:
+def lower_mean(context: Context) -> Layer:
     """Translate a MEAN over neighbouring dimensions."""
     given, output = context.input(0), context.output
     context.check_int8(given, output)
@@ -52,22 +54,23 @@ def mean(context: Context) -> Layer:
     multiplier, exponent = fixed_point.quantize_multiplier(given.scale / output.scale)
     bits = min(reduced.bit_length() - 1, 32, 31 + exponent)
     multiplier, exponent = (multiplier << bits) // reduced, exponent - bits
-    fields = (
-        f"outer = {outer}, .reduced = {reduced}, .inner = {inner}",
-        f"input_zero_point = {given.zero_point}, .output_zero_point = {output.zero_point}",
-        f"multiplier = {multiplier}, .shift = {-exponent}",
+    lines = (
+        {"outer": outer, "reduced": reduced, "inner": inner},
+        {"input_zero_point": given.zero_point, "output_zero_point": output.zero_point},
+        {"multiplier": multiplier, "shift": -exponent},
     )
+    arguments = (f"&{context.name}", Address(given.index), Address(output.index))
     return Layer(
         context.operator,
-        (f"tm_mean_of(&{context.name}, {{a}}, {{out}});",),
+        (KernelCall("tm_mean_of", arguments),),
         (given.index,),
         output.index,
-        (Constant(context.name, "tm_mean", fields),),
+        (Struct(context.name, "tm_mean", lines),),
         note=f"{given.dims} -> {output.dims}",
     )
 
 
-def softmax(context: Context) -> Layer:
+def lower_softmax(context: Context) -> Layer:
     """Translate a SOFTMAX over the last dimension."""
     given, output = context.input(0), context.output
     context.check_int8(given, output)
@@ -76,23 +79,24 @@ def softmax(context: Context) -> Layer:
         raise context.refuse(
             f"output scale {output.scale}, zero point {output.zero_point}; it is 1/256, -128"
         )
-    table = exponentials(context.real("beta") * float(np.float32(given.scale)))
+    table = tabulate_exponentials(context.real("beta") * float(np.float32(given.scale)))
     name = f"{context.name}_exponentials"
     columns = given.shape[-1] if given.shape else 1
-    call = f"tm_softmax({name}, {len(table)}, {{a}}, {{out}}, {given.size // columns}, {columns});"
+    rows = given.size // columns
+    ends = (Address(given.index), Address(output.index))
     return Layer(
         context.operator,
-        (call,),
+        (KernelCall("tm_softmax", (name, len(table), *ends, rows, columns)),),
         (given.index,),
         output.index,
-        (array(name, table),),
+        (Array(name, table),),
         in_place=True,
-        note=f"{given.size // columns} rows of {columns}",
+        note=f"{rows} rows of {columns}",
     )
 
 
-def exponentials(scale: float) -> np.ndarray:
-    """e^(-scale * d) for differences d of 0, 1, ... as far as TensorFlow Lite counts them.
+def tabulate_exponentials(scale: float) -> np.ndarray:
+    """Tabulate e^(-scale * d) for differences d of 0, 1, ... as far as TensorFlow Lite counts them.
 
     Args:
         scale: scale of the input, times beta.

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler import fixed_point
-from tinyml_helpers.mcu.compiler.graph import Tensor
-from tinyml_helpers.mcu.compiler.lowering.context import Constant, Context
+from tinyml_helpers.mcu.compiler.lowering.constants import Array
+from tinyml_helpers.mcu.compiler.lowering.context import Context
 
 _LEAST_SHIFT, _MOST_SHIFT = 1, 22  # what `requantize` of kernels/arithmetic.h takes
 
@@ -45,14 +46,14 @@ class Filters:
         """Biases such that the sum runs over the input as it is, zero point and all."""
         return np.asarray(self.bias - self.zero_point * self.weights.sum(axis=1))
 
-    def fast(self, limit: int) -> bool:
+    def suit_fast_kernels(self, limit: int) -> bool:
         """Whether no sum can reach a limit and every shift suits the fast kernels."""
         small = int(np.abs(self.ends).max()) < limit
         inside = (self.shifts >= _LEAST_SHIFT) & (self.shifts <= _MOST_SHIFT)
         return small and bool(inside.all()) and self.weights.shape[1] < 1 << 14
 
 
-def filters(context: Context, rows: npt.NDArray[Any], product_of_scales: list[float]) -> Filters:
+def collect_filters(context: Context, rows: npt.NDArray[Any], product_of_scales: list[float]) -> Filters:
     """Collect a layer's weights.
 
     Args:
@@ -72,7 +73,7 @@ def filters(context: Context, rows: npt.NDArray[Any], product_of_scales: list[fl
         raise context.refuse(f"{len(factors)} weight scales for {n} outputs")
     multipliers, shifts = np.array(factors, np.int64).T
     found = Filters(rows.astype(np.int64), bias, multipliers, shifts, context.input(0).zero_point)
-    return found if context.operator.kind == "FULLY_CONNECTED" else _settle(found, context.output)
+    return found if context.operator.type == "FULLY_CONNECTED" else _settle(found, context.output)
 
 
 def _settle(f: Filters, output: Tensor) -> Filters:
@@ -89,7 +90,7 @@ def _settle(f: Filters, output: Tensor) -> Filters:
     return Filters(weights, bias, multipliers, shifts, f.zero_point)
 
 
-def weight_scales(context: Context, axis: int) -> list[float]:
+def read_weight_scales(context: Context, axis: int) -> list[float]:
     """Input scale times each weight scale.
 
     Raises:
@@ -103,7 +104,7 @@ def weight_scales(context: Context, axis: int) -> list[float]:
     return [context.input(0).scale * s for s in tensor.scales]
 
 
-def interleaved(
+def interleave(
     f: Filters, together: int, dsp: bool
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Weights and biases for the kernels that run `together` filters at a time.
@@ -132,8 +133,8 @@ def interleaved(
     return order.astype(np.uint8).ravel(), bias
 
 
-def channels(name: str, f: Filters, bias: npt.NDArray[np.int64], less: int = 1) -> Constant:
-    """The table of `tm_channel`, filled up with channels that are never stored.
+def make_channel_table(name: str, f: Filters, bias: npt.NDArray[np.int64], less: int = 1) -> Array:
+    """Make the table of `tm_channel`, filled up with channels that are never stored.
 
     Args:
         name: of the layer.
@@ -144,4 +145,4 @@ def channels(name: str, f: Filters, bias: npt.NDArray[np.int64], less: int = 1) 
     table = np.zeros((len(bias), 3), np.int64)
     table[:, 0] = (bias + 2**31) % 2**32 - 2**31
     table[: len(f.multipliers), 1], table[: len(f.shifts), 2] = f.multipliers, f.shifts - less
-    return Constant(f"{name}_channels", "tm_channel", table)
+    return Array(f"{name}_channels", table, "tm_channel")

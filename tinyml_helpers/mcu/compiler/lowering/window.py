@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyml_helpers.mcu.compiler.graph import Tensor
+from tinyml_helpers.deploy.tflite.graph import Tensor
+from tinyml_helpers.mcu.compiler.lowering.constants import Fields
 from tinyml_helpers.mcu.compiler.lowering.context import Context
 
 
@@ -17,26 +18,26 @@ class Window:
     dilation: tuple[int, int]
     padding: tuple[int, int]
 
-    def inside(self, image: Tensor, output: Tensor) -> bool:
+    def lies_inside(self, image: Tensor, output: Tensor) -> bool:
         """Whether it never leaves the image; for a window without dilation."""
         sizes = zip(output.shape[1:3], self.stride, self.kernel, image.shape[1:3], strict=True)
         return self.padding == (0, 0) and all((o - 1) * s + k <= size for o, s, k, size in sizes)
 
-    def fields(self, image: Tensor, output: Tensor) -> str:
-        """The C initialiser of a `tm_window`."""
-        names = ("kernel", "stride", "dilation")
-        pairs = [
-            f"{n}_height = {getattr(self, n)[0]}, .{n}_width = {getattr(self, n)[1]}" for n in names
-        ]
+    def fields(self, image: Tensor, output: Tensor) -> tuple[Fields, ...]:
+        """The lines of a `tm_window`."""
         sizes = [
-            f"{n}_height = {t.shape[1]}, .{n}_width = {t.shape[2]}, .{n}_channels = {t.shape[3]}"
+            {f"{n}_height": t.shape[1], f"{n}_width": t.shape[2], f"{n}_channels": t.shape[3]}
             for n, t in (("input", image), ("output", output))
         ]
-        padding = f"padding_top = {self.padding[0]}, .padding_left = {self.padding[1]}"
-        return "window = {." + ",\n               .".join([*sizes, *pairs, padding]) + "}"
+        pairs = [
+            {f"{n}_height": getattr(self, n)[0], f"{n}_width": getattr(self, n)[1]}
+            for n in ("kernel", "stride", "dilation")
+        ]
+        padding = {"padding_top": self.padding[0], "padding_left": self.padding[1]}
+        return (*sizes, *pairs, padding)
 
 
-def window(context: Context, kernel: tuple[int, int], out_channels: int) -> Window:
+def place_window(context: Context, kernel: tuple[int, int], out_channels: int) -> Window:
     """Place the window as the options say, with the margins of a PAD, and check the output's shape.
 
     Raises:
