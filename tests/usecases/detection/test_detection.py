@@ -571,7 +571,7 @@ def test_what_cannot_be_predicted_is_named(macs, device, message):
 
 
 def test_a_traced_network_says_the_same_in_onnx_runtime():
-    network = mobilenet.v1(0.25, classes=5).eval()
+    network = mobilenet.v1(0.25).eval()
     image = torch.randn(1, 3, 64, 64)
     session = export.load(legacy_export.to_onnx(network, image))
     with torch.no_grad():

@@ -60,12 +60,11 @@ class InvertedResidual(nn.Module):
 _V1 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
 
 
-def v1(width: float = 1.0, classes: int = 1000) -> nn.Sequential:
-    """Build MobileNetV1: depthwise-separable blocks, nothing else.
+def v1(width: float = 1.0) -> nn.Sequential:
+    """Build MobileNetV1 for 1,000 classes: depthwise-separable blocks, nothing else.
 
     Args:
         width: multiplies every number of channels.
-        classes: logits.
 
     Source: Howard et al., MobileNets, arXiv 1704.04861, table 1.
     """
@@ -73,4 +72,4 @@ def v1(width: float = 1.0, classes: int = 1000) -> nn.Sequential:
     blocks = [
         separable(*ends, stride) for ends, (_, stride) in zip(pairwise(channels), _V1, strict=True)
     ]
-    return classifier(conv_bn(3, channels[0], stride=2), blocks, channels[-1], classes)
+    return classifier(conv_bn(3, channels[0], stride=2), blocks, channels[-1], 1000)
