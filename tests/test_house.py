@@ -32,12 +32,12 @@ SHARED_BY_USE_CASES = {"alarms"}
 # Lines of Python at most. Who raises one says why in the commit.
 BUDGETS = {
     "__init__": 8,
-    "system": 1170,
+    "system": 1078,
     "integers": 72,
     "intervals": 188,
     "devices": 221,
     "cost": 1020,
-    "datasets": 2790,
+    "datasets": 2647,
     "models": 257,
     "training": 152,
     "compress": 1200,
@@ -45,8 +45,8 @@ BUDGETS = {
     "mcu": 4760,
     "usecases": 8530,
     "search": 1840,
-    "course": 3810,
-    "classroom": 3550,
+    "course": 3805,
+    "classroom": 3556,
     "cli": 204,
 }
 WHOLE_BUDGET = 33240
@@ -60,7 +60,7 @@ TAKE_MORE = {
     "09": (43, 14),
     "10": (50, 18),
     "11": (46, 16),
-    "12": (60, 29),
+    "12": (60, 30),
     "13": (42, 19),
     "14": (43, 22),
 }
