@@ -32,7 +32,7 @@ SHARED_BY_USE_CASES = {"alarms"}
 # Lines of Python at most. Who raises one says why in the commit.
 BUDGETS = {
     "__init__": 8,
-    "system": 1170,
+    "system": 1078,
     "integers": 72,
     "intervals": 188,
     "devices": 221,
@@ -45,8 +45,8 @@ BUDGETS = {
     "mcu": 4874,
     "usecases": 8530,
     "search": 1840,
-    "course": 3810,
-    "classroom": 3550,
+    "course": 3805,
+    "classroom": 3556,
     "cli": 204,
 }
 WHOLE_BUDGET = 33381

@@ -34,7 +34,7 @@ class Commands(typer.core.TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except KeyboardInterrupt:
-            _stop("Interrupted. What was finished is kept, nothing is half-written: run it again.", 130)
+            _stop(runner.INTERRUPTED, 130)
         except Exception as error:
             if sentence := disk_full.said(error):
                 _stop(sentence)

@@ -120,12 +120,12 @@ def _size(value: Any) -> int:
     return int(np.size(value))
 
 
-def shown(value: Any, most: int = 8) -> str:
+def shown(value: Any) -> str:
     """Return a value as a verdict quotes it: short, with four digits."""
     array = np.asarray(plain(value))
     if array.dtype.kind not in "biuf":
         return repr(value)[:120]
-    with np.printoptions(precision=4, suppress=True, threshold=most, edgeitems=3):
+    with np.printoptions(precision=4, suppress=True, threshold=8, edgeitems=3):
         return np.array2string(array, separator=", ").replace("\n", "")
 
 

@@ -17,7 +17,7 @@ from tinyml_helpers.datasets.images.photos import load_photos
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.onnx import export, legacy_export
-from tinyml_helpers.deploy.tflite import reader, requantize
+from tinyml_helpers.deploy.tflite import reader
 from tinyml_helpers.system import compat
 from tinyml_helpers.usecases.detection import (
     average_precision,
@@ -27,6 +27,7 @@ from tinyml_helpers.usecases.detection import (
     matches,
     mobilenet,
     phone_latency,
+    requantize,
     spread,
     ssd,
     train,
@@ -330,15 +331,22 @@ def parameters(model):
     return sum(p.numel() for p in model.parameters())
 
 
-def test_mobilenet_v2_and_v3_are_torchvisions():
-    vision = compat.import_torchvision()
-    for ours, theirs in (
-        (mobilenet.v2(), vision.models.mobilenet_v2()),
-        (mobilenet.v2(0.5), vision.models.mobilenet_v2(width_mult=0.5)),
-        (mobilenet.v3(), vision.models.mobilenet_v3_large()),
-    ):
-        assert parameters(ours) == parameters(theirs)
-        assert cost.count(ours, IMAGE).macs == cost.count(theirs, IMAGE).macs
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "factor", "stride"), [(16, 24, 6, 2), (24, 24, 6, 1), (32, 16, 1, 1)]
+)
+def test_the_block_of_mobilenet_v2_is_torchvisions(inputs, outputs, factor, stride):
+    compat.import_torchvision()
+    from torchvision.models.mobilenetv2 import InvertedResidual
+
+    theirs = InvertedResidual(inputs, outputs, stride, factor).eval()
+    ours = mobilenet.InvertedResidual(
+        inputs, outputs, expanded=factor * inputs, kernel=3, stride=stride
+    ).eval()
+    weights = theirs.state_dict().values()  # the same layers in the same order, under other names
+    ours.load_state_dict(dict(zip(ours.state_dict(), weights, strict=True)))
+    maps = torch.randn(2, inputs, 9, 9)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(maps), theirs(maps))
 
 
 @pytest.mark.parametrize(
@@ -359,9 +367,9 @@ def test_mobilenet_v1_is_the_papers(width, side, million_macs, million_parameter
 
 
 def test_blocks_keep_their_promise_of_a_shape():
-    block = mobilenet.InvertedResidual(16, 24, expanded=64, kernel=5, stride=2, squeeze=True)
+    block = mobilenet.InvertedResidual(16, 24, expanded=64, kernel=5, stride=2)
     assert block.eval()(torch.zeros(2, 16, 9, 9)).shape == (2, 24, 5, 5)
-    same = mobilenet.InvertedResidual(16, 16, expanded=64).eval()
+    same = mobilenet.InvertedResidual(16, 16, expanded=64, kernel=3, stride=1).eval()
     assert same.shortcut
     assert [mobilenet.whole_eights(c) for c in (1, 11, 12, 20, 21, 24 * 0.75)] == [8, 16, 16, 24, 24, 24]
 
@@ -440,15 +448,15 @@ def test_what_is_no_photo_is_named(detector, photo, error, message):
 def test_full_int8_keeps_what_is_found_and_costs_half(detector, photos):
     content = datasets.read_verified("models/ssd_mobilenet_v2.tflite")
     images = [ssd.prepare(photo) for photo in photos.values()]
-    int8 = ssd.load(requantize.quantize(content, "int8", images))
-    weights = ssd.load(requantize.quantize(content, "weights"))
+    int8 = detector.quantize("int8", photos.values())
+    weights = detector.quantize("weights")
     assert int8.network.input.dtype == "int8"
     assert weights.network.input.dtype == "float32"
     for other in (int8, weights):
         assert len(other.network.content) < 0.6 * len(content)
         assert other.detect(photos["chelsea"]).names[0].startswith("cat")
     # One anchor's codes claim the range; clipped, all others get finer steps.
-    clipped = ssd.load(requantize.quantize(content, "int8", images, {0: (-8, 8)}))
+    clipped = detector.quantize("int8", photos.values(), {0: (-8, 8)})
     step, finer = (one.network.outputs[0].scales[0] for one in (int8, clipped))
     assert finer < step / 5
     wide, tight = (ssd.compare(detector, one, photos.values()) for one in (int8, clipped))
@@ -563,7 +571,7 @@ def test_what_cannot_be_predicted_is_named(macs, device, message):
 
 
 def test_a_traced_network_says_the_same_in_onnx_runtime():
-    network = mobilenet.v1(0.25, classes=5).eval()
+    network = mobilenet.v1(0.25).eval()
     image = torch.randn(1, 3, 64, 64)
     session = export.load(legacy_export.to_onnx(network, image))
     with torch.no_grad():
