@@ -34,8 +34,8 @@ def is_walrus(node):
 
 
 def is_named_lambda(node):
-    """A lambda that is given a name at once, alone or in a tuple."""
-    if not isinstance(node, ast.Assign | ast.AnnAssign):
+    """A lambda that is given a name at once, alone or in a tuple; a part of something is no name."""
+    if not isinstance(node, ast.Assign) or isinstance(node.targets[0], ast.Attribute | ast.Subscript):
         return False
     values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
     return any(isinstance(value, ast.Lambda) for value in values)
@@ -58,6 +58,8 @@ def _kind(node):
     """What makes values alike: of one type; calls of the same function; names and their parts."""
     if isinstance(node, ast.UnaryOp):
         return _kind(node.operand)
+    if isinstance(node, ast.BinOp) and _kind(node.left) == _kind(node.right) == "number":
+        return "number"
     if isinstance(node, ast.Constant):
         return "number" if isinstance(node.value, int | float) else type(node.value).__name__
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
