@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.images.scenes import Scenes
@@ -13,9 +16,6 @@ from tinyml_helpers.usecases.detection import matches
 from tinyml_helpers.usecases.detection.decode import Detections
 from tinyml_helpers.usecases.vision import letterbox
 from tinyml_helpers.usecases.vision.boxes import ssd_anchors
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 FOUND = "#E69F00"
 # Anchors in each grid of the 300x300 network: 19x19 cells of three, then 10, 5, 3, 2, 1 of six.
@@ -40,8 +40,6 @@ def show(
 
 
 def _axes() -> Axes:
-    import matplotlib.pyplot as plt
-
     return plt.subplots(figsize=(7, 4.6))[1]
 
 
@@ -56,8 +54,6 @@ def gallery(
         title: what the pictures show.
         columns: pictures in a row.
     """
-    import matplotlib.pyplot as plt
-
     pictures = list(zip(images, found, strict=True))
     rows = -(-len(pictures) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(9, 3.1 * rows + 0.4), squeeze=False)
@@ -81,8 +77,6 @@ def found_over_truth(scenes: Scenes, found: Sequence[Detections], title: str, co
         title: what the pictures show.
         columns: pictures in a row.
     """
-    import matplotlib.pyplot as plt
-
     rows = -(-len(scenes) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(9, 3.2 * rows + 0.4), squeeze=False)
     for axes in grid.flat:
@@ -118,8 +112,6 @@ def _lower(axes: Axes, boxes: NDArray[np.float32], judged: matches.Judged) -> No
 
 def _draw_truth(axes: Axes, boxes: NDArray[np.float32], judged: matches.Judged) -> None:
     """Draw the true boxes over the others, so that their dashes are seen where both agree."""
-    from matplotlib.patches import Rectangle
-
     for (x1, y1, x2, y2), missed in zip(boxes, judged.missed, strict=True):
         shape = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor="white", linestyle="--")
         axes.add_patch(shape)
@@ -140,8 +132,6 @@ def _keep_inside(axes: Axes, side: int) -> None:
 
 def show_anchors(image: NDArray[np.uint8]) -> Axes:
     """Show anchors of an SSD-MobileNet nearest to the middle: of every other grid, one colour each."""
-    import matplotlib.pyplot as plt
-
     axes, sides = _axes(), np.array(image.shape[1::-1] * 2)
     axes.imshow(image)
     axes.grid(False)
