@@ -22,6 +22,7 @@ RATE_HZ = 16_000
 SLIP = 0.01  # of the angle between two blows: Antoni and Randall speak of one to two percent
 WAVER = 0.002  # of the speed, an assumption
 KNOCKS_PER_SEGMENT = 0.06  # an assumption
+LOAD_SPREAD = 0.5  # of Stribeck's load zone
 
 
 @dataclass(frozen=True)
@@ -122,15 +123,15 @@ def add_blows(
     np.add.at(push, left + 1, force * share)
 
 
-def load_zone(angle: ArrayLike, spread: float = 0.5) -> NDArray[np.float64]:
+def load_zone(angle: ArrayLike) -> NDArray[np.float64]:
     """Share of the load that a bearing carries `angle` radians away from where it is loaded most.
 
-    Stribeck's (1 - (1 - cos angle) / (2 spread)) to the power of 1.5, and 0 outside the zone. A
+    Stribeck's (1 - (1 - cos angle) / (2 spread)) to the power of 1.5, and 0 outside the zone. The
     spread of 0.5 loads half of the circumference: a bearing without clearance or preload.
 
     Source: Stribeck, as in Randall and Antoni 2011, section 2, and McFadden and Smith 1984.
     """
-    inside = 1 - (1 - np.cos(angle)) / (2 * spread)
+    inside = 1 - (1 - np.cos(angle)) / (2 * LOAD_SPREAD)
     return np.asarray(np.clip(inside, 0, None) ** 1.5, np.float64)
 
 
