@@ -2,6 +2,7 @@
 
 import dataclasses
 import statistics
+from collections import Counter
 from itertools import pairwise
 
 import pytest

@@ -129,6 +129,6 @@ def shown(value: Any) -> str:
         return np.array2string(array, separator=", ").replace("\n", "")
 
 
-def quoted(values: Sequence[Any]) -> str:
+def quote(values: Sequence[Any]) -> str:
     """Return arguments as a verdict quotes them."""
-    return ", ".join(map(shown, values))
+    return ", ".join(map(show, values))
