@@ -2,7 +2,6 @@
 
 import dataclasses
 import statistics
-from collections import Counter
 from itertools import pairwise
 
 import pytest

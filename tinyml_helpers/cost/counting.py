@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tinyml_helpers.cost.model import ModelCost
-from tinyml_helpers.system.tables import html_table, text_table
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

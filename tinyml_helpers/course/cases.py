@@ -120,7 +120,7 @@ def _size(value: Any) -> int:
     return int(np.size(value))
 
 
-def shown(value: Any) -> str:
+def show(value: Any) -> str:
     """Return a value as a verdict quotes it: short, with four digits."""
     array = np.asarray(plain(value))
     if array.dtype.kind not in "biuf":
