@@ -39,8 +39,8 @@ def _healthy() -> tuple[Array, Scaling]:
 
     data = datasets.load_vibration(machines=TRAINING)
     features = anomaly_features.features(data.samples)
-    features = detect.without_baseline(features, data.machine, data.commissioning())
-    return features, detect.scaling(features)
+    features = detect.subtract_baseline(features, data.machine, data.commissioning())
+    return features, detect.fit_scaling(features)
 
 
 @cache
@@ -57,7 +57,7 @@ def _segments(part: Part) -> Examples:
         return Examples(inputs, inputs, np.repeat(np.array(TRAINING).astype(np.str_), 100))
     numbers = UNSEEN if part == "test" else HELD_OUT
     data = datasets.load_vibration(machines=numbers, healthy=130, faulty=10, seed=1)
-    features = detect.without_baseline(
+    features = detect.subtract_baseline(
         anomaly_features.features(data.samples), data.machine, data.commissioning()
     )
     late = ~data.commissioning()
@@ -106,7 +106,7 @@ def _auc(predict: Predict, load: Callable[[Part], Examples], part: Part) -> floa
 
     examples = load(part)
     scores = _fitted(predict, load).score(examples.inputs.numpy(), predict(examples.inputs))
-    return 100 * detect.quality(scores, examples.extra)["AUC"]
+    return 100 * detect.measure_auc(scores, examples.extra)["AUC"]
 
 
 def _pipeline(model: Model) -> Pipeline:

@@ -95,7 +95,7 @@ def _controlled(signal: Integers, noise: Integers) -> Integers:
     return np.where(ratio < 2 << SNR_BITS, squared, linear)
 
 
-def without_noise(signal: Integers, *, gain_control: bool) -> Integers:
+def reduce_noise(signal: Integers, *, gain_control: bool) -> Integers:
     """Noise subtracted that a slow average has learnt, then, if asked for, gain control.
 
     Args:

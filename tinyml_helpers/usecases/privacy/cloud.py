@@ -114,7 +114,9 @@ class Cloud:
         return Call(answer, sent, len(reply), 1000 * (time.perf_counter() - started), error)
 
 
-def against(calls: Sequence[Call], latency_ms: Sequence[float], energy_uj: Sequence[float]) -> DataFrame:
+def compare_with_device(
+    calls: Sequence[Call], latency_ms: Sequence[float], energy_uj: Sequence[float]
+) -> DataFrame:
     """Put requests beside a device's band: milliseconds and millijoules of each.
 
     Args:
