@@ -436,7 +436,7 @@ def test_full_int8_keeps_what_is_found_and_costs_half(detector, photos):
     clipped = ssd.load(requantize.quantize(content, "int8", images, {0: (-8, 8)}))
     step, finer = (one.network.outputs[0].scales[0] for one in (int8, clipped))
     assert finer < step / 5
-    wide, tight = (ssd.compare(detector, one, photos.values()) for one in (int8, clipped))
+    wide, tight = (ssd.measure_agreement(detector, one, photos.values()) for one in (int8, clipped))
     assert tight.mean_iou > wide.mean_iou + 0.01
     with pytest.raises(ValueError, match="2 outputs, counted from 0: no 2"):
         requantize.quantize(content, "int8", images, {2: (-8, 8)})
@@ -483,12 +483,12 @@ def test_a_network_checks_what_it_is_given(detector):
 
 
 def test_a_version_compared_with_itself_agrees(detector, photos):
-    same = ssd.compare(detector, detector, photos.values())
+    same = ssd.measure_agreement(detector, detector, photos.values())
     assert (same.mean_iou, same.least_iou, same.most_score) == (pytest.approx(1), pytest.approx(1), 0)
     assert "1.000" in repr(same)
     assert same.count > 10
     with pytest.raises(ValueError, match="nothing scores"):
-        ssd.compare(detector, detector, [photos["rocket"]])
+        ssd.measure_agreement(detector, detector, [photos["rocket"]])
 
 
 # --- phones and computers

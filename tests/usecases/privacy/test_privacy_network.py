@@ -334,7 +334,7 @@ def test_weights_are_read_out_of_the_flash():
 def test_the_radio_and_what_survives(served, capfd):
     # 1,000 bytes at 62,500 a second take 16 ms; at 24.3 mW that is 0.3888 mJ.
     assert cloud.Call(1, 900, 100, 1.0).radio_mj == pytest.approx(0.3888)
-    counts = served.survived([np.zeros((2, 2), np.uint8)])
+    counts = served.count_answers([np.zeros((2, 2), np.uint8)])
     assert counts == {"no fault": 1, "down": 0, "slow": 0, "broken": 0}
     assert served.fault == ""
     import time

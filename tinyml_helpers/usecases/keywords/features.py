@@ -109,7 +109,7 @@ def raise_level(raw: NDArray[np.uint16], peak: ArrayLike, log_shift: int = 5) ->
         log_shift: of the settings that made them.
     """
     levels = [np.asarray(FULL_SCALE), np.maximum(np.asarray(peak), 1)]
-    full, own = (pcan.log_scaled(level.astype(np.int64), log_shift).astype(np.int64) for level in levels)
+    full, own = (pcan.scale_log(level.astype(np.int64), log_shift).astype(np.int64) for level in levels)
     louder = raw + (full - own)[..., None, None]
     return np.where(raw > 0, np.clip(louder, 0, 0xFFFF), 0).astype(np.uint16)
 

@@ -169,7 +169,7 @@ def micro_frontend(samples: NDArray[np.int16], settings: Settings = MLPERF) -> N
     signal = np.concatenate(parts).reshape(shape)
     if settings.noise_reduction:
         signal = pcan.reduce_noise(signal, gain_control=settings.gain_control)
-    return pcan.log_scaled(signal << CORRECTION_BITS, settings.log_shift)
+    return pcan.scale_log(signal << CORRECTION_BITS, settings.log_shift)
 
 
 def library_features(samples: NDArray[np.int16]) -> NDArray[np.uint16]:

@@ -40,7 +40,7 @@ def log_table() -> NDArray[np.uint16]:
     return np.round((np.log2(1 + x) - x) * (1 << LOG_BITS)).astype(np.uint16)
 
 
-def log_scaled(value: Integers, shift: int) -> NDArray[np.uint16]:
+def scale_log(value: Integers, shift: int) -> NDArray[np.uint16]:
     """2^shift times the natural logarithm of 32-bit values of any shape, rounded; 0 and 1 give 0."""
     value = value & 0xFFFFFFFF
     whole = np.frexp(np.maximum(value, 1).astype(np.float64))[1].astype(np.int64) - 1

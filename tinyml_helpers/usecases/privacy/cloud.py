@@ -67,7 +67,7 @@ class Cloud:
         self.address: tuple[str, int] = ("127.0.0.1", server.server_address[1])
         self.seen: list[bytes] = []
 
-    def survived(self, images: Sequence[NDArray[np.generic]]) -> dict[str, int]:
+    def count_answers(self, images: Sequence[NDArray[np.generic]]) -> dict[str, int]:
         """Count the answers under each fault: fault -> how many of the images got one."""
         answers = {}
         for fault in FAULTS:
