@@ -9,7 +9,7 @@ A window of 4 s (200 samples of 6 axes at 50 Hz) goes through four steps:
    the arm swings, gravity swings as fast in the watch's axes, and much of it stays.
 4. Rotation is weighted by a quarter against acceleration; one scale brings all to int8.
 
-`kernels/motion.c` does the same, and gives the same bytes.
+`c/motion.c` does the same, and gives the same bytes.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def network_input(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float3
 def quantized_input(
     raw: NDArray[np.int16], right: ArrayLike, scale: float, zero_point: int
 ) -> NDArray[np.int8]:
-    """What an int8 network sees: int8 [M, 1, 100, 6], the bytes that `kernels/motion.c` writes.
+    """What an int8 network sees: int8 [M, 1, 100, 6], the bytes that `c/motion.c` writes.
 
     Args:
         raw: int16 [M, 200, 6].

@@ -29,7 +29,7 @@ def features(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float32]:
     After the front end (arms made equal, 25 Hz, slow part subtracted), for each axis: variance, least
     and largest value, sum of the steps from one moment to the next, and how often the sign changes.
     Then the mean acceleration, which is mostly gravity, and how two axes go together (the squared
-    correlation, with its sign). `kernels/forest.c` computes the same bits: the sums are whole numbers,
+    correlation, with its sign). `c/forest.c` computes the same bits: the sums are whole numbers,
     and a tree asks only which of two values is larger, so that units and square roots do not matter.
     """
     steps = gesture_features.subtract_slow_part(raw, right).astype(np.int64)

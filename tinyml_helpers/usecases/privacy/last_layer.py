@@ -97,7 +97,7 @@ def draw_of_each_class(
 
 
 def c_program(classes: int, features: int, examples: int) -> str:
-    """Return a program in C that does the same: `kernels/last_layer.c`.
+    """Return a program in C that does the same: `c/last_layer.c`.
 
     It reads `weights`, `biases`, `rate`, `features` int8 [examples, features] with their `scale`, and
     `labels` uint8 [examples], takes a step for each example, and leaves the layer in place.
