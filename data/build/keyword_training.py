@@ -132,7 +132,7 @@ def labelled(data: Pool, strength: augment.Strength, mix: float = 0.3) -> Road:
     """Return the first road: the true labels of altered clips, blended by mixup."""
 
     def batch(raw: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> training.Batch:
-        inputs = augment.network_input(augment.alter(raw, data.noises, rng, strength))
+        inputs = augment.as_input(augment.alter(raw, data.noises, rng, strength))
         hot = functional.one_hot(labels, network.CLASSES).float()
         share = torch.distributions.Beta(mix, mix).sample((len(raw), 1))
         share = torch.maximum(share, 1 - share)
@@ -169,10 +169,10 @@ def taught(
         student_hears = torch.where(loud, noisy, heard)
         same = torch.rand(len(raw), 1, 1, generator=rng) < same_share
         teacher_hears = torch.where(same, student_hears, heard)
-        heard_by_teacher = augment.network_input(teacher_hears)
+        heard_by_teacher = augment.as_input(teacher_hears)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             says = teacher(heard_by_teacher.contiguous(memory_format=torch.channels_last))
-        return augment.network_input(student_hears), says
+        return augment.as_input(student_hears), says
 
     def loss(_: torch.Tensor, answer: torch.Tensor, says: torch.Tensor) -> torch.Tensor:
         return distill.soft_loss(answer, says, temperature)

@@ -105,7 +105,7 @@ def fit_autoencoder(
     from tinyml_helpers import training
 
     steps = training.count_steps(len(healthy), 64, epochs)
-    scale = scaling(healthy)
+    scale = fit_scaling(healthy)
     rows, draw = torch.from_numpy(scale(healthy)), torch.Generator().manual_seed(seed)
     places = training.shuffle(len(rows), 64, epochs, draw)
     training.fit_batches(

@@ -116,7 +116,7 @@ def fit(
     """
     steps = training.count_steps(len(scenes), BATCH, epochs)
     started = time.perf_counter()
-    images, wanted = scenes.tensors(), targets(scenes)
+    images, wanted = scenes.tensors(), make_targets(scenes)
     places = training.shuffle(len(scenes), BATCH, epochs, torch.Generator().manual_seed(seed))
     losses = training.fit_batches(
         model, ((images[chosen], wanted.take(chosen)) for chosen in places), steps=steps,

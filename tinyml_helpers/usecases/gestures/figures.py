@@ -197,7 +197,7 @@ def decisions(flow: Stream, spoken: NDArray[Any], second: int, votes: int) -> li
         second: where to look.
         votes: windows that vote.
     """
-    answers, ends, within = stream.answered(flow, spoken, votes)
+    answers, ends, within = stream.decide(flow, spoken, votes)
     shown = slice(RATE_HZ * max(0, second - 30), RATE_HZ * (second + 30))
     time = np.arange(len(flow.raw)) / RATE_HZ
     panels = plt.subplots(2, 1, figsize=(9, 4.8), sharex=True, height_ratios=(2, 3))[1]

@@ -63,13 +63,13 @@ def fit(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: 
             "`training_windows`, or lower the speed"
         )
     draw = torch.Generator().manual_seed(seed)
-    values, labels = augment.values(windows, recipe), torch.from_numpy(windows.labels)
+    values, labels = augment.in_units(windows, recipe), torch.from_numpy(windows.labels)
 
     def batches() -> Iterator[training.Batch]:
         for _ in range(recipe.steps):
             chosen = torch.randint(len(labels), (recipe.batch,), generator=draw)
-            played = augment.augmented(values[chosen], recipe, draw)
-            yield augment.prepared(played, recipe), labels[chosen]
+            played = augment.augment(values[chosen], recipe, draw)
+            yield augment.prepare(played, recipe), labels[chosen]
 
     return training.fit_batches(
         network, batches(), steps=recipe.steps, learning_rate=recipe.learning_rate, weight_decay=0.05,
@@ -101,7 +101,7 @@ def train_without(
     Returns:
         The network, and its macro accuracy in percent.
     """
-    network, test = trained(windows.take(~held), seed=seed), windows.take(held).first()
+    network, test = train(windows.take(~held), seed=seed), windows.take(held).first()
     return network, training.balanced_percent(logits(network, test).argmax(1), test.labels)
 
 

@@ -105,7 +105,7 @@ def people_interval(counts: Mapping[str, Any]) -> Interval:
     return replace(found, n=len(trials) - noises, things=f"people, {noises} noises")
 
 
-def under_noise(
+def accuracy_under_noise(
     networks: Mapping[str, Network], clips: Keywords, ratios_db: Sequence[float], seed: int = 0
 ) -> dict[str, dict[float, float]]:
     """Return how many percent of the clips each network gets right, at each ratio of speech to noise.

@@ -56,7 +56,7 @@ def fit(
     def batches() -> Iterator[training.Batch]:
         for _ in range(steps):
             chosen = draw_classes_alike(labels, draw)
-            yield augment.network_input(augment.alter(raw[chosen], noises, draw)), labels[chosen]
+            yield augment.as_input(augment.alter(raw[chosen], noises, draw)), labels[chosen]
 
     losses = training.fit_batches(
         model, batches(), steps=steps, learning_rate=learning_rate, weight_decay=0.02,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinyml_helpers.intervals import over_groups
 from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.gestures import features as gesture_features
-from tinyml_helpers.usecases.gestures.personalize import first_and_later
+from tinyml_helpers.usecases.gestures.personalize import split_at_10_s
 from tinyml_helpers.usecases.privacy import last_layer
 from tinyml_helpers.usecases.privacy.last_layer import Layer
 
