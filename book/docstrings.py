@@ -64,7 +64,7 @@ def _process(_: Sphinx, what: str, name: str, thing: Any, options: Any, lines: l
 
 
 class NearestType(SphinxPostTransform):
-    """Of several things of one name, link the nearest; of what a package hands on, where it is made."""
+    """Of several classes of one name, let a signature link the one nearest to it."""
 
     default_priority = 5  # before references are resolved
 
@@ -73,11 +73,10 @@ class NearestType(SphinxPostTransform):
         names = self.env.domains.python_domain.objects
         for node in list(self.document.findall(addnodes.pending_xref)):
             target = node.get("reftarget", "")
-            ours = "." not in target or target.startswith("tinyml_helpers.")
-            if node.get("refdomain") != "py" or not ours or target in names:
+            if node.get("refdomain") != "py" or "." in target or target in names:
                 continue
-            found = [name for name in names if name.endswith(f".{target.rpartition('.')[2]}")]
-            if len(found) > 1 or (found and "." in target):
+            found = [name for name in names if name.endswith(f".{target}")]
+            if len(found) > 1:
                 node["reftarget"] = nearest(found, node.get("py:module") or "")
 
 

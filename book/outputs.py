@@ -28,7 +28,7 @@ def outputs(lesson: cli.Lessons = None) -> None:
             for one in syllabus.select(lesson or []):
                 runner.refresh_outputs(one)
         except KeyboardInterrupt:
-            sys.exit("Interrupted. What was finished is kept, nothing is half-written: run it again.")
+            sys.exit(runner.INTERRUPTED)
         except (ValueError, runner.LessonError, OSError) as error:
             sys.exit(f"Stopped at {cli.why(error)} The notebook is as it was.")
         readme_results.publish(scoreboard.collect())

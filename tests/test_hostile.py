@@ -30,10 +30,11 @@ from tinyml_helpers.datasets.vibration import folder as vibration_folder
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.onnx import export
-from tinyml_helpers.deploy.tflite import probe, reader, requantize, tflm
+from tinyml_helpers.deploy.tflite import probe, reader, tflm
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu import build
 from tinyml_helpers.system import untrusted
+from tinyml_helpers.usecases.detection import requantize
 from tinyml_helpers.usecases.vision import photo_files
 
 sys.path.insert(0, str(Path(__file__).with_name("fuzz")))

@@ -12,6 +12,7 @@ import pytest
 
 from tinyml_helpers.classroom import grade
 from tinyml_helpers.classroom.grade import lockdown, self_test, submissions
+from tinyml_helpers.classroom.grade import sandbox as sandboxes
 from tinyml_helpers.classroom.grade.sandbox import Sandbox, StoppedError
 from tinyml_helpers.classroom.grade.verdicts import Assessors, judge
 
@@ -109,9 +110,10 @@ def test_no_process_outlives_it(protection):
     assert judged(thread + "t.start(); t.join()").verdict == "right"
 
 
-def test_a_bomb_ends_with_the_sandbox_where_only_limits_hold():
+def test_a_bomb_ends_with_the_sandbox_where_only_limits_hold(monkeypatch):
     bomb = "import os, time\nfor _ in range(5): os.fork()\ntime.sleep(60)"
-    with Sandbox(SHORT, layers=("limits",)) as sandbox:
+    monkeypatch.setattr(sandboxes, "LAYERS", ("limits",))
+    with Sandbox(SHORT) as sandbox:
         with pytest.raises(StoppedError):
             sandbox.ask({"before": [], "answer": bomb, "name": "x", "whole": False})
         family = psutil.Process(sandbox._process.pid).children(recursive=True)
@@ -150,12 +152,13 @@ WATCHED = ("take more memory than it may", "write more than it may")
 
 @LINUX
 @pytest.mark.parametrize("layer", ALONE)
-def test_each_layer_holds_alone(protection, layer):
+def test_each_layer_holds_alone(protection, layer, monkeypatch):
     if layer in protection.why_not:
         pytest.skip(protection.why_not[layer])
     # A view of its own needs a user namespace, which the network's layer makes.
     others = ("empty network",) if layer == "read-only files" else ()
-    alone = self_test.protection((layer, *others))
+    monkeypatch.setattr(sandboxes, "LAYERS", (layer, *others))
+    alone = self_test.protection()
     assert ALONE[layer] <= {attack for attack, came in alone.outcomes.items() if came == "refused"}
     # Memory and files are looked after from outside, whatever the layers.
     assert "possible" not in (alone.outcomes[attack] for attack in WATCHED)
@@ -292,9 +295,10 @@ def test_a_forged_verdict_is_never_right(kind, protection):
 
 
 @pytest.mark.parametrize("kind", ["asks the check itself", "reads the answer in the course"])
-def test_without_the_walls_the_answer_would_be_found(kind):
+def test_without_the_walls_the_answer_would_be_found(kind, monkeypatch):
     source, _ = FORGERIES[kind]
-    with Sandbox(LIMITS, layers=()) as sandbox:
+    monkeypatch.setattr(sandboxes, "LAYERS", ())
+    with Sandbox(LIMITS) as sandbox:
         said = sandbox.ask({"before": [], "answer": source, "name": "zero_point", "whole": False})
     assert said == {"answer": [64]}
 

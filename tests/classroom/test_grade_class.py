@@ -102,23 +102,24 @@ def test_a_judge_that_is_killed_costs_one_row_and_the_next_one_judges():
     assert second.verdict == "right"
 
 
-def test_judging_has_a_deadline_of_its_own():
-    with grade_verdicts.Assessors(limits=grade.Limits(seconds=0.001)) as assessors:
+def test_judging_has_a_deadline_of_its_own(monkeypatch):
+    monkeypatch.setattr(grade_verdicts, "JUDGING", grade.Limits(seconds=0.001))
+    with grade_verdicts.Assessors() as assessors:
         found = grade_verdicts.judge(ZERO_POINT, LIMITS, assessors)
     assert (found.verdict, found.message) == (
         "error", "Your answer could not be judged: judging it was not finished after 0.001 s.",
     )  # fmt: skip
 
 
-def test_an_answer_that_takes_much_memory_to_read_takes_none_here():
+def test_an_answer_that_takes_much_memory_to_read_takes_none_here(monkeypatch):
     lists = b"[" + b"[]," * 2_600_000 + b"[]]"  # 8 MB of text, and 170 MB of lists
 
     class Liar:
         exchange = staticmethod(lambda _: lists)
 
     before = psutil.Process().memory_info().rss
-    limits = grade.Limits(memory_mib=128)
-    with grade_verdicts.Assessors(limits=limits) as assessors, assessors.one() as bench:
+    monkeypatch.setattr(grade_verdicts, "JUDGING", grade.Limits(memory_mib=128))
+    with grade_verdicts.Assessors() as assessors, assessors.one() as bench:
         verdict, message = grade_verdicts._verdict(Liar, bench, "zero_point", lists)
     assert (verdict, message) == (
         "error", "Your code wrote into the grader's channel what is no answer.",

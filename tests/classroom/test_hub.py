@@ -340,14 +340,6 @@ def test_a_folder_that_is_no_repository_is_left_as_it_is(pull, tmp_path):
     assert (mine / "first.ipynb").read_text() == "mine"
 
 
-def test_without_git_one_sentence_says_so(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(
-        FileNotFoundError, match="git hands out the lessons, and is not there: install it"
-    ):
-        hub.publish(tmp_path, tmp_path / "lessons.git")
-
-
 def test_the_link_is_nbgitpuller_s():
     assert hub.link("https://hub.example", "https://host.example/me/lessons") == (
         "https://hub.example/hub/user-redirect/git-pull?repo=https%3A%2F%2Fhost.example%2Fme%2Flessons"

@@ -421,21 +421,25 @@ def a_report(ok=True):
 
 def test_the_line_says_ready_only_if_the_chip_and_the_doctor_agree(monkeypatch):
     monkeypatch.setattr(doctor, "examine", a_report)
-    good = readiness.examine(lambda: ("ankle boot", 4_000_000))
+    monkeypatch.setattr(readiness, "first_network", lambda: ("ankle boot", 4_000_000))
+    good = readiness.examine()
     assert good.ready
     assert good.line.startswith("TinyML READY | ")
     assert "chip: ankle boot, 4,000,000 instructions" in good.line
-    wrong = readiness.examine(lambda: ("coat", 1))
+    monkeypatch.setattr(readiness, "first_network", lambda: ("coat", 1))
+    wrong = readiness.examine()
     assert "TinyML NOT READY (wrong answer)" in wrong.line
 
     def broken():
         raise RuntimeError("no compiler\nsecond line")
 
-    line = readiness.examine(broken).line
+    monkeypatch.setattr(readiness, "first_network", broken)
+    line = readiness.examine().line
     assert "NOT READY (RuntimeError: no compiler)" in line
     assert "\n" not in line
     monkeypatch.setattr(doctor, "examine", lambda: a_report(ok=False))
-    assert "NOT READY (data)" in readiness.examine(lambda: ("ankle boot", 1)).line
+    monkeypatch.setattr(readiness, "first_network", lambda: ("ankle boot", 1))
+    assert "NOT READY (data)" in readiness.examine().line
 
 
 def test_the_first_network_of_lesson_00_recognises_the_boot():
@@ -492,20 +496,19 @@ def test_a_slower_machine_may_take_in_proportion_longer_and_no_more_memory():
     assert not load(1, 1, yardstick=30.0, peak=2049).fits
 
 
-def test_a_new_measurement_replaces_its_lessons_and_keeps_the_others(tmp_path):
+def test_a_new_measurement_replaces_its_lessons_and_keeps_the_others(tmp_path, monkeypatch):
     path = tmp_path / "memory.json"
-    assert machine_load.read(path).lessons == ()
-    machine_load.write(
-        machine_load.Load((machine_load.LessonLoad(0, 1, 1), machine_load.LessonLoad(1, 2, 2)), 90, 2),
-        path,
-    )
-    machine_load.write(machine_load.Load((machine_load.LessonLoad(1, 3, 3),), 95, 4), path)
-    again = machine_load.read(path)
+    monkeypatch.setattr(machine_load, "_FILE", path)
+    assert machine_load.read().lessons == ()
+    first = (machine_load.LessonLoad(0, 1, 1), machine_load.LessonLoad(1, 2, 2))
+    machine_load.write(machine_load.Load(first, 90, 2))
+    machine_load.write(machine_load.Load((machine_load.LessonLoad(1, 3, 3),), 95, 4))
+    again = machine_load.read()
     assert [(one.lesson, one.peak_mib) for one in again.lessons] == [(0, 1), (1, 3)]
     assert (again.server_mib, again.cores) == (95, 4)
     path.write_text("{")
     with pytest.raises(ValueError, match=r"memory.json is damaged: run `make load` again"):
-        machine_load.read(path)
+        machine_load.read()
 
 
 def test_the_measured_loads_keep_the_promise_of_the_course():

@@ -69,7 +69,7 @@ def generate_c(path, content, folder):
 
 
 def to_float32(path, content, folder):
-    from tinyml_helpers.deploy.tflite import requantize
+    from tinyml_helpers.usecases.detection import requantize
 
     requantize.in_float32(path)
 

@@ -120,15 +120,15 @@ def _size(value: Any) -> int:
     return int(np.size(value))
 
 
-def shown(value: Any, most: int = 8) -> str:
+def show(value: Any) -> str:
     """Return a value as a verdict quotes it: short, with four digits."""
     array = np.asarray(plain(value))
     if array.dtype.kind not in "biuf":
         return repr(value)[:120]
-    with np.printoptions(precision=4, suppress=True, threshold=most, edgeitems=3):
+    with np.printoptions(precision=4, suppress=True, threshold=8, edgeitems=3):
         return np.array2string(array, separator=", ").replace("\n", "")
 
 
-def quoted(values: Sequence[Any]) -> str:
+def quote(values: Sequence[Any]) -> str:
     """Return arguments as a verdict quotes them."""
-    return ", ".join(map(shown, values))
+    return ", ".join(map(show, values))

@@ -17,6 +17,7 @@ from tinyml_helpers.system.shared_folders import own_folder, sweep
 
 CELL_SECONDS = 3600
 """Longest time for one cell, also in the full profile: a kernel that hangs must not hold the course."""
+INTERRUPTED = "Interrupted. What was finished is kept, nothing is half-written: run it again."
 _PAGES = Path(__file__).parent / "html"
 
 

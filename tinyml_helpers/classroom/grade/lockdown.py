@@ -68,7 +68,7 @@ def lock(
     scratch: Path,
     hidden: list[Path],
     limits: Limits,
-    layers: tuple[str, ...] = LAYERS,
+    layers: tuple[str, ...],
     closed: tuple[Path, ...] = ANSWERS,
 ) -> Locked:
     """Lock this process in, in as many layers as the system offers.
@@ -77,7 +77,7 @@ def lock(
         scratch: the only folder where it may write.
         hidden: folders that it must not see.
         limits: what it may take.
-        layers: those to attempt; fewer than all only to test one of them.
+        layers: those to attempt.
         closed: folders of the course that it must not see.
     """
     locked = Locked(layers)

@@ -46,7 +46,6 @@ class Sandbox:
     Args:
         limits: what it may take.
         hidden: folders that it must not see.
-        layers: of protection; fewer than all only to test one of them.
         program: module of this package that runs there: "worker" runs an answer, "assessor" judges.
         closed: folders of the course that it must not see.
 
@@ -58,7 +57,6 @@ class Sandbox:
         self,
         limits: Limits,
         hidden: Iterable[Path] = (),
-        layers: tuple[str, ...] = LAYERS,
         program: str = "worker",
         closed: Iterable[Path] = ANSWERS,
     ) -> None:
@@ -88,7 +86,7 @@ class Sandbox:
             "hidden": [str(folder.resolve()) for folder in hidden],
             "closed": [str(folder) for folder in closed],
             "limits": asdict(self._limits),
-            "layers": layers,
+            "layers": LAYERS,
         }
         try:
             self.locked = self.ask(config)

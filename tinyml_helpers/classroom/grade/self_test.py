@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tinyml_helpers.classroom.grade.lockdown import LAYERS, Limits
+from tinyml_helpers.classroom.grade.lockdown import Limits
 from tinyml_helpers.classroom.grade.sandbox import Sandbox, StoppedError
 from tinyml_helpers.system.tables import text_table
 
@@ -80,11 +80,8 @@ class Protection:
         return "\n".join(lines)
 
 
-def protection(layers: tuple[str, ...] = LAYERS) -> Protection:
+def protection() -> Protection:
     """Start a process as for a submission, and let it try what it must not do.
-
-    Args:
-        layers: of protection; fewer than all only to test one of them.
 
     Raises:
         RuntimeError: it does not start, or does not come back.
@@ -92,18 +89,18 @@ def protection(layers: tuple[str, ...] = LAYERS) -> Protection:
     with tempfile.TemporaryDirectory() as place:
         Path(place, "secret").write_text("an answer", "utf-8")
         attacks = f"PLACE = {place!r}\n{_REFUSED}{_ATTACKS}"
-        with Sandbox(_LIMITS, [Path(place)], layers) as sandbox:
+        with Sandbox(_LIMITS, [Path(place)]) as sandbox:
             locked, said = sandbox.locked, _answer(sandbox, attacks)
     outcomes: dict[str, Outcome] = {
         str(name): "refused" if result is True else "possible" for name, result in said["dict"]
     }
-    outcomes |= {attack: _flood(code, layers) for attack, code in _FLOODS.items()}
+    outcomes |= {attack: _flood(code) for attack, code in _FLOODS.items()}
     return Protection(outcomes, tuple(locked["held"]), dict(locked["why_not"]))
 
 
-def _flood(code: str, layers: tuple[str, ...]) -> Outcome:
+def _flood(code: str) -> Outcome:
     source = f"{_REFUSED}def flood():\n    {code}\ncheck.attacks(refused(flood))"
-    with Sandbox(_LIMITS, layers=layers) as sandbox:
+    with Sandbox(_LIMITS) as sandbox:
         try:
             return "refused" if _answer(sandbox, source) is True else "possible"
         except StoppedError:

@@ -37,11 +37,10 @@ class Assessors:
 
     Args:
         hidden: folders that they must not see.
-        limits: for each answer.
     """
 
-    def __init__(self, hidden: Iterable[Path] = (), limits: Limits = JUDGING) -> None:
-        self._hidden, self._limits = tuple(hidden), limits
+    def __init__(self, hidden: Iterable[Path] = ()) -> None:
+        self._hidden = tuple(hidden)
         self._idle = queue.SimpleQueue[Sandbox]()
 
     def __enter__(self) -> Assessors:
@@ -67,7 +66,7 @@ class Assessors:
             lent = self._idle.get_nowait()
         except queue.Empty:
             lent = self._start()
-        lent.grant(self._limits.seconds)
+        lent.grant(JUDGING.seconds)
         try:
             yield lent
         except BaseException:
@@ -77,7 +76,7 @@ class Assessors:
 
     def _start(self) -> Sandbox:
         # Its processor time is that of many answers; the deadline of each is kept from here.
-        limits = replace(self._limits, seconds=_PROCESS_SECONDS)
+        limits = replace(JUDGING, seconds=_PROCESS_SECONDS)
         closed = [folder for folder in ANSWERS if folder != _CHECKS]
         return Sandbox(limits, self._hidden, program="assessor", closed=closed)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import urlencode
@@ -36,11 +35,9 @@ def publish(lessons: Path, repository: Path) -> None:
         repository: a bare git repository, made where there is none.
 
     Raises:
-        FileNotFoundError: git is not installed.
+        OSError: git is not installed.
         CalledProcessError: git says no.
     """
-    if not shutil.which("git"):
-        raise FileNotFoundError("git hands out the lessons, and is not there: install it")
     if not repository.exists():
         init = ["git", "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(repository)]
         subprocess.run(init, check=True)

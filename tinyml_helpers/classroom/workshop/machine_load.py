@@ -106,20 +106,20 @@ class Load:
         ]
 
 
-def read(path: Path = _FILE) -> Load:
+def read() -> Load:
     """Return what was measured last; an empty load before the first `make load`.
 
     Raises:
         ValueError: the file is damaged.
     """
-    if not path.exists():
+    if not _FILE.exists():
         return Load(())
     try:
-        stored = json.loads(path.read_text("utf-8"))
+        stored = json.loads(_FILE.read_text("utf-8"))
         lessons = tuple(LessonLoad(**entry) for entry in stored.pop("lessons"))
         return Load(lessons, **stored)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path.name} is damaged: run `make load` again") from error
+        raise ValueError(f"{_FILE.name} is damaged: run `make load` again") from error
 
 
 def to_json(load: Load) -> dict[str, Any]:
@@ -142,10 +142,10 @@ def to_json(load: Load) -> dict[str, Any]:
     }
 
 
-def write(load: Load, path: Path = _FILE) -> None:
+def write(load: Load) -> None:
     """Store a load; lessons that it does not hold keep what was measured before on such a machine."""
     from tinyml_helpers.system.folders import write_atomically
 
-    before = [one for one in read(path).lessons if load.of(one.lesson) is None]
+    before = [one for one in read().lessons if load.of(one.lesson) is None]
     whole = Load((*before, *load.lessons), load.server_mib, load.cores, load.profile)
-    write_atomically(path, json.dumps(to_json(whole), indent=2) + "\n")
+    write_atomically(_FILE, json.dumps(to_json(whole), indent=2) + "\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinyml_helpers import datasets
@@ -46,16 +45,12 @@ class Readiness:
         return f"{self.report!r}\n\nSend this line to your instructor:\n\n{self.line}"
 
 
-def examine(network: Callable[[], tuple[str, int]] | None = None) -> Readiness:
-    """Examine the machine and run the first network of lesson 00; never raises for what it finds.
-
-    Args:
-        network: returns the class that the chip names and its instructions; the real one by default.
-    """
+def examine() -> Readiness:
+    """Examine the machine and run the first network of lesson 00; never raises for what it finds."""
     report = doctor.examine()
     start = time.perf_counter()
     try:
-        said, instructions = (network or first_network)()
+        said, instructions = first_network()
     except Exception as error:  # whatever fails on a stranger's laptop belongs in the line
         said, instructions = "", 0
         trouble = f"{type(error).__name__}: {error}".splitlines()[0][:90]

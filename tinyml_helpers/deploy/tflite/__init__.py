@@ -14,7 +14,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "probe",
         "pt2e",
         "reader",
-        "requantize",
         "sizes",
         "tflm",
     ],

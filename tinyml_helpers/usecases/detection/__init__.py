@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "mobilenet",
         "network",
         "phone_latency",
+        "requantize",
         "spread",
         "ssd",
         "train",

@@ -174,7 +174,7 @@ class Head(nn.Module):
 class EfficientDetLite(nn.Module):
     """The whole detector, before its boxes are decoded."""
 
-    def __init__(self, phi: int = 0, classes: int = CLASSES) -> None:
+    def __init__(self, phi: int = 0) -> None:
         """Build Lite0 to Lite4.
 
         Raises:
@@ -190,7 +190,7 @@ class EfficientDetLite(nn.Module):
         first = (*self.backbone.channels, channels, channels)
         rounds = [first, *[(channels,) * LEVELS] * (self.scale.layers - 1)]
         self.bifpn = nn.Sequential(*[BiFPN(inputs, channels) for inputs in rounds])
-        self.classes = Head(channels, self.scale.head_layers, ANCHORS * classes)
+        self.classes = Head(channels, self.scale.head_layers, ANCHORS * CLASSES)
         self.boxes = Head(channels, self.scale.head_layers, ANCHORS * 4)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tinyml_helpers.datasets import read_verified
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite.interpreter import Model
+from tinyml_helpers.usecases.detection import requantize
 from tinyml_helpers.usecases.detection.decode import Detections, select, sigmoid
 from tinyml_helpers.usecases.vision import boxes, photo_files
 
@@ -74,6 +75,16 @@ class Detector:
         checked = photo_files.read_image(photo)
         return select(*self.candidates(checked), CLASSES, score, iou)
 
+    def quantize(
+        self,
+        mode: requantize.Mode,
+        photos: Iterable[NDArray[np.uint8]] = (),
+        clip: Mapping[int, tuple[float, float]] | None = None,
+    ) -> Detector:
+        """Return the same network in int8, calibrated on photos; see `requantize.quantize`."""
+        content = requantize.quantize(self.network.content, mode, map(prepare, photos), clip)
+        return load(content)
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -98,7 +109,9 @@ class Agreement:
         )
 
 
-def compare(first: Detector, second: Detector, album: Iterable[NDArray[np.uint8]]) -> Agreement:
+def measure_agreement(
+    first: Detector, second: Detector, album: Iterable[NDArray[np.uint8]]
+) -> Agreement:
     """Compare what two versions of the network say of photos, anchor by anchor.
 
     Raises:
