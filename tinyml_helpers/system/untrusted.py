@@ -67,7 +67,7 @@ def _cause(code: int) -> str:
         return f"exit code {code}"
 
 
-def check_size(path: Path) -> None:
+def check_size(path: Path, most_bytes: int = MOST_BYTES) -> None:
     """Refuse a file that is too large to be read whole.
 
     Raises:
@@ -75,9 +75,9 @@ def check_size(path: Path) -> None:
         OSError: it cannot be looked at.
     """
     size_bytes = path.stat().st_size
-    if size_bytes > MOST_BYTES:
+    if size_bytes > most_bytes:
         raise DataError(
-            f"{path.name} has {size_bytes:,} bytes, more than the {MOST_BYTES:,} that are read at once: "
+            f"{path.name} has {size_bytes:,} bytes, more than the {most_bytes:,} that are read at once: "
             "cut it into several files"
         )
 

@@ -13,7 +13,7 @@ from tinyml_helpers.datasets.keywords.clips import KEYWORD_CLASSES
 
 TEST_SHARE = 0.2
 # Speech Commands names a file <speaker>_nohash_<take>.wav.
-_HASH = re.compile(r"^([0-9a-f]{8})_nohash_")
+HASHED = re.compile(r"^([0-9a-f]{8})_nohash_")
 # What recorders call any file.
 _NOBODY = {
     "audio", "clip", "copy", "file", "memo", "mono", "new", "noname", "rec", "record", "recording",
@@ -51,7 +51,7 @@ def _told(place: PurePath, word_first: bool) -> Spoken:
     if len(folders) == 2:
         word, speaker = folders if word_first else folders[::-1]
         return Spoken(word.lower(), speaker.lower())
-    if hashed := _HASH.match(stem):
+    if hashed := HASHED.match(stem):
         return Spoken(folders[0].lower() if folders else "", hashed[1])
     if folders:
         return Spoken(folders[0].lower(), _name(stem, folders[0].lower()))

@@ -20,7 +20,8 @@ from tinyml_helpers.datasets.keywords.clips import (
     choose_places,
     text,
 )
-from tinyml_helpers.datasets.keywords.folder import SPEAKER, fit_second
+from tinyml_helpers.datasets.keywords.folder import fit_second
+from tinyml_helpers.datasets.keywords.speakers import HASHED
 from tinyml_helpers.datasets.sound_files import read_sound
 from tinyml_helpers.system.download import fetch, unpack
 from tinyml_helpers.system.shipped_files import DataError, cache_folder
@@ -120,7 +121,7 @@ def _with_background(words: Keywords, folder: Path, rng: np.random.Generator) ->
 
 
 def _speaker(path: Path) -> str:
-    found = SPEAKER.match(path.name)
+    found = HASHED.match(path.name)
     return found[1] if found else path.stem
 
 

@@ -190,4 +190,5 @@ def _resampled(samples: NDArray[np.floating], rate_hz: float, new_hz: float) -> 
     # From the mean upwards: the filter takes what lies before the start for zero.
     mean = samples.mean()
     changed: NDArray[np.floating] = resample_poly(samples - mean, ratio.numerator, ratio.denominator)
-    return changed + mean
+    changed += mean
+    return changed

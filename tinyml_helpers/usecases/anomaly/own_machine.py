@@ -46,10 +46,10 @@ class OwnMachine:
         """Return how often a segment of a condition scores higher than a healthy one: 0.5 is chance."""
         healthy, other = self.scores["healthy"], self.scores[condition]
         faulty = np.repeat([False, True], [len(healthy), len(other)])
-        return detect.quality(np.concatenate([healthy, other]), faulty)["AUC"]
+        return detect.measure_auc(np.concatenate([healthy, other]), faulty)["AUC"]
 
     def _rows(self) -> list[tuple[str, ...]]:
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for condition, found in self.scores.items():
             above = rate(int((found > self.threshold).sum()), len(found), "segments")
             auc = "" if condition == "healthy" else f"{self.auc(condition):.2f}"
@@ -79,7 +79,7 @@ def judge(own: Vibration, score: Score) -> OwnMachine:
         )
     first, second, last = np.array_split(healthy, 3)
     commissioning = np.isin(np.arange(len(own)), first)
-    seen = detect.without_baseline(features.features(own.samples), own.machine, commissioning)
+    seen = detect.subtract_baseline(features.features(own.samples), own.machine, commissioning)
     found = np.asarray(score(seen))
     scores = {"healthy": found[last]}
     for condition in np.unique(own.fault[~own.healthy]):
