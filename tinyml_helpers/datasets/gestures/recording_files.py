@@ -16,7 +16,7 @@ from tinyml_helpers.datasets.gestures.recordings import RATE_HZ, UNITS
 from tinyml_helpers.datasets.text_table import read_table
 from tinyml_helpers.system.shipped_files import DataError
 
-SHORTEST_S = 5
+SHORTEST_S = 15
 _WORDS = {
     "ms": "time in milliseconds",
     "us": "time in microseconds",
