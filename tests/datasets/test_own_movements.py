@@ -84,8 +84,8 @@ def linear_and_gravity():
 
 @pytest.mark.parametrize("accelerometer", ["TotalAcceleration", "Accelerometer"])
 def test_sensor_logger_puts_each_sensor_into_a_file_of_one_folder(tmp_path, accelerometer):
-    for gesture in ("wave", "circle"):
-        folder = tmp_path / f"anna_left_{gesture}-2026-01-02_10-20-30"
+    for name in ("anna_left_wave", "bob_left_circle"):
+        folder = tmp_path / f"{name}-2026-01-02_10-20-30"
         write(folder / f"{accelerometer}.csv", sensor_file(G * EXACT[:, :3]))
         write(folder / "Gyroscope.csv", sensor_file(EXACT[:, 3:]))
         write(folder / "Gravity.csv", sensor_file(linear_and_gravity()[1]))
@@ -93,7 +93,7 @@ def test_sensor_logger_puts_each_sensor_into_a_file_of_one_folder(tmp_path, acce
         write(folder / "Magnetometer.csv", sensor_file(EXACT[:, :3]))
         (folder / "Location.gpx").write_text("<gpx/>")
     own = load_gestures(tmp_path)
-    assert own.classes == ("circle", "wave") and own.people == ("anna",)
+    assert own.classes == ("circle", "wave") and own.people == ("anna", "bob")
     assert all(agrees(one.raw) for one in own.recordings)
     assert len(own.skipped) == 6
     assert "Location.gpx: no table" in repr(own) and "Metadata.csv: holds no movement" in repr(own)
@@ -101,8 +101,8 @@ def test_sensor_logger_puts_each_sensor_into_a_file_of_one_folder(tmp_path, acce
 
 def test_gravity_in_a_file_of_its_own_is_added_where_it_lacks(tmp_path):
     linear, gravity = linear_and_gravity()
-    for gesture in ("wave", "circle"):
-        folder = tmp_path / f"anna_left_{gesture}_1"
+    for name in ("anna_left_wave_1", "bob_left_circle_1"):
+        folder = tmp_path / name
         write(folder / "Accelerometer.csv", sensor_file(linear))
         write(folder / "Gravity.csv", sensor_file(gravity))
     assert agrees(load_gestures(tmp_path).recordings[0].raw, rotation=False)
@@ -315,17 +315,26 @@ def test_a_name_tells_person_side_and_gesture(name, parts):
 
 def test_two_movements_of_several_words_stay_two(tmp_path):
     write(tmp_path / "anna_left_arm_up.csv", full())
-    write(tmp_path / "anna_left_arm_down.csv", full())
+    write(tmp_path / "bob_left_arm_down.csv", full())
     assert load_gestures(tmp_path).classes == ("arm_down", "arm_up")
 
 
 def test_what_a_name_leaves_out_is_said(tmp_path):
-    write(tmp_path / "wave.1.csv", full())
-    write(tmp_path / "circle.1.csv", full())
+    for name in ("wave.1", "wave.2", "wave.3", "circle.1", "circle.2"):
+        write(tmp_path / f"{name}.csv", full())
     own = load_gestures(tmp_path)
-    assert own.people == ("you",) and {one.side for one in own.recordings} == {"right"}
-    assert "no side in the name, taken for the right arm: 2 recordings" in repr(own)
-    assert "nobody in the name, taken for one person: 2 recordings" in own._repr_html_()
+    assert {one.side for one in own.recordings} == {"right"}
+    assert "no side in the name, taken for the right arm: 5 recordings" in repr(own)
+    assert "nobody in the name, taken for one person: 5 recordings" in own._repr_html_()
+    assert own.people == ("take 1", "take 2")
+    assert "One person alone (you): takes are held back in place of people" in repr(own)
+
+
+def test_one_person_alone_records_each_movement_twice(tmp_path):
+    for name in ("wave_1", "wave_2", "circle_1"):
+        write(tmp_path / f"anna_left_{name}.csv", full())
+    with pytest.raises(DataError, match=r"alone \(anna\), with one recording of 'circle': record each"):
+        load_gestures(tmp_path)
 
 
 @pytest.mark.skipif(

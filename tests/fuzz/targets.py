@@ -150,15 +150,15 @@ def keyword_folder(path, content, folder):
 
 
 def vibration_sound(path, content, folder):
-    from tinyml_helpers.datasets.vibration.folder import read_recording
+    from tinyml_helpers.datasets.vibration.folder import cut_alike, read_recording
 
-    read_recording(path)
+    cut_alike([read_recording(path)], [True])
 
 
 def gesture_table(path, content, folder):
-    from tinyml_helpers.datasets.gestures.folder import read_recording
+    from tinyml_helpers.datasets.gestures import recording_files
 
-    read_recording(path)
+    recording_files.read([path])
 
 
 def cwru(path, content, folder):
