@@ -179,12 +179,25 @@ def vibration_sound():
 
 def gestures():
     rng = np.random.default_rng(2)
-    time = np.arange(330) / 50
-    values = rng.normal(size=(330, 6)) * 0.1 + [0, 0, 1, 0, 0, 0]
+    time = np.arange(800) / 50
+    values = rng.normal(size=(800, 6)) * 0.1 + [0, 0, 1, 0, 0, 0]
     lines = ["time_s,ax,ay,az,wx,wy,wz"]
     lines += [",".join(f"{v:.4f}" for v in (t, *row)) for t, row in zip(time, values, strict=True)]
     text = "\n".join(lines)
-    return [text.encode(), ("\ufeff" + text.replace("\n", "\r\n")).encode(), _slower(time, values)]
+    european = text.replace(",", ";").replace(".", ",")
+    phone = ["time,seconds_elapsed,z,y,x"]
+    phone += [
+        f"{10**18 + round(1e9 * t)},{t},{w[2]},{w[1]},{w[0]}" for t, w in zip(time, values, strict=True)
+    ]
+    spreadsheet = ("\ufeff" + text.replace("\n", "\r\n")).encode()
+    return [
+        text.encode(),
+        spreadsheet,
+        _slower(time, values),
+        european.encode(),
+        "\n".join(phone).encode(),
+        "\n".join(lines[1:]).replace(",", "\t").encode("utf-16"),
+    ]
 
 
 def _slower(time, values):
@@ -203,7 +216,8 @@ def vibration():
     for unit in ("acceleration_g", "acceleration_ms2"):
         rows = "\n".join(f"{t:.6f},{a:.5f}" for t, a in zip(time, wave, strict=True))
         made.append(f"time_s,{unit}\n{rows}\n".encode())
-    return made
+    slow = "\n".join(f"{5 * i};{a:.4f};0,1;9,8".replace(".", ",") for i, a in enumerate(wave[:1100]))
+    return [*made, f"t (ms);x;y;z\n{slow}\n".encode()]
 
 
 def matlab():

@@ -1,6 +1,5 @@
 """The watch recordings, a learner's own CSV files, and the networks trained on them."""
 
-import csv
 import io
 import json
 import pickle
