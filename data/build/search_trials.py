@@ -9,7 +9,6 @@ looks at a test set.
 """
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -61,7 +60,7 @@ TEACHER_STEPS = 1200
 
 def teacher() -> None:
     """Train the teacher of the gestures: twice as wide, four times as long."""
-    task = replace(Gestures(), steps=TEACHER_STEPS)
+    task = Gestures(steps=TEACHER_STEPS)
     model = train_and_convert(task, Settings(width=2.0))
     print("teacher:", model, f"{trial.score(task, model.content, 'validation'):.1f} % on validation")
     save_file(

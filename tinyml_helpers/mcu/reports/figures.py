@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from tinyml_helpers.mcu.compiler.arena import SCRATCH, Block
+from tinyml_helpers.mcu.compiler.arena import Block
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.compiler.lowering import Layer
+from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH
 from tinyml_helpers.mcu.firmware import Firmware
 from tinyml_helpers.mcu.run import Run
 from tinyml_helpers.mcu.target.image import Image

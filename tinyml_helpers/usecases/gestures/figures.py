@@ -41,7 +41,7 @@ def recordings(some: Iterable[Recording]) -> list[list[Axes]]:
     return [list(row) for row in panels]
 
 
-def overlapping(one: Recording) -> Axes:
+def window_overlap(one: Recording) -> Axes:
     """Draw the first six windows of a recording as bars under its rotation about x."""
     import matplotlib.pyplot as plt
 
@@ -94,7 +94,7 @@ def arms_and_turns(gestures: Gestures, turned: NDArray[Any]) -> list[Axes]:
     pair = [one for one in gestures.recordings if one.person == whose and one.label == label]
     for panel, mirror in zip(panels, (False, True), strict=False):
         for one in pair[:2]:
-            values = features.mirrored(one.values, mirror and one.side == "right")[:300, 0]
+            values = features.mirror(one.values, mirror and one.side == "right")[:300, 0]
             panel.plot(_seconds(values), values, lw=1.5, label=one.side)
     time = _seconds(turned[0])
     panels[2].plot(time, turned[1:, :, 1].T, color=_GREY, lw=1)
@@ -197,7 +197,7 @@ def decisions(flow: Stream, spoken: NDArray[Any], second: int, votes: int) -> li
         second: where to look.
         votes: windows that vote.
     """
-    answers, ends, within = stream.answered(flow, spoken, votes)
+    answers, ends, within = stream.decide(flow, spoken, votes)
     shown = slice(RATE_HZ * max(0, second - 30), RATE_HZ * (second + 30))
     time = np.arange(len(flow.raw)) / RATE_HZ
     panels = plt.subplots(2, 1, figsize=(9, 4.8), sharex=True, height_ratios=(2, 3))[1]
