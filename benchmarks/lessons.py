@@ -6,8 +6,8 @@ Each lesson runs alone, in the quick profile, in a kernel of its own. Ten times 
 memory of the kernel and all its children is added up (memory that they share counts once for each).
 Then it runs again beside a process that keeps one core busy, as a neighbour on the same machine would.
 Before and after each lesson the machine itself is measured, by thirty training steps: a promise in
-seconds means something only for a machine of known speed. Each lesson is stored as soon as it is measured.
-The result goes to data/reference/memory.json, which the workshop kit reads, and to the README.
+seconds means something only for a machine of known speed. Each lesson is stored as soon as it is
+measured. The result goes to data/reference/memory.json, which the workshop kit reads, and to the README.
 """
 
 from __future__ import annotations
