@@ -23,7 +23,8 @@ def literal(value: float | str) -> str:
         ValueError: a float that is no number or beyond float32.
     """
     if not isinstance(value, float | np.floating):
-        return "(-2147483647 - 1)" if value == -(2**31) else str(value)
+        least = not isinstance(value, str) and value == -(2**31)
+        return "(-2147483647 - 1)" if least else str(value)
     with np.errstate(over="ignore"):
         single = np.float32(value)
     if not np.isfinite(single):

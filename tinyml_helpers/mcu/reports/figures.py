@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tinyml_helpers.mcu.compiler.arena import SCRATCH, Block
+from tinyml_helpers.mcu.compiler.arena import Block
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.compiler.lowering import Layer
+from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH
 from tinyml_helpers.mcu.firmware import Firmware
 from tinyml_helpers.mcu.run import Run
 from tinyml_helpers.mcu.target.image import Image
