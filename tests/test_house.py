@@ -39,17 +39,17 @@ BUDGETS = {
     "cost": 985,
     "datasets": 2722,
     "models": 257,
-    "training": 239,
+    "training": 237,
     "compress": 1175,
     "deploy": 3451,
     "mcu": 4760,
-    "usecases": 8433,
+    "usecases": 8434,
     "search": 1840,
     "course": 3810,
     "classroom": 3550,
     "cli": 204,
 }
-WHOLE_BUDGET = 33051
+WHOLE_BUDGET = 33052
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12
