@@ -117,8 +117,7 @@ def _program(graph: Network, layers: list[Layer]) -> codegen.Program:
     planned = arena.plan(graph, layers)
     code = "\n".join(codegen._source("model", graph, layers, planned, False))
     files = {"model.h": codegen._header("model", graph, planned), "model.c": code}
-    ours = [layer for layer in layers if all(call.kernel in codegen.KERNELS for call in layer.calls)]
-    return codegen.Program("model", graph, tuple(layers), planned, {**files, **codegen._kernels(ours)})
+    return codegen.Program("model", graph, tuple(layers), planned, {**files, **codegen._kernels(layers)})
 
 
 def _function(context: Context) -> str:

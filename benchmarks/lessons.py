@@ -5,8 +5,8 @@
 Each lesson runs alone, in the quick profile, in a kernel of its own. Ten times a second the resident
 memory of the kernel and all its children is added up (memory that they share counts once for each).
 Then it runs again beside a process that keeps one core busy, as a neighbour on the same machine would.
-Before each lesson the machine itself is measured, by thirty training steps: a promise in seconds means
-something only for a machine of known speed. Each lesson is stored as soon as it is measured.
+Before and after each lesson the machine itself is measured, by thirty training steps: a promise in
+seconds means something only for a machine of known speed. Each lesson is stored as soon as it is measured.
 The result goes to data/reference/memory.json, which the workshop kit reads, and to the README.
 """
 
@@ -59,7 +59,7 @@ def resident_mib(processes: list[psutil.Process]) -> float:
 
 def measure(lesson: syllabus.Lesson, folder: Path) -> machine_load.LessonLoad:
     """Run a lesson alone and beside a busy process, and return what it took."""
-    yardstick = yardstick_seconds()
+    before = yardstick_seconds()
     watch = Watch(psutil.Process())
     watch.start()
     try:
@@ -67,6 +67,7 @@ def measure(lesson: syllabus.Lesson, folder: Path) -> machine_load.LessonLoad:
     finally:
         watch.done.set()
         watch.join()
+    yardstick = (before + yardstick_seconds()) / 2
     neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         busy_seconds = run(lesson, folder)

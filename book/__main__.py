@@ -20,7 +20,7 @@ def main() -> int:
     try:
         return build()
     except OSError as error:
-        if not (sentence := disk_full.said(error)):
+        if not (sentence := disk_full.explain(error)):
             raise
         print(f"The book was not built. {sentence}", file=sys.stderr)
         return 1

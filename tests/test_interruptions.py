@@ -93,7 +93,7 @@ def chain(*errors):
 )
 def test_a_disk_that_takes_nothing_is_told_with_its_cure(error, begins, monkeypatch):
     monkeypatch.setattr(disk_full, "without_room", lambda: [Path("/full/one")])
-    said = disk_full.said(error)
+    said = disk_full.explain(error)
     assert said.startswith(begins)
     assert "make room in /full/one, or choose another one (TINYML_RESULTS for records" in said
     assert "\n" not in said
@@ -107,20 +107,20 @@ def test_a_disk_that_takes_nothing_is_told_with_its_cure(error, begins, monkeypa
     ],
 )
 def test_a_cure_that_is_there_is_not_repeated(error):
-    assert disk_full.said(error) == f"{error}."
+    assert disk_full.explain(error) == f"{error}."
 
 
 @given(st.sampled_from(sorted(errno.errorcode)), st.booleans())
 def test_any_other_error_of_the_system_is_not_taken_for_a_full_disk(number, behind):
     error = OSError(number, os.strerror(number), "/a")
-    told = disk_full.said(chain(ValueError("x"), error) if behind else error)
+    told = disk_full.explain(chain(ValueError("x"), error) if behind else error)
     assert bool(told) == (number in disk_full.NUMBERS)
 
 
 def test_errors_in_a_circle_end():
     first, second = ValueError("a"), ValueError("b")
     first.__context__, second.__context__ = second, first
-    assert disk_full.said(first) == ""
+    assert disk_full.explain(first) == ""
 
 
 def refuse(monkeypatch, folder, number):

@@ -136,7 +136,7 @@ def tree(tmp_path):
         "tinyml_helpers/cost/loop.py": LOOP,
         "tests/test_five.py": "from tinyml_helpers.cost.five import least\n\n\ndef test_least():\n"
         "    assert least([3, 1, 2]) == 1\n",
-        "tests/test_loop.py": "import pytest\n\nfrom tinyml_helpers.cost.loop import down\n\n\n"
+        "tests/cost/test_loop.py": "import pytest\n\nfrom tinyml_helpers.cost.loop import down\n\n\n"
         "def test_down():\n    assert down(3) == 0\n\n\n"
         "def test_below():\n    with pytest.raises(ValueError):\n        down(-1)\n",
         "pyproject.toml": "[tool.pytest.ini_options]\n",

@@ -36,7 +36,7 @@ class Commands(typer.core.TyperGroup):
         except KeyboardInterrupt:
             _stop(runner.INTERRUPTED, 130)
         except Exception as error:
-            if sentence := disk_full.said(error):
+            if sentence := disk_full.explain(error):
                 _stop(sentence)
             raise
 
@@ -192,7 +192,7 @@ def _table(board: scoreboard.Scoreboard) -> Table | str:
 
 def why(error: Exception) -> str:
     """Return what happened, as sentences, with the cure where there was no room."""
-    return disk_full.said(error) or f"{error}."
+    return disk_full.explain(error) or f"{error}."
 
 
 def _stop(sentence: str, code: int = 1) -> NoReturn:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
+"""Of every interval here, two-sided but for a count of zero."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,14 +43,13 @@ class Interval:
         return f"{value}{unit} ({low} to {high}, n = {self.n:,} {self.things})"
 
 
-def rate(hits: int, trials: int, things: str = "trials", confidence: float = CONFIDENCE) -> Interval:
+def rate(hits: int, trials: int, things: str = "trials") -> Interval:
     """Return the share of hits in percent, with Wilson's interval.
 
     Args:
         hits: how often it happened.
         trials: how often it could have happened, each independent of the others.
         things: what was counted, in the plural: "photos".
-        confidence: of the interval, two-sided.
 
     Raises:
         ValueError: no trial, or more hits than trials.
@@ -61,13 +61,11 @@ def rate(hits: int, trials: int, things: str = "trials", confidence: float = CON
     hits, trials = int(hits), int(trials)
     if not 0 <= hits <= trials or not trials:
         raise ValueError(f"{hits} hits of {trials} trials: give from 0 to all of one trial or more")
-    found = binomtest(hits, trials).proportion_ci(confidence, method="wilson")
+    found = binomtest(hits, trials).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(100 * hits / trials, 100 * found.low, 100 * found.high, trials, "%", things)
 
 
-def gained(
-    before: ArrayLike, after: ArrayLike, things: str = "photos", confidence: float = CONFIDENCE
-) -> Interval:
+def gained(before: ArrayLike, after: ArrayLike, things: str = "photos") -> Interval:
     """Return how many points more a second network gets right of the trials that a first one met, too.
 
     Answers to the same trials come in pairs, and only those pairs count whose verdict changed: some are
@@ -77,7 +75,6 @@ def gained(
         before: for each trial, whether the first network is right.
         after: the same of the second.
         things: what the trials are, in the plural.
-        confidence: of the interval, two-sided.
 
     Raises:
         ValueError: no trials, or another number of them.
@@ -93,22 +90,19 @@ def gained(
     trials, won, lost = len(first), int((second & ~first).sum()), int((first & ~second).sum())
     middle = (won - lost) / (trials + 2)
     error = np.sqrt(won + lost + 1 - (won - lost) ** 2 / (trials + 2)) / (trials + 2)
-    reach = float(norm.ppf((1 + confidence) / 2) * error)
+    reach = float(norm.ppf((1 + CONFIDENCE) / 2) * error)
     low, high = 100 * max(middle - reach, -1), 100 * min(middle + reach, 1)
     named = f"{things}, {won:,} won, {lost:,} lost"
     return Interval(100 * (won - lost) / trials, low, high, trials, "points", named, digits=2)
 
 
-def over_groups(
-    values: ArrayLike, unit: str = "%", things: str = "people", confidence: float = CONFIDENCE
-) -> Interval:
+def over_groups(values: ArrayLike, unit: str = "%", things: str = "people") -> Interval:
     """Return the mean over people, voices or machines, with Student's interval for another such group.
 
     Args:
         values: one figure for each group, at least two.
         unit: of the figures.
         things: what the groups are, in the plural.
-        confidence: of the interval, two-sided.
 
     Raises:
         ValueError: fewer than two groups, or a figure that is no number.
@@ -121,27 +115,21 @@ def over_groups(
     if len(figures) < 2 or not np.isfinite(figures).all():
         raise ValueError(f"{len(figures)} {things}: give a finite figure for each of two or more")
     mean, error = float(figures.mean()), float(figures.std(ddof=1) / np.sqrt(len(figures)))
-    reach = float(t.ppf((1 + confidence) / 2, len(figures) - 1)) * error
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, len(figures) - 1)) * error
     return Interval(mean, mean - reach, mean + reach, len(figures), unit, things)
 
 
 def resampled(
-    values: ArrayLike,
-    groups: Sequence[object] | ArrayLike,
-    unit: str = "%",
-    things: str = "people",
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
+    values: ArrayLike, groups: Sequence[object] | ArrayLike, things: str = "people"
 ) -> Interval:
     """Return the mean of trials that come in groups, with the interval of a bootstrap over groups.
+
+    10,000 times as many groups are drawn as there are.
 
     Args:
         values: one figure for each trial, such as 100 for right and 0 for wrong.
         groups: the person, voice or machine of each trial.
-        unit: of the figures.
         things: what the groups are, in the plural.
-        confidence: of the interval, two-sided.
-        seed: of 10,000 drawings of whole groups.
 
     Raises:
         ValueError: other lengths, or fewer than two groups.
@@ -156,13 +144,13 @@ def resampled(
             "give a mark for each figure, and two groups or more"
         )
     sums, counts = np.bincount(members, figures), np.bincount(members)
-    drawn = np.random.default_rng(seed).integers(len(names), size=(10_000, len(names)))
+    drawn = np.random.default_rng(0).integers(len(names), size=(10_000, len(names)))
     means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(figures.mean()), float(low), float(high), len(names), unit, things)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(figures.mean()), float(low), float(high), len(names), "%", things)
 
 
-def per_hour(count: int, hours: float, confidence: float = CONFIDENCE) -> Interval:
+def per_hour(count: int, hours: float) -> Interval:
     """Return events an hour with their exact interval, for events that come independently.
 
     Without an event the upper end is what hours of silence do not rule out, one-sided: 3 / hours.
@@ -170,7 +158,6 @@ def per_hour(count: int, hours: float, confidence: float = CONFIDENCE) -> Interv
     Args:
         count: events seen.
         hours: of watching.
-        confidence: of the interval.
 
     Raises:
         ValueError: no time, or a negative count.
@@ -181,7 +168,7 @@ def per_hour(count: int, hours: float, confidence: float = CONFIDENCE) -> Interv
 
     if count < 0 or hours <= 0:
         raise ValueError(f"{count} events in {hours} hours: give a count from 0 up, and some time")
-    outside = (1 - confidence) / 2 if count else 1 - confidence
+    outside = (1 - CONFIDENCE) / 2 if count else 1 - CONFIDENCE
     low = float(chi2.ppf(outside, 2 * count)) / 2 if count else 0.0
     high = float(chi2.ppf(1 - outside, 2 * count + 2)) / 2
     watched = f"events in {60 * hours:,.0f} minutes"

@@ -9,7 +9,6 @@ looks at a test set.
 """
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.search import catalogue, scheduler, trial
 from tinyml_helpers.search.search_space import Settings
+from tinyml_helpers.search.tasks_classification import Gestures
 from tinyml_helpers.search.train_and_convert import train_and_convert
 
 # What the lesson chooses among: techniques alone, and together. Three seeds of each.
@@ -60,7 +60,7 @@ TEACHER_STEPS = 1200
 
 def teacher() -> None:
     """Train the teacher of the gestures: twice as wide, four times as long."""
-    task = replace(catalogue.get("gestures"), steps=TEACHER_STEPS)
+    task = Gestures(steps=TEACHER_STEPS)
     model = train_and_convert(task, Settings(width=2.0))
     print("teacher:", model, f"{trial.score(task, model.content, 'validation'):.1f} % on validation")
     save_file(

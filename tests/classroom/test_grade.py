@@ -38,7 +38,7 @@ def hand_in(folder, learner, *sources, lesson=TWO):
 
 def handed_in_originals(folder, numbers):
     """The lessons themselves, with the printed solution in place of each stub."""
-    printed = submissions.printed()
+    printed = submissions.read_exercises()
     for lesson in syllabus.select(numbers):
         content = json.loads(lesson.path.read_text("utf-8"))
         cells = [cell for cell in content["cells"] if "solution" not in cell["metadata"].get("tags", [])]
@@ -114,7 +114,7 @@ def test_all_cells_run_if_asked(tmp_path):
 
 
 def test_stubs_and_printed_solutions_do_not_count():
-    printed = submissions.printed()
+    printed = submissions.read_exercises()
     _, stub, solution = printed["zero_point"]
     empty = submissions.Cell(stub)
     assert submissions.answer([empty, solution], "zero_point") is None
@@ -170,7 +170,7 @@ def test_a_folder_with_nothing_says_so(tmp_path, name, message):
 def run_of(before, answer):
     import ast
 
-    return [ast.unparse(statement) for statement in slicing.needed(before, answer)]
+    return [ast.unparse(statement) for statement in slicing.select_statements(before, answer)]
 
 
 def test_only_what_is_needed_runs():

@@ -8,7 +8,7 @@ from tinyml_helpers.classroom.grade import slicing
 
 
 def needed(before, answer):
-    return [ast.unparse(statement) for statement in slicing.needed(before, answer)]
+    return [ast.unparse(statement) for statement in slicing.select_statements(before, answer)]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_a_process_is_counted_with_all_that_it_started():
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         try:
             child.stdout.readline()
-            memory_bytes, threads = process_usage.taken(child.pid)
+            memory_bytes, threads = process_usage.measure(child.pid)
             family = process_usage.family(child.pid)
             assert family[0].pid == child.pid
             assert len(family) == 2
@@ -51,7 +51,7 @@ def test_a_process_is_counted_with_all_that_it_started():
                 one.kill()
             child.kill()
     assert process_usage.family(child.pid) == []
-    assert process_usage.taken(child.pid) == (0, 0)
+    assert process_usage.measure(child.pid) == (0, 0)
 
 
 def test_files_are_added_up_at_any_depth_and_links_are_not_followed(tmp_path):

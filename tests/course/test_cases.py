@@ -64,4 +64,4 @@ def test_random_numbers_are_the_same_each_time_and_differ_by_exercise():
 
 
 def test_values_are_quoted_short():
-    assert cases.quoted([np.arange(100), 0.123456]) == "[ 0,  1,  2, ..., 97, 98, 99], 0.1235"
+    assert cases.quote([np.arange(100), 0.123456]) == "[ 0,  1,  2, ..., 97, 98, 99], 0.1235"

@@ -187,6 +187,7 @@ def test_a_model_of_several_outputs_says_how_to_read_them():
     for call in (lambda: model.output, lambda: model.run(ONE), lambda: model.predict(np.zeros((1, 4)))):
         with pytest.raises(ModelError, match="the model has 2 outputs: `predict_all` returns them"):
             call()
+    assert model.latency_ms(0.01) > 0
     (only,) = litert.load(DENSE).predict_all(ONE * 0.5)
     np.testing.assert_array_equal(only, litert.load(DENSE).predict(ONE * 0.5))
 

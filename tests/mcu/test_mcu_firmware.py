@@ -172,7 +172,9 @@ def test_several_inputs_and_outputs():
     x, y = np.array([1, 2, 3, 100], np.int8), np.array([5, -6, 7, 50], np.int8)
     run = built.run(x, y)
     assert [o.ravel().tolist() for o in run.outputs] == [[6, -4, 10, 127], [5, -12, 21, 127]]
-    assert "model_input1(void)" in built.program.files["model.h"]
+    header = built.program.files["model.h"]
+    assert "model_input1(void)" in header
+    assert "#define MODEL_INPUT1_SCALE 1.0f\n" in header  # 1f is no number of C
 
 
 def test_generated_c_reads_like_c(firmware):

@@ -16,6 +16,7 @@ import pytest
 from tqdm import tqdm
 
 LONGEST_SECONDS = 3600
+APART = ("browser", "whole")  # folders of tests that have a command of their own
 QUICK_SECONDS = 5.0
 """What the quick tests of one file may take, before it is the next file's turn."""
 
@@ -86,8 +87,9 @@ class Choice:
         return {test for test in self.seconds if test.partition("::")[0] in files} - tests
 
     def named(self, folder):
-        """All tests of the files that are called as a package is: where nothing was measured."""
-        return {test for test in self.seconds if f"/test_{Path(folder).name}" in test}
+        """All tests of the room or files that are called as a package is: where nothing was measured."""
+        room = Path(folder).name
+        return {test for test in self.seconds if f"/{room}/" in test or f"/test_{room}" in test}
 
     def by_file(self, tests, module):
         """Tests by file: the quick ones of each, then all others; files named like the module first."""
@@ -112,7 +114,9 @@ def words(name):
 def test_files(root, folders):
     """Files of tests that import something of the folders."""
     rooms = tuple(f"{Path(folder).as_posix().replace('/', '.')}." for folder in folders)
-    files = sorted((Path(root) / "tests").glob("test_*.py"))
+    tests = Path(root) / "tests"
+    found = sorted(tests.rglob("test_*.py"))
+    files = [file for file in found if file.relative_to(tests).parts[0] not in APART]
     return [file for file in files if any(f"{name}.".startswith(rooms) for name in imported(file))]
 
 
@@ -141,7 +145,8 @@ def measure(root, benches, folders, state):
             bench = free.pop()
             out = bench.tree / "found.json"
             out.unlink(missing_ok=True)
-            ran = bench.run([f"tests/{file.name}"], LONGEST_SECONDS, Watch(bench.tree, folders, out))
+            name = file.relative_to(root).as_posix()
+            ran = bench.run([name], LONGEST_SECONDS, Watch(bench.tree, folders, out))
             free.append(bench)
             if not out.exists():
                 raise RuntimeError(f"{file.name} did not run to its end:\n{ran.said[-2000:]}")
@@ -166,7 +171,7 @@ def is_fresh(place, root, file):
 def digest(root, file, modules):
     """A digest of a file of tests, of what tests share, and of the modules that it runs."""
     root = Path(root)
-    shared = sorted(set((root / "tests").glob("*.py")) - set((root / "tests").glob("test_*.py")))
+    shared = sorted(set((root / "tests").rglob("*.py")) - set((root / "tests").rglob("test_*.py")))
     made = hashlib.sha256()
     for path in (file, *shared, *(root / module for module in sorted(modules))):
         made.update(path.read_bytes() if path.exists() else b"gone")

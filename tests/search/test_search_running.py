@@ -49,7 +49,7 @@ CORE = ("Cortex-M4F",)
 
 
 def quick():
-    """What stands in for `trial.run`, as a function that a worker can take along."""
+    """What stands in for `trial.run_trial`, as a function that a worker can take along."""
 
     def run(task, settings, cores):
         on = {"Cortex-M4F": OnCore(round(1000 * settings.width), 0, 10, 10, (1, 2))}
@@ -61,14 +61,14 @@ def quick():
 
 @pytest.fixture
 def quick_trials(monkeypatch):
-    monkeypatch.setattr(trial, "run", quick())
+    monkeypatch.setattr(trial, "run_trial", quick())
 
 
 SETTINGS = search.grid(width=(0.25, 0.5, 0.75, 1.0))
 
 
 def test_a_trial_is_made_scored_and_measured(task):
-    one = trial.run(task, Settings(zeros=0.5, bits=4), CORE)
+    one = trial.run_trial(task, Settings(zeros=0.5, bits=4), CORE)
     assert set(one.cores) == set(CORE)
     assert 0 < one.zeros < one.weights
     assert one.gzip_bytes < one.tflite_bytes
@@ -77,7 +77,7 @@ def test_a_trial_is_made_scored_and_measured(task):
 
 
 def test_what_was_chosen_is_made_with_every_seed_and_none_is_picked(task, tmp_path):
-    trials = [trial.run(task, Settings(seed=seed), CORE) for seed in (0, 1)]
+    trials = [trial.run_trial(task, Settings(seed=seed), CORE) for seed in (0, 1)]
     (chosen,) = search.candidates(trials, "nano33ble")
     made = ship.finish(task, chosen)
     assert made.validation == pytest.approx(chosen.scores, abs=0.001)  # trials keep three digits
@@ -140,7 +140,7 @@ def test_what_is_done_is_not_done_again(task, tmp_path, quick_trials, monkeypatc
     def broken(task, settings, cores):
         raise RuntimeError(str(settings))
 
-    monkeypatch.setattr(trial, "run", broken)
+    monkeypatch.setattr(trial, "run_trial", broken)
     assert search.run(task, SETTINGS[:2] * 2, store, workers=1, cores=CORE) == first
     assert not bars  # there was nothing to wait for
     with pytest.raises(RuntimeError, match=r"width 0\.75"):
@@ -156,7 +156,7 @@ def test_a_trial_without_a_core_that_is_wanted_is_run_again(task, tmp_path, monk
         made = quick()(task, settings, cores)
         return replace(made, cores={core: made.cores[CORE[0]] for core in cores})
 
-    monkeypatch.setattr(trial, "run", run)
+    monkeypatch.setattr(trial, "run_trial", run)
     for cores in (CORE, CORE, (*CORE, "Cortex-M0+"), CORE):
         search.run(task, SETTINGS[:1], store, workers=1, cores=cores)
     assert ran == [CORE, (*CORE, "Cortex-M0+")]
@@ -198,7 +198,7 @@ def slow(task, settings, cores):
         time.sleep(60)
     return here.quick()(task, settings, cores)
 
-here.trial.run = slow
+here.trial.run_trial = slow
 task = replace(search.from_arrays("rows", here.parts(), here.network), steps=30)
 search.run(task, here.SETTINGS, Path({store!r}), workers=1, cores=here.CORE)
 """
@@ -224,7 +224,7 @@ def test_a_search_that_is_killed_loses_only_what_was_running(task, tmp_path, mon
         ran.append(settings.width)
         return quick()(task, settings, cores)
 
-    monkeypatch.setattr(trial, "run", run)
+    monkeypatch.setattr(trial, "run_trial", run)
     search.run(task, SETTINGS, store, workers=1, cores=CORE)
     assert ran == [0.75, 1.0]
 
@@ -239,7 +239,7 @@ import test_search_running as here
 from dask.distributed import Client, LocalCluster
 from tinyml_helpers import search
 
-here.trial.run = here.quick()
+here.trial.run_trial = here.quick()
 task = replace(search.from_arrays("rows", here.parts(), here.network), steps=30)
 with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
     with joblib.parallel_config(backend="dask"):

@@ -89,7 +89,7 @@ from pathlib import Path
 import test_search_running as here
 from tinyml_helpers import search
 
-here.trial.run = here.quick()
+here.trial.run_trial = here.quick()
 task = replace(search.from_arrays("rows", here.parts(), here.network), steps=30)
 store = Path(sys.argv[1]) / "trials.jsonl"
 print(len(search.run(task, here.SETTINGS, store, workers=2, cores=here.CORE)))

@@ -5,8 +5,7 @@ are multiplied, so GPT-2 counts as quickly as a toy. `estimate` turns the counts
 and an energy on a device, as a band that says what it rests on.
 """
 
-from tinyml_helpers.cost.comparison import Comparison, compare
-from tinyml_helpers.cost.counting import count
+from tinyml_helpers.cost.counting import Comparison, compare, count
 from tinyml_helpers.cost.latency import Estimate, estimate
 from tinyml_helpers.cost.model import Activation, LayerCost, ModelCost
 

@@ -1,10 +1,13 @@
-"""Count a network: its parameters, multiplications and working memory, before it runs anywhere."""
+"""Count networks before they run anywhere: parameters, multiplications, working memory, side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tinyml_helpers.cost.model import ModelCost
+from tinyml_helpers.system.tables import html_table, text_table
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,3 +35,53 @@ def count(model: nn.Module, *inputs: Tensor | tuple[int, ...]) -> ModelCost:
     from tinyml_helpers.cost import trace
 
     return trace.trace(model, inputs)
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Networks by name; prints as a table, one row each. A + after MACs marks a lower bound."""
+
+    costs: Mapping[str, ModelCost]
+
+    def header(self) -> tuple[str, ...]:
+        """Names of the columns, with units, and with the bit width if all rows share it."""
+        widths = {cost.weight_bits for cost in self.costs.values()}
+        bits = f", {widths.pop():g} bits" if len(widths) == 1 else ""
+        return ("network", "parameters", "MACs", f"weights (B{bits})", "largest map (B)", "peak RAM (B)")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table as text, without its header."""
+        shared = len({cost.weight_bits for cost in self.costs.values()}) == 1
+        return [
+            (
+                name if shared else f"{name}, {cost.weight_bits:g} bits",
+                f"{cost.params:,}",
+                f"{cost.macs:,}" + ("+" if cost.uncounted else ""),
+                f"{cost.flash_bytes:,}",
+                f"{cost.largest_activation_bytes:,}",
+                f"{cost.ram_bytes:,}",
+            )
+            for name, cost in self.costs.items()
+        ]
+
+    def __repr__(self) -> str:
+        """A table in plain text."""
+        return text_table(self.header(), self.rows())
+
+    def _repr_html_(self) -> str:
+        """A table for a notebook."""
+        return html_table(self.header(), self.rows())
+
+
+def compare(costs: Mapping[str, ModelCost]) -> Comparison:
+    """Put counted networks side by side, each at the bit width that it has.
+
+    Args:
+        costs: name -> counted network, for example `{"float": c, "int8": c.at(8)}`.
+
+    Raises:
+        ValueError: there is nothing to compare.
+    """
+    if not costs:
+        raise ValueError("nothing to compare: give at least one counted network")
+    return Comparison(dict(costs))

@@ -120,7 +120,7 @@ def _size(value: Any) -> int:
     return int(np.size(value))
 
 
-def shown(value: Any) -> str:
+def show(value: Any) -> str:
     """Return a value as a verdict quotes it: short, with four digits."""
     array = np.asarray(plain(value))
     if array.dtype.kind not in "biuf":
@@ -129,6 +129,6 @@ def shown(value: Any) -> str:
         return np.array2string(array, separator=", ").replace("\n", "")
 
 
-def quoted(values: Sequence[Any]) -> str:
+def quote(values: Sequence[Any]) -> str:
     """Return arguments as a verdict quotes them."""
-    return ", ".join(map(shown, values))
+    return ", ".join(map(show, values))

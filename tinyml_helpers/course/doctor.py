@@ -70,7 +70,7 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    wanted = locked()
+    wanted = read_lock()
     wrong = [
         f"{name} {installed or 'missing'} (want {version})"
         for name, version in wanted.items()
@@ -83,7 +83,7 @@ def _packages() -> Finding:
     return Finding("packages", listed, False, cure)
 
 
-def locked() -> dict[str, str]:
+def read_lock() -> dict[str, str]:
     """Return package -> locked version, for this system and Python.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tinyml_helpers.course.wording import WORDS
-from tinyml_helpers.system.folders import CHECKOUT, build_folder, given, write_atomically
+from tinyml_helpers.system.folders import CHECKOUT, build_folder, configured_folder, write_atomically
 from tinyml_helpers.system.shared_folders import alone
 from tinyml_helpers.system.tables import html_table, text_table
 
@@ -80,7 +80,7 @@ def results_folder() -> Path:
 
     In a checkout that cannot be written to, it is in the user's cache.
     """
-    return given("TINYML_RESULTS") or build_folder() / "results"
+    return configured_folder("TINYML_RESULTS") or build_folder() / "results"
 
 
 def record(name: str, value: float, unit: str, lesson: int) -> Record:

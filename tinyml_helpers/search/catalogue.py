@@ -37,6 +37,8 @@ def get(name: str) -> Task:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Arrays(Task):
+    """What `from_arrays` makes."""
+
     name: str
     data: tuple[str, ...]
     parts: Mapping[Part, Examples]
@@ -48,12 +50,15 @@ class _Arrays(Task):
     groups = "groups"
 
     def load(self, part: Part) -> Examples:
+        """The examples as they were given."""
         return self.parts[part]
 
     def build(self, width: float) -> nn.Module:
+        """The network that was given."""
         return self.network(width)
 
     def twin(self, network: nn.Module) -> Any:
+        """The plain twin, for inputs of the shape that was given."""
         shape = tuple(self.parts["train"].inputs.shape[1:])
         return keras.from_torch(network, shape, lean=False)
 

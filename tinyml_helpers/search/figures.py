@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
 
 from tinyml_helpers.search.budgets import Budgets
 from tinyml_helpers.search.front import Candidate, Candidates
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Okabe and Ito's colours; shape and filling say the same for those who see none.
 _ALLOWED, _FORBIDDEN, _LINE = "#009E73", "#9A9A9A", "#0072B2"

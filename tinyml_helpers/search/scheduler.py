@@ -65,7 +65,7 @@ def run(
     parallel = Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
     started = len(wanted) - len(missing)
     with tqdm(total=len(wanted), initial=started, unit="trial") as bar, _together():
-        done = parallel(delayed(trial.run)(task, one, cores) for one in missing)
+        done = parallel(delayed(trial.run_trial)(task, one, cores) for one in missing)
         for finished in done:
             trial_log.append(store, finished)
             known[finished.key] = finished

@@ -29,8 +29,8 @@ def _healthy() -> tuple[Array, Scaling]:
     """Features of the healthy machines to train on, and what they look like."""
     data = load_vibration(machines=TRAINING)
     features = anomaly_features.features(data.samples)
-    features = detect.without_baseline(features, data.machine, data.commissioning())
-    return features, detect.scaling(features)
+    features = detect.subtract_baseline(features, data.machine, data.commissioning())
+    return features, detect.fit_scaling(features)
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,7 +55,7 @@ class Vibration(Task):
             return Examples(inputs, inputs, np.repeat(np.array(TRAINING).astype(np.str_), 100))
         numbers = UNSEEN if part == "test" else HELD_OUT
         data = load_vibration(machines=numbers, healthy=130, faulty=10, seed=1)
-        features = detect.without_baseline(
+        features = detect.subtract_baseline(
             anomaly_features.features(data.samples), data.machine, data.commissioning()
         )
         late = ~data.commissioning()
@@ -91,7 +91,7 @@ class Vibration(Task):
         wrong = predict(train) - train.numpy()
         fitted = replace(_healthy()[1], residual=np.sqrt((wrong**2).mean(0)))
         scores = fitted.score(examples.inputs.numpy(), predict(examples.inputs))
-        return 100 * detect.quality(scores, examples.extra)["AUC"]
+        return 100 * detect.measure_auc(scores, examples.extra)["AUC"]
 
     def pipeline(self, model: Model) -> Pipeline:
         """The features and the detector of lesson 11."""

@@ -106,7 +106,7 @@ class Keywords(Task):
         names = {"train": "train", "validation": "engine", "test": "voices"}
         spoken = datasets.load_keywords(per_class=100).part(names[part])
         raw, labels = keyword_augment.raw_features(spoken.clips), torch.from_numpy(spoken.labels)
-        inputs = raw if part == "train" else keyword_augment.network_input(raw)
+        inputs = raw if part == "train" else keyword_augment.as_input(raw)
         quiet = raw[labels == spoken.classes.index("silence")]
         return Examples(inputs, labels, spoken.voices, quiet)
 
@@ -123,7 +123,7 @@ class Keywords(Task):
         """A class with four times the clips, such as the unknown words, is drawn twice as often."""
         chosen = keyword_training.draw_classes_alike(examples.targets, draw)
         altered = keyword_augment.alter(examples.inputs[chosen], examples.extra, draw)
-        return keyword_augment.network_input(altered), examples.targets[chosen]
+        return keyword_augment.as_input(altered), examples.targets[chosen]
 
     def twin(self, network: nn.Module) -> Any:
         """The network and a softmax: the detector averages probabilities."""
@@ -157,7 +157,7 @@ class Gestures(Task):
         if part == "train":
             mine = recordings.without(*VALIDATION_PEOPLE, *TEST_PEOPLE)
             windows = gesture_training.training_windows(mine)
-            inputs = gesture_augment.values(windows, gesture_augment.RECIPE)
+            inputs = gesture_augment.in_units(windows, gesture_augment.RECIPE)
         else:
             people = TEST_PEOPLE if part == "test" else VALIDATION_PEOPLE
             windows = gesture_features.cut(recordings.of(*people))
@@ -180,8 +180,8 @@ class Gestures(Task):
         """Windows altered as in lesson 10."""
         recipe = gesture_augment.RECIPE
         values, targets = draw_batch(examples, draw, recipe.batch)
-        played = gesture_augment.augmented(values, recipe, draw)
-        return gesture_augment.prepared(played, recipe), targets
+        played = gesture_augment.augment(values, recipe, draw)
+        return gesture_augment.prepare(played, recipe), targets
 
     def twin(self, network: nn.Module) -> Any:
         """The twin of lesson 10, its normalization folded."""

@@ -103,12 +103,14 @@ def _one_thread() -> Iterator[None]:
 def _train(
     task: Task, network: nn.Module, steps: int, draw: torch.Generator, teacher: nn.Module | None
 ) -> None:
+    def task_loss(_: torch.Tensor, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return task.loss(outputs, targets)
+
     examples = task.load("train")
-    loss = taught_by(teacher, temperature=3.0, weight=0.7) if teacher else None
+    loss = taught_by(teacher, temperature=3.0, weight=0.7) if teacher else task_loss
     training.fit_batches(
         network, (task.batch(examples, draw) for _ in range(steps)), steps=steps,
-        learning_rate=task.learning_rate, weight_decay=0.02, progress=False,
-        loss=loss or (lambda _, outputs, targets: task.loss(outputs, targets)),
+        learning_rate=task.learning_rate, weight_decay=0.02, loss=loss, progress=False,
     )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def key_of(task: Task, settings: Settings) -> str:
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
 
-def run(task: Task, settings: Settings, cores: Sequence[str] = tuple(CORES)) -> Trial:
+def run_trial(task: Task, settings: Settings, cores: Sequence[str] = tuple(CORES)) -> Trial:
     """Make a network and measure it on some cores.
 
     Raises:

@@ -25,7 +25,7 @@ _VARIABLES = (
 )
 
 
-def said(error: BaseException) -> str:
+def explain(error: BaseException) -> str:
     """Return one sentence about an error that a full or closed disk led to, or "" for any other.
 
     Args:
@@ -64,7 +64,7 @@ def without_room(*others: Path) -> list[Path]:
 
 
 def _folders() -> Iterator[Path]:
-    yield from filter(None, map(folders.given, ("TINYML_RESULTS", "TINYML_CACHE")))
+    yield from filter(None, map(folders.configured_folder, ("TINYML_RESULTS", "TINYML_CACHE")))
     yield folders.CHECKOUT / "build"
     with suppress(RuntimeError):  # there is no home
         yield Path.home()

@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 
     It is `TINYML_CACHE`, or the user's cache, or a temporary folder where there is no home.
     """
-    return given("TINYML_CACHE") or _first_open(_users_cache(), _temporary)
+    return configured_folder("TINYML_CACHE") or _first_open(_users_cache(), _temporary)
 
 
 def _users_cache() -> Path:
@@ -41,7 +41,7 @@ def _users_cache() -> Path:
         return Path("~")
 
 
-def given(variable: str) -> Path | None:
+def configured_folder(variable: str) -> Path | None:
     """Return the folder that an environment variable names; a relative one begins at the checkout.
 
     Not at the working directory, which is another one in each notebook.

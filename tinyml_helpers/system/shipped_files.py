@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tinyml_helpers.system.folders import CHECKOUT, cache_folder, given, write_atomically
+from tinyml_helpers.system.folders import CHECKOUT, cache_folder, configured_folder, write_atomically
 
 __all__ = [
     "DataError",
@@ -49,7 +49,7 @@ def data_folder() -> Path:
 
 
 def _folder() -> Path:
-    return given("TINYML_DATA") or CHECKOUT / "data"
+    return configured_folder("TINYML_DATA") or CHECKOUT / "data"
 
 
 @cache

@@ -261,7 +261,7 @@ def test_the_int8_network_is_small_and_close_to_the_float_one(trained, int8, sma
     content, runner, inputs, outputs = int8
     assert len(content) <= 20 * 1024
     features = anomaly_features.features(small.samples)
-    plain = detect.without_baseline(features, small.machine, small.commissioning())
+    plain = detect.subtract_baseline(features, small.machine, small.commissioning())
     scaled, exact = scaling(plain), trained(plain)
     raw = inputs.store(scaled)
     rounded = scaling.score(inputs.read(raw), outputs.read(runner.run(raw)))
@@ -397,47 +397,47 @@ def test_the_stored_recipe_is_that_of_the_script_and_of_the_lesson():
 def test_a_baseline_is_each_machines_own():
     features = np.array([[1.0], [3.0], [10.0], [30.0]], np.float32)
     first = np.array([True, False, True, False])
-    out = detect.without_baseline(features, np.array([0, 0, 1, 1]), first)
+    out = detect.subtract_baseline(features, np.array([0, 0, 1, 1]), first)
     assert out.ravel().tolist() == [0, 2, 0, 20]
     with pytest.raises(ValueError, match="machine 1 has no healthy segment"):
-        detect.without_baseline(features, np.array([0, 0, 1, 1]), np.array([True, True, False, False]))
+        detect.subtract_baseline(features, np.array([0, 0, 1, 1]), np.array([True, True, False, False]))
 
 
 def test_alarms_in_a_row_count_once():
     scores = np.array([0, 2, 2, 0, 2, 0, 0, 2.0])
-    assert detect.alarms(scores, 1) == 3
-    assert detect.alarms(scores[1:], 1) == 3
-    assert detect.alarms(scores, 2) == 0
+    assert detect.count_alarms(scores, 1) == 3
+    assert detect.count_alarms(scores[1:], 1) == 3
+    assert detect.count_alarms(scores, 2) == 0
 
 
 def test_a_median_of_five_ignores_two_outliers():
     scores = np.array([1, 9, 1, 9, 1, 1, 9, 9, 9, 1.0])
-    assert detect.median_of(scores).tolist() == [1, 1, 1, 1, 1, 1, 1, 9, 9, 9]
+    assert detect.rolling_median(scores).tolist() == [1, 1, 1, 1, 1, 1, 1, 9, 9, 9]
 
 
 def test_a_threshold_keeps_the_budget_and_no_lower_one_does():
     weeks = [np.random.default_rng(seed).exponential(size=500) for seed in range(4)]
-    threshold = detect.threshold_for(weeks, 4)
-    assert sum(detect.alarms(scores, threshold) for scores in weeks) <= 4
+    threshold = detect.choose_threshold(weeks, 4)
+    assert sum(detect.count_alarms(scores, threshold) for scores in weeks) <= 4
     lower = max(score for scores in weeks for score in scores if score < threshold)
-    assert sum(detect.alarms(scores, lower) for scores in weeks) > 4
+    assert sum(detect.count_alarms(scores, lower) for scores in weeks) > 4
     with pytest.raises(ValueError, match="0 machines"):
-        detect.threshold_for([], 1)
+        detect.choose_threshold([], 1)
 
 
 def test_an_adapting_baseline_follows_only_what_may_move():
     steady = np.ones((200, 2), np.float32)
-    left = detect.adapting(steady, np.zeros(2, np.float32), 0.1, np.array([True, False]))
+    left = detect.adapt_baseline(steady, np.zeros(2, np.float32), 0.1, np.array([True, False]))
     np.testing.assert_allclose(left[:3], [[1, 1], [0.9, 1], [0.81, 1]], rtol=1e-6)
     assert left[-1, 0] < 1e-6
 
 
 def test_quality_is_one_for_perfect_scores_and_a_half_for_none():
     faulty, machine = np.tile([False, True], 40), np.repeat([0, 1], 40)
-    assert set(detect.quality(faulty.astype(float), faulty, machine).values()) == {1.0}
-    assert set(detect.quality(np.zeros(80), faulty, machine).values()) == {0.5}
+    assert set(detect.measure_auc(faulty.astype(float), faulty, machine).values()) == {1.0}
+    assert set(detect.measure_auc(np.zeros(80), faulty, machine).values()) == {0.5}
     swapped = np.where(machine == 1, ~faulty, faulty).astype(float)
-    assert detect.quality(swapped, faulty, machine)["worst machine"] == 0
+    assert detect.measure_auc(swapped, faulty, machine)["worst machine"] == 0
 
 
 def test_a_duty_repeats_by_its_seed_and_keeps_its_bounds():
@@ -498,7 +498,7 @@ def test_pictures_show_what_they_are_given(small):
 def test_the_int8_autoencoder_scores_as_its_parts_do(trained, int8, small):
     _, runner, inputs, outputs = int8
     whole = anomaly_firmware.Int8Autoencoder(trained.scaling, runner)
-    plain = detect.without_baseline(
+    plain = detect.subtract_baseline(
         anomaly_features.features(small.samples), small.machine, small.commissioning()
     )
     raw = inputs.store(trained.scaling(plain))

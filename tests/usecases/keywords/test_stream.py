@@ -31,7 +31,7 @@ def scores(*peaks, count=100):
 def test_a_window_of_the_stream_is_what_the_clip_gives_alone():
     rng = np.random.default_rng(0)
     samples = (rng.standard_normal(5 * 16_000) * np.linspace(50, 9000, 80_000)).astype(np.int16)
-    seen = detector.windows(samples, hop=7)
+    seen = detector.cut_windows(samples, hop=7)
     assert seen.end_s[0] == 1.01
     assert np.allclose(np.diff(seen.end_s), 0.14)
     for i in (0, 5, len(seen.end_s) - 1):
@@ -42,11 +42,14 @@ def test_a_window_of_the_stream_is_what_the_clip_gives_alone():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: detector.windows(np.zeros(16_000, np.int16)), "16000 samples: a window takes 16160"),
-        (lambda: detector.windows(np.zeros(20_000, np.int16), 0), "hop of 0"),
+        (
+            lambda: detector.cut_windows(np.zeros(16_000, np.int16)),
+            "16000 samples: a window takes 16160",
+        ),
+        (lambda: detector.cut_windows(np.zeros(20_000, np.int16), 0), "hop of 0"),
         (lambda: detector.smooth(np.zeros((3, 2)), 0), "width of 0"),
         (
-            lambda: mix.scene([np.ones(16_000, np.int16)] * 3, WORDS, 2, np.random.default_rng()),
+            lambda: mix.mix_scene([np.ones(16_000, np.int16)] * 3, WORDS, 2, np.random.default_rng()),
             "fewer",
         ),
     ],
@@ -116,7 +119,9 @@ def test_every_word_is_hit_or_missed_and_every_report_is_a_hit_or_an_alarm(peaks
 def test_a_scene_holds_its_clips_where_it_says():
     click = np.zeros(8_000, np.int16)
     click[2_000:4_000] = 20_000
-    samples, spoken = mix.scene([click] * 6, list("abcdef"), 12, np.random.default_rng(1), noise_db=40)
+    samples, spoken = mix.mix_scene(
+        [click] * 6, list("abcdef"), 12, np.random.default_rng(1), noise_db=40
+    )
     assert len(samples) == 12 * 16_000
     assert [place.word for place in spoken] == list("abcdef")
     for i, place in enumerate(spoken):
@@ -152,7 +157,7 @@ def test_c_sees_the_windows_of_numpy(library):
     got = np.empty((50, 10), np.int8)
     # The device has heard nothing before: the first window is the first hop after zeros.
     before = np.zeros(features.SAMPLES - 7 * 320, np.int16)
-    seen = detector.windows(np.concatenate([before, samples]), hop=7)
+    seen = detector.cut_windows(np.concatenate([before, samples]), hop=7)
     for i in range(len(samples) // (7 * 320)):
         library.keyword_hop(
             address(np.ascontiguousarray(samples[i * 7 * 320 : (i + 1) * 7 * 320])), address(got)
@@ -187,7 +192,7 @@ def test_the_wake_words_front_end_in_c_is_numpys_without_noise_reduction_and_gai
     for step, piece in enumerate(samples.reshape(20, 480)):
         library.wake_hop(address(np.ascontiguousarray(piece)), address(got))
         peak = loud[step * 480 : step * 480 + 800].max()
-        seen = features.raised(raw[3 * step : 3 * step + 3], peak, plain.log_shift)
+        seen = features.raise_level(raw[3 * step : 3 * step + 3], peak, plain.log_shift)
         assert np.array_equal(got, features.quantized_input(seen, 1 / 255, -128))
 
 
@@ -202,9 +207,9 @@ def test_a_stream_that_cannot_be_is_refused(bad, message):
 
 def test_noise_has_the_ratio_that_was_asked_for():
     clips = np.round(3000 * np.sin(np.arange(2 * 16_000).reshape(2, -1) / 5)).astype(np.int16)
-    noisy = mix.with_noise(clips, 10, np.random.default_rng(4))
+    noisy = mix.add_noise(clips, 10, np.random.default_rng(4))
     added = noisy.astype(float) - clips
     ratio = 10 * np.log10((clips.astype(float) ** 2).mean(1) / (added**2).mean(1))
     assert np.allclose(ratio, 10, atol=0.1)
-    loud = mix.with_noise((clips * 10).astype(np.int16), -10, np.random.default_rng(4))
+    loud = mix.add_noise((clips * 10).astype(np.int16), -10, np.random.default_rng(4))
     assert np.abs(loud.astype(int)).max() == 32767

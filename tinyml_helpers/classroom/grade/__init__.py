@@ -97,11 +97,11 @@ def _tasks(one: Submission) -> Iterator[_Task]:
     except submissions.UnreadableError as error:
         yield _Task(one, None, "", None, Judged("error", f"The file is {error}."))
         return
-    names = submissions.expected(cells)
+    names = submissions.list_exercises(cells)
     if not names:
         yield _Task(one, None, "", None, Judged("error", "The file has no exercise of the course."))
     for name in names:
-        found, lesson = submissions.answer(cells, name), submissions.printed()[name][0]
+        found, lesson = submissions.answer(cells, name), submissions.read_exercises()[name][0]
         yield _Task(one, lesson, name, found, Judged("not tried", "There is no answer in the file."))
 
 

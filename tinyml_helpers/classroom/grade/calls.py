@@ -30,7 +30,7 @@ def names_of_check(source: str) -> set[str]:
     }
 
 
-def called(source: str, names: frozenset[str]) -> set[str]:
+def find_calls(source: str, names: frozenset[str]) -> set[str]:
     """Names that a cell calls on `check`, by its syntax; by its text where it is no Python."""
     if not any(name in source for name in names):
         return set()

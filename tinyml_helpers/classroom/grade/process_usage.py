@@ -25,7 +25,7 @@ def family(number: int) -> list[Any]:
 
 def broken_limit(number: int, folder: Path, limits: Limits) -> str:
     """Say which limit a process has broken, with all that it has started and written; "" if none."""
-    memory_bytes, threads = taken(number)
+    memory_bytes, threads = measure(number)
     if memory_bytes > (limits.memory_mib << 20) * 5 // 4:
         return f"took more than {limits.memory_mib:,} MiB of memory"
     if threads > limits.threads:
@@ -35,7 +35,7 @@ def broken_limit(number: int, folder: Path, limits: Limits) -> str:
     return ""
 
 
-def taken(number: int) -> tuple[int, int]:
+def measure(number: int) -> tuple[int, int]:
     """Add up the memory in bytes and the threads of a process and of all that it has started."""
     memory_bytes = threads = 0
     for process in family(number):

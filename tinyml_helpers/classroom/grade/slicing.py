@@ -48,7 +48,9 @@ def _is_magic(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and "get_ipython()" in ast.unparse(statement)
 
 
-def needed(before: Sequence[str], answer: str, given: frozenset[str] = frozenset()) -> list[ast.stmt]:
+def select_statements(
+    before: Sequence[str], answer: str, given: frozenset[str] = frozenset()
+) -> list[ast.stmt]:
     """Choose what must run before a cell so that its names are known.
 
     Args:

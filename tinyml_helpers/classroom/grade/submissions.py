@@ -44,7 +44,7 @@ class Cell:
     @cached_property
     def checks(self) -> set[str]:
         """Names of the exercises that it calls, whatever its name for `check`; no comment, no text."""
-        return calls.called(self.source, self.names) & set(check.exercises())
+        return calls.find_calls(self.source, self.names) & set(check.exercises())
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _cell(cell: dict[str, Any]) -> Cell:
 
 
 @cache
-def printed() -> dict[str, tuple[int, str, Cell | None]]:
+def read_exercises() -> dict[str, tuple[int, str, Cell | None]]:
     """Return for each exercise its lesson, its untouched stub, and the solution as printed."""
     found: dict[str, tuple[int, str, Cell | None]] = {}
     for lesson in _lessons():
@@ -200,11 +200,11 @@ def _lessons() -> list[Path]:
     return sorted(syllabus.notebooks_folder().glob("[0-9][0-9]_*.ipynb"))
 
 
-def expected(cells: list[Cell]) -> list[str]:
+def list_exercises(cells: list[Cell]) -> list[str]:
     """Name the exercises that a notebook should answer: all of every lesson whose checks it calls."""
     called = set().union(*(cell.checks for cell in cells)) if cells else set()
-    lessons = {printed()[name][0] for name in called if name in printed()}
-    return [name for name, (number, _, _) in printed().items() if number in lessons]
+    lessons = {read_exercises()[name][0] for name in called if name in read_exercises()}
+    return [name for name, (number, _, _) in read_exercises().items() if number in lessons]
 
 
 def answer(cells: list[Cell], exercise: str) -> Answer | None:
@@ -213,7 +213,7 @@ def answer(cells: list[Cell], exercise: str) -> Answer | None:
     Returns:
         The answer, or None if there is none.
     """
-    _, stub, solution = printed()[exercise]
+    _, stub, solution = read_exercises()[exercise]
     calling = [i for i, cell in enumerate(cells) if exercise in cell.checks]
     tried = [
         i

@@ -55,7 +55,7 @@ class Child:
         if whole:
             ready = [statement for cell in before for statement in slicing.parse(cell)]
         else:
-            ready = slicing.needed(before, answer, frozenset(space))
+            ready = slicing.select_statements(before, answer, frozenset(space))
         for statement in [*ready, *slicing.parse(answer)]:
             _execute(statement, space)
         handed_in = self._check.__dict__["_handed_in"]

@@ -121,7 +121,7 @@ def battery_days(answer: Callable[[float, float, float, float, float], float]) -
     return hint(
         "Mean power in mW = active power x share of time awake + sleep power x share of time "
         "asleep. Mind the units: ms against s, uW against mW. Of the batteries tried, this one fails: "
-        f"battery_days({cases.quoted(wrong.given)})."
+        f"battery_days({cases.quote(wrong.given)})."
     )
 
 

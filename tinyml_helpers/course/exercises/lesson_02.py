@@ -92,7 +92,7 @@ def quantize_function(answer: Callable[..., Any]) -> Verdict:
     wrong = cases.first_difference(answer, _exactly, _maps(), same=_nearest)
     if wrong is None:
         return right(f"Divide, round, shift, clip: that is all of quantizing. {_rounding(answer)}")
-    given, said = cases.quoted(wrong.given), cases.shown(wrong.said)
+    given, said = cases.quote(wrong.given), cases.show(wrong.said)
     return hint(f"{_advice(wrong)} For example, of ({given}) it makes {said}")
 
 

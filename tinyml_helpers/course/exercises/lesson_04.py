@@ -108,7 +108,7 @@ def magnitude_mask(answer: Callable[..., Any]) -> Verdict:
 
 
 def _what_is_wrong(weights: Any, count: int, kept: NDArray[np.bool_]) -> str:
-    example = f"For the weights {cases.shown(weights)} and count {count}, {int((~kept).sum())} go"
+    example = f"For the weights {cases.show(weights)} and count {count}, {int((~kept).sum())} go"
     if count == 0:
         return f"{example}, and none should. Which element do you look at when there is none to cut?"
     if _is_mask(~kept, (np.abs(weights), count)):

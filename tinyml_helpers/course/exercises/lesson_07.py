@@ -159,6 +159,6 @@ def agreement_percent(answer: Callable[..., Any]) -> Verdict:
         return hint("The share is right; the answer is wanted in percent.")
     return hint(
         f"For two networks on {len(first)} images with {first.shape[1]} classes, {found.wanted:.4g} % "
-        f"get the same class, and yours says {cases.shown(found.said)}. Compare the classes, not the "
+        f"get the same class, and yours says {cases.show(found.said)}. Compare the classes, not the "
         "logits; along which axis are the classes?"
     )

@@ -139,7 +139,7 @@ def report_function(answer: Callable[[Sequence[float], float, int], Sequence[int
     scores, threshold, silent = wrong.given
     given = f"{scores[:12]}{' ...' if len(scores) > 12 else ''}, {threshold} and {silent}"
     advice = _advice(wrong.said, scores, threshold, silent)
-    return hint(f"Of {given} yours makes {cases.shown(wrong.said)}. {advice}")
+    return hint(f"Of {given} yours makes {cases.show(wrong.said)}. {advice}")
 
 
 def _advice(said: Any, scores: list[float], threshold: float, silent: int) -> str:

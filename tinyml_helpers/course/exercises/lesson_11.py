@@ -151,8 +151,8 @@ def auc_from_pairs(answer: Callable[..., float]) -> Verdict:
         )
     healthy, faulty = wrong.given
     given = (
-        f"For healthy {cases.shown(healthy)} and faulty {cases.shown(faulty)} it returns "
-        f"{cases.shown(wrong.said)}"
+        f"For healthy {cases.show(healthy)} and faulty {cases.show(faulty)} it returns "
+        f"{cases.show(wrong.said)}"
     )
     pairs = len(healthy) * len(faulty)
     if (faulty[:, None] == healthy[None, :]).any():

@@ -116,7 +116,7 @@ def promised_threshold(answer: Threshold) -> Verdict:
     if found is None:
         return right("A threshold is chosen on impostors, and then the owners learn what it costs them.")
     impostor, rate = found.given
-    where = f"For the scores {cases.shown(impostor)} and a rate of {rate:.3g},"
+    where = f"For the scores {cases.show(impostor)} and a rate of {rate:.3g},"
     said = float(np.asarray(found.said))
     if not math.isfinite(said):
         return hint(f"{where} your threshold is {said}: give a finite number.")

@@ -87,8 +87,8 @@ def attack_advantage(answer: Callable[..., float]) -> Verdict:
             return hint(words)
     if different:
         return hint(
-            f"For the arguments {cases.quoted(different.given)} yours gives "
-            f"{cases.shown(different.said)}. Count each part by itself, as a share of its own size."
+            f"For the arguments {cases.quote(different.given)} yours gives "
+            f"{cases.show(different.said)}. Count each part by itself, as a share of its own size."
         )
     return right(
         "It is 0 for a coin and 1 for a perfect attack. A threshold that accuses everybody finds every "
@@ -163,7 +163,7 @@ def input_from_gradient(answer: Callable[..., Array]) -> Verdict:
     if not np.isfinite(got).all():
         return hint("A unit that was not pulled has a gradient of 0 everywhere: choose another row.")
     return hint(
-        f"For biases' gradients of {cases.shown(bias)} yours gives {cases.shown(got)}, which times a "
+        f"For biases' gradients of {cases.show(bias)} yours gives {cases.show(got)}, which times a "
         "bias' gradient is not that unit's row. Mind units that were pulled down, or not at all."
     )
 

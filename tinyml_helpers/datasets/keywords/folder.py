@@ -18,7 +18,7 @@ from tinyml_helpers.datasets.keywords.clips import (
     SILENCE,
     UNKNOWN,
     Keywords,
-    chosen,
+    choose_places,
     text,
 )
 from tinyml_helpers.datasets.sound_files import SUFFIXES, Sound, read_sound
@@ -46,7 +46,7 @@ def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
     labels = np.array([classes.index(word) for word in words], np.int64)
     found: list[tuple[int, NDArray[np.int16]]] = []
     notes: Counter[str] = Counter()
-    for place in chosen(labels, text(split), per_class, seed).tolist():
+    for place in choose_places(labels, text(split), per_class, seed).tolist():
         try:
             sound = read_sound(files[place])
             pieces = list(_seconds(sound, whole=words[place] == SILENCE))

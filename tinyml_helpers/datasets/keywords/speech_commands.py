@@ -17,7 +17,7 @@ from tinyml_helpers.datasets.keywords.clips import (
     SAMPLES,
     UNKNOWN,
     Keywords,
-    chosen,
+    choose_places,
     text,
 )
 from tinyml_helpers.datasets.keywords.folder import SPEAKER, fit_second
@@ -54,7 +54,7 @@ def read(folder: Path, per_class: int | None, seed: int) -> Keywords:
     split = text(parts)
     rng = np.random.default_rng(seed)
     places = _thinned(labels, split, rng)
-    places = places[chosen(labels[places], split[places], per_class, seed)]
+    places = places[choose_places(labels[places], split[places], per_class, seed)]
     bar = tqdm(places.tolist(), unit="file", desc="reading", delay=2)
     clips = [_int16(fit_second(read_sound(files[place]).samples)) for place in bar]
     words = Keywords(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
 
 COLUMNS = 13
 # What a box of each colour does; the first kind that names the operator decides.
@@ -45,9 +45,6 @@ def draw(operators: Sequence[str], title: str = "") -> Axes:
         operators: their types, in order, such as `onnx.operators` returns them.
         title: of the new figure.
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.patches import Patch
-
     rows = max(1, math.ceil(len(operators) / COLUMNS))
     axes = plt.subplots(figsize=(9, 1.1 + 0.32 * rows))[1]
     axes.set_title(title)
@@ -65,8 +62,6 @@ def draw(operators: Sequence[str], title: str = "") -> Axes:
 
 
 def _box(axes: Axes, place: int, label: str, colour: str) -> None:
-    from matplotlib.patches import Rectangle
-
     row, column = divmod(place, COLUMNS)
     axes.add_patch(Rectangle((column - 0.47, row - 0.4), 0.94, 0.8, color=colour))
     ink = "black" if colour in ("#B8C4CE", "#C98200", "#CC79A7") else "white"
@@ -80,8 +75,6 @@ def draw_bytes(parts: Mapping[str, Mapping[str, int]], title: str = "") -> Axes:
         parts: label -> part -> bytes, such as `ModelReport.bytes_by_part`.
         title: of the new figure.
     """
-    import matplotlib.pyplot as plt
-
     axes = plt.subplots(figsize=(9, 1.5 + 0.45 * len(parts)))[1]
     kinds = [kind for kind in next(iter(parts.values())) if any(p.get(kind) for p in parts.values())]
     left = dict.fromkeys(parts, 0)

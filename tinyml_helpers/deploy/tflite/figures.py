@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
 from tinyml_helpers.deploy.tflite.graph import Graph, Operator
 from tinyml_helpers.deploy.tflite.tflm import Arena
 
 if TYPE_CHECKING:
     import keras
-    from matplotlib.axes import Axes
 
 # The layer that an operator is made from, whatever else is folded into it.
 _MAIN = {
@@ -86,8 +89,6 @@ def arenas(measured: Mapping[str, Arena], predicted_bytes: int) -> Axes:
         measured: arenas by the name of the model.
         predicted_bytes: of activations alone.
     """
-    import matplotlib.pyplot as plt
-
     axes = plt.subplots(figsize=(9, 1.8 + 0.6 * len(measured)))[1]
     left = dict.fromkeys(measured, 0)
     for purpose in dict.fromkeys(p for arena in measured.values() for p in arena.bytes_by_purpose):
@@ -108,8 +109,6 @@ def _describe(operator: Operator, graph: Graph) -> str:
 
 
 def _box(axes: Axes, place: tuple[float, float], width: float, text: str, colour: str) -> Any:
-    from matplotlib.patches import FancyBboxPatch
-
     left, row = place
     style = "round,pad=0,rounding_size=0.12"
     axes.add_patch(

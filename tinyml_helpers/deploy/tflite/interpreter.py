@@ -145,7 +145,7 @@ class Model:
         """
         if self.kernels == "tflm":
             raise ModelError("TFLM is no runtime of this machine: measure it on a microcontroller")
-        self.run(np.zeros(self.input.shape, self.input.dtype)[:1])
+        self._run_all(np.zeros(self.input.shape, self.input.dtype)[:1])
         return benchmark.median_ms(self._interpreter.invoke, seconds)
 
     def _refuse_several_outputs(self) -> None:

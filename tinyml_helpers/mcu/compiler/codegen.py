@@ -20,26 +20,19 @@ _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #endif
 """
 KERNELS = {
-    "tm_add": "pairs.c",
-    "tm_average_pool_2d": "pool.c",
-    "tm_clamp": "moves.c",
-    "tm_conv_2d": "conv_2d.c",
-    "tm_conv_2d_general": "conv_2d_general.c",
-    "tm_copy": "moves.c",
-    "tm_depthwise_conv_2d": "depthwise_conv_2d.c",
-    "tm_depthwise_conv_2d_channels": "depthwise_channels.c",
-    "tm_dequantize": "moves.c",
-    "tm_fully_connected": "fully_connected.c",
-    "tm_fully_connected_general": "fully_connected_general.c",
-    "tm_lookup": "moves.c",
-    "tm_max_pool_2d": "pool.c",
-    "tm_mean_of": "mean.c",
-    "tm_mul": "pairs.c",
-    "tm_pad": "moves.c",
-    "tm_quantize": "moves.c",
-    "tm_softmax": "softmax.c",
+    "conv_2d.c": ("tm_conv_2d",),
+    "conv_2d_general.c": ("tm_conv_2d_general",),
+    "depthwise_channels.c": ("tm_depthwise_conv_2d_channels",),
+    "depthwise_conv_2d.c": ("tm_depthwise_conv_2d",),
+    "fully_connected.c": ("tm_fully_connected",),
+    "fully_connected_general.c": ("tm_fully_connected_general",),
+    "mean.c": ("tm_mean_of",),
+    "moves.c": ("tm_lookup", "tm_clamp", "tm_pad", "tm_copy", "tm_quantize", "tm_dequantize"),
+    "pairs.c": ("tm_add", "tm_mul"),
+    "pool.c": ("tm_average_pool_2d", "tm_max_pool_2d"),
+    "softmax.c": ("tm_softmax",),
 }
-"""Kernel -> the file of kernels/ that defines it."""
+"""File of kernels/ -> the kernels that it defines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +99,10 @@ def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:
 
 def _kernels(layers: Sequence[Layer]) -> dict[str, str]:
     """The files of the kernels that layers call."""
-    files = {KERNELS[call.kernel] for layer in layers for call in layer.calls}
+    called = {call.kernel for layer in layers for call in layer.calls}
+    files = [file for file, kernels in KERNELS.items() if called & set(kernels)]
     folder = resources.files("tinyml_helpers.mcu") / "kernels"
-    return {
-        file: (folder / file).read_text(encoding="utf-8")
-        for file in ("kernels.h", "arithmetic.h", *sorted(files))
-    }
+    return {file: (folder / file).read_text("utf-8") for file in ("kernels.h", "arithmetic.h", *files)}
 
 
 def _header(name: str, graph: Network, arena: Arena) -> str:

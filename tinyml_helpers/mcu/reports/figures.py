@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tinyml_helpers.mcu.compiler.arena import SCRATCH, Block
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from tinyml_helpers.mcu.compiler.arena import Block
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.compiler.lowering import Layer
+from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH
 from tinyml_helpers.mcu.firmware import Firmware
 from tinyml_helpers.mcu.run import Run
 from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.mcu.target.timing import BOARD_FACTOR
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from pandas import DataFrame
 
 # Okabe and Ito's colours: they stay apart for people with any common colour blindness.
@@ -110,8 +114,6 @@ def by_layer(firmware: Firmware, run: Run) -> tuple[Axes, Axes, Axes]:
     Returns:
         The three axes, from left to right.
     """
-    import matplotlib.pyplot as plt
-
     layers = [(i, layer) for i, layer in enumerate(firmware.program.layers) if layer.calls]
     names = [f"{layer.operator.position} {short_name(layer)}" for _, layer in layers] + ["code"]
     columns = [
@@ -215,14 +217,10 @@ def in_band(times: DataFrame, axes: Axes) -> Axes:
 
 
 def _rectangle(left: float, bottom: float, width: float, height: float, colour: str) -> Any:
-    from matplotlib.patches import Rectangle
-
     return Rectangle((left, bottom), width, height, facecolor=colour, edgecolor="#555555", lw=0.6)
 
 
 def _box(axes: Axes, left: float, bottom: float, width: float, height: float, colour: str) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
     style = "round,pad=0,rounding_size=0.08"
     axes.add_patch(
         FancyBboxPatch((left, bottom), width, height, boxstyle=style, facecolor=colour, edgecolor="#555")

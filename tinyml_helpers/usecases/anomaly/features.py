@@ -98,7 +98,7 @@ def kurtosis(samples: Samples) -> NDArray[np.float64]:
     return np.asarray((square * square).mean(1) / np.maximum(square.mean(1), 1e-12) ** 2 - 3)
 
 
-def single_numbers(samples: Samples) -> NDArray[np.float64]:
+def rms_and_kurtosis(samples: Samples) -> NDArray[np.float64]:
     """RMS, as a power of two, and kurtosis: float64 [N, 2]."""
     return np.stack([np.log2(rms(samples) + 1e-9), kurtosis(samples)], axis=1)
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from tinyml_helpers.usecases.anomaly import features
 from tinyml_helpers.usecases.anomaly.detect import Scores
 from tinyml_helpers.usecases.anomaly.features import Samples
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def waves(segments: Mapping[str, Samples], rate_hz: float, counts_per_g: float, title: str = "") -> Axes:
@@ -25,8 +23,6 @@ def waves(segments: Mapping[str, Samples], rate_hz: float, counts_per_g: float, 
         counts_per_g: counts of the sensor for each g.
         title: over the upper one.
     """
-    import matplotlib.pyplot as plt
-
     axes = plt.subplots(len(segments), sharex=True, sharey=True, squeeze=False)[1][:, 0]
     time = np.arange(int(rate_hz / 10)) * 1000 / rate_hz
     for axis, (label, samples) in zip(axes, segments.items(), strict=True):
@@ -54,8 +50,6 @@ def spectra(
         lines_hz: frequencies to mark in the envelope's spectrum.
         titles: of both.
     """
-    import matplotlib.pyplot as plt
-
     left, right = plt.subplots(1, 2, figsize=(9, 3.6))[1]
     left.axvspan(*band_hz, color="0.92")
     for label, samples in segments.items():
@@ -80,8 +74,6 @@ def spectrograms(segments: Mapping[str, Samples], rate_hz: float) -> tuple[Axes,
         segments: label -> int16 [N, T]; the first of each is drawn.
         rate_hz: samples a second.
     """
-    import matplotlib.pyplot as plt
-
     figure, axes = plt.subplots(1, len(segments), sharey=True, figsize=(9, 3.2), squeeze=False)
     levels = {label: features.log_spectrogram(samples[:1])[0] for label, samples in segments.items()}
     usual = next(iter(levels.values())).mean(0)
@@ -105,7 +97,6 @@ def roc(scores: Mapping[str, Scores], faulty: NDArray[np.bool_], title: str = ""
         faulty: bool [N].
         title: of the figure.
     """
-    import matplotlib.pyplot as plt
     from sklearn.metrics import roc_curve
 
     axis = plt.subplots()[1]
@@ -127,8 +118,6 @@ def by_case(
         tables: figure of merit -> case -> detector -> value.
         title: of the upper one.
     """
-    import matplotlib.pyplot as plt
-
     axes = plt.subplots(len(tables), sharex=True, figsize=(9, 1 + 2.5 * len(tables)), squeeze=False)[1]
     for axis, (merit, table) in zip(axes[:, 0], tables.items(), strict=True):
         names = list(next(iter(table.values())))
@@ -154,8 +143,6 @@ def over_time(
         tracks: title -> detector -> scores [N].
         threshold: a dotted line.
     """
-    import matplotlib.pyplot as plt
-
     axes = plt.subplots(1, len(tracks), sharey=True, figsize=(9, 3.8), squeeze=False)[1][0]
     for axis, (title, scores) in zip(axes, tracks.items(), strict=True):
         for name, values in scores.items():

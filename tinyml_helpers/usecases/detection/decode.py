@@ -105,7 +105,7 @@ def grid_anchors() -> NDArray[np.float32]:
     return np.stack([x, y, side, side], 1).astype(np.float32)
 
 
-def with_coarse_codes(outputs: NDArray[np.float32], step: float) -> NDArray[np.float32]:
+def round_codes(outputs: NDArray[np.float32], step: float) -> NDArray[np.float32]:
     """Round the codes in outputs [N, 13, 13, 4 + classes] to multiples of a step, as int8 would."""
     codes = np.round(outputs[..., :4] / step) * step
     return np.concatenate([codes, outputs[..., 4:]], -1).astype(np.float32)

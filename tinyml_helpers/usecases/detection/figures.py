@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.images.scenes import Scenes
@@ -13,9 +16,6 @@ from tinyml_helpers.usecases.detection import matches
 from tinyml_helpers.usecases.detection.decode import Detections
 from tinyml_helpers.usecases.vision import letterbox
 from tinyml_helpers.usecases.vision.boxes import ssd_anchors
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 FOUND = "#E69F00"
 # Anchors in each grid of the 300x300 network: 19x19 cells of three, then 10, 5, 3, 2, 1 of six.
@@ -41,8 +41,6 @@ def show(
 
 
 def _axes() -> Axes:
-    import matplotlib.pyplot as plt
-
     return plt.subplots(figsize=(7, 4.6))[1]
 
 
@@ -54,8 +52,6 @@ def gallery(images: Iterable[NDArray[np.uint8]], found: Iterable[Detections], ti
         found: for each image.
         title: what the pictures show.
     """
-    import matplotlib.pyplot as plt
-
     pictures = list(zip(images, found, strict=True))
     rows = -(-len(pictures) // _COLUMNS)
     figure, grid = plt.subplots(rows, _COLUMNS, figsize=(9, 3.1 * rows + 0.4), squeeze=False)
@@ -115,8 +111,6 @@ def _lower(axes: Axes, boxes: NDArray[np.float32], judged: matches.Judged) -> No
 
 def _draw_truth(axes: Axes, boxes: NDArray[np.float32], judged: matches.Judged) -> None:
     """Draw the true boxes over the others, so that their dashes are seen where both agree."""
-    from matplotlib.patches import Rectangle
-
     for (x1, y1, x2, y2), missed in zip(boxes, judged.missed, strict=True):
         shape = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor="white", linestyle="--")
         axes.add_patch(shape)
@@ -137,8 +131,6 @@ def _keep_inside(axes: Axes, side: int) -> None:
 
 def show_anchors(image: NDArray[np.uint8]) -> Axes:
     """Show anchors of an SSD-MobileNet nearest to the middle: of every other grid, one colour each."""
-    import matplotlib.pyplot as plt
-
     axes, sides = _axes(), np.array(image.shape[1::-1] * 2)
     axes.imshow(image)
     axes.grid(False)

@@ -18,7 +18,7 @@ from tinyml_helpers.usecases.detection.network import CELLS, CODES
 _BITS = 6  # of each class's count in the answer of the C; five classes fit into 32
 
 
-def threshold(score: float, scale: float, zero_point: int) -> int:
+def logit_threshold(score: float, scale: float, zero_point: int) -> int:
     """Return the int8 logit from which on a cell scores `score` or more.
 
     Args:
@@ -35,12 +35,12 @@ def threshold(score: float, scale: float, zero_point: int) -> int:
     return int(np.clip(np.ceil(logit / scale + zero_point), -128, 127))
 
 
-def count(outputs: NDArray[np.int8], least: int) -> NDArray[np.int64]:
+def count_peaks(outputs: NDArray[np.int8], least: int) -> NDArray[np.int64]:
     """Count the objects of each class: int64 [N, classes].
 
     Args:
         outputs: int8 [N, 13, 13, 4 + classes] of the tiny detector.
-        least: the logit that a peak needs at the least, see `threshold`.
+        least: the logit that a peak needs at the least, see `logit_threshold`.
     """
     logits = outputs[..., CODES:].astype(np.int16)
     best, labels = logits.max(-1), logits.argmax(-1)
@@ -57,7 +57,7 @@ def pipeline(least: int) -> Pipeline:
     """Put the tiny detector between a picture and its counts.
 
     Args:
-        least: the logit that a peak needs at the least, see `threshold`.
+        least: the logit that a peak needs at the least, see `logit_threshold`.
 
     Returns:
         SIDE x SIDE pixels uint8 -> `peaks_pixels` -> network -> `peaks_count`: see `unpack`.

@@ -78,7 +78,7 @@ class Count:
         return f"objects found: {self.objects}\nboxes right: {self.boxes}"
 
 
-def count(found: Sequence[Detections], scenes: Scenes) -> Count:
+def count_matches(found: Sequence[Detections], scenes: Scenes) -> Count:
     """Count over all scenes what was found and what is right, at the scores that `found` holds.
 
     Args:

@@ -40,7 +40,7 @@ class Targets:
         return Targets(self.heat[places], self.codes[places], self.weight[places])
 
 
-def targets(scenes: Scenes) -> Targets:
+def make_targets(scenes: Scenes) -> Targets:
     """Write down what the grid should say of each scene."""
     shape = (len(scenes), CELLS, CELLS)
     heat = np.zeros((len(scenes), len(scenes.classes), CELLS, CELLS), np.float32)
@@ -115,17 +115,18 @@ def fit(
         ValueError: fewer scenes than one batch, or no epochs.
     """
     steps = training.count_steps(len(scenes), BATCH, epochs)
-    started, images, wanted = time.perf_counter(), scenes.tensors(), targets(scenes)
+    started = time.perf_counter()
+    images, wanted = scenes.tensors(), make_targets(scenes)
     places = training.shuffle(len(scenes), BATCH, epochs, torch.Generator().manual_seed(seed))
     losses = training.fit_batches(
         model, ((images[chosen], wanted.take(chosen)) for chosen in places), steps=steps,
         learning_rate=learning_rate, weight_decay=0.05, warm_up=0.2,
-        loss=lambda _images, outputs, wanted: loss(outputs, wanted),
+        loss=lambda _images, outputs, part: loss(outputs, part),
     )  # fmt: skip
     seconds = time.perf_counter() - started
     return training.History(training.mean_losses(losses, epochs), seconds, steps // epochs * BATCH, seed)
 
 
-def outputs(model: nn.Module, scenes: Scenes) -> NDArray[np.float32]:
+def predict(model: nn.Module, scenes: Scenes) -> NDArray[np.float32]:
     """Return the outputs of a PyTorch detector, channels last: float32 [N, 13, 13, 4 + classes]."""
     return training.run(model, scenes.tensors()).permute(0, 2, 3, 1).numpy()

@@ -75,7 +75,7 @@ def anchors() -> NDArray[np.float32]:
     return boxes.grid_anchors([(16, [(1, 1)] * 2), (8, [(1, 1)] * 6)])
 
 
-def look(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def run_detector(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Run the detector once on its own square: what it says at each of its anchors.
 
     Args:
@@ -111,7 +111,7 @@ def detect(photo: NDArray[np.uint8], least: float = 0.7) -> tuple[Face, ...]:
     if not 0 < least < 1:
         raise ValueError(f"least = {least}: give a score between 0 and 1, such as 0.7")
     fitted = letterbox.letterbox(photo, _SIDE)
-    scores, points = look(fitted.image)
+    scores, points = run_detector(fitted.image)
     found = np.flatnonzero(scores >= min(least, _PROPOSED))
     kept = found[boxes.nms(points[found, :2].reshape(-1, 4), scores[found], 0.3)]
     faces = [_look_again(photo, fitted.to_photo(points[i])) for i in kept]
@@ -127,7 +127,7 @@ def _look_again(photo: NDArray[np.uint8], points: NDArray[np.float32]) -> Face:
     side = max(float(np.abs(points[1] - points[0]).max()), 1.0)
     turned = _similarity(across, _SIDE / (side * _SECOND_LOOK))
     matrix = np.column_stack([turned, np.full(2, _SIDE / 2) - turned @ centre])
-    scores, seen = look(letterbox.warp(photo, matrix, _SIDE))
+    scores, seen = run_detector(letterbox.warp(photo, matrix, _SIDE))
     best = int(scores.argmax())
     back = (seen[best] - matrix[:, 2]) @ np.linalg.inv(turned).T
     middle, half = back[:2].mean(0), np.ptp(seen[best, :2, 0]) * side * _SECOND_LOOK / _SIDE / 2
@@ -202,7 +202,7 @@ def embed(aligned: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.
     Raises:
         ValueError: unknown embedder, or a face of another size.
     """
-    size = side(embedder)
+    size = input_side(embedder)
     if aligned.shape != (size, size, 3):
         raise ValueError(
             f"{embedder!r} takes [{size}, {size}, 3], not {list(aligned.shape)}: align the face first"
@@ -214,24 +214,24 @@ def embed(aligned: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.
     return unit
 
 
-def describe(photo: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.float32]:
+def embed_photo(photo: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.float32]:
     """Find the one face of a photo, align it and embed it: `only_face`, `align`, `embed`.
 
     Raises:
         FaceError: no face, several faces, or one that is too small.
         ValueError: unknown embedder.
     """
-    size = side(embedder)
+    size = input_side(embedder)
     return embed(align(photo, only_face(photo), size), embedder)
 
 
-def available() -> tuple[str, ...]:
+def list_embedders() -> tuple[str, ...]:
     """Return the embedders that work here, the best first: a network only where its file is shipped."""
     shipped = manifest()
     return tuple(n for n in EMBEDDERS if n == "patterns" or f"models/face_{n}.tflite" in shipped)
 
 
-def side(embedder: str) -> int:
+def input_side(embedder: str) -> int:
     """Return the side of the aligned face that an embedder takes, in pixels.
 
     Raises:

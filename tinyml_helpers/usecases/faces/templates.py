@@ -53,7 +53,7 @@ def similarity(a: Template, b: Template) -> float:
 
 
 def matching_c(values: int, people: int) -> str:
-    """Return a program in C that compares one template with many: `kernels/match.c`.
+    """Return a program in C that compares one template with many: `c/match.c`.
 
     It reads `probe` int8 [values] and `stored` int8 [people, values], and writes `sums` int32 [people].
 

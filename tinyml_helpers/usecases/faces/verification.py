@@ -84,7 +84,7 @@ class Scores:
         return "; ".join(told)
 
 
-def at_most(errors: int, trials: int) -> float:
+def upper_limit(errors: int, trials: int) -> float:
     """Return the highest true rate that fits what was seen, if the trials are independent: 95 % sure.
 
     Args:
@@ -143,7 +143,7 @@ def compare_pairs(
 
     cosines = np.full(len(photos), np.nan)
     for place, pair in enumerate(tqdm(photos, unit="pair", leave=False, delay=2)):
-        crops = [_largest(photo, embedding.side(embedder)) for photo in pair]
+        crops = [_largest(photo, embedding.input_side(embedder)) for photo in pair]
         if crops[0] is not None and crops[1] is not None:
             cosines[place] = embedding.embed(crops[0], embedder) @ embedding.embed(crops[1], embedder)
     seen = np.isfinite(cosines)

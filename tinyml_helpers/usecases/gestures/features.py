@@ -9,7 +9,7 @@ A window of 4 s (200 samples of 6 axes at 50 Hz) goes through four steps:
    the arm swings, gravity swings as fast in the watch's axes, and much of it stays.
 4. Rotation is weighted by a quarter against acceleration; one scale brings all to int8.
 
-`kernels/motion.c` does the same, and gives the same bytes.
+`c/motion.c` does the same, and gives the same bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ INPUT_LIMIT = 3.0
 """Largest value that the int8 input holds: 3 g, or 12 rad/s."""
 
 GAIN_SHIFT = 20
-"""`gains` are in 1/2**20."""
+"""`input_gains` are in 1/2**20."""
 
 _LARGEST_GAIN = 16383
 
@@ -112,7 +112,7 @@ def cut(gestures: Gestures, *, window: int = WINDOW, hop: int = HOP) -> Windows:
     return Windows(np.stack(pieces), right, labels.astype(np.int64), people, recording, gestures.classes)
 
 
-def mirrored(samples: NDArray[Any], right: ArrayLike) -> NDArray[Any]:
+def mirror(samples: NDArray[Any], right: ArrayLike) -> NDArray[Any]:
     """Make right arms look like left ones: samples [..., 6] of one arm, or [M, ..., 6] of M."""
     flags = np.asarray(right)
     signs = np.where(flags[..., None], MIRROR, 1).astype(np.int32)
@@ -121,14 +121,14 @@ def mirrored(samples: NDArray[Any], right: ArrayLike) -> NDArray[Any]:
     return arms
 
 
-def halved(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float64]:
+def halve_rate(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float64]:
     """Steps 1 and 2 in g and rad/s: windows int16 [M, 200, 6] to [M, 100, 6], arms alike, 25 Hz."""
-    arms = mirrored(raw, right) * UNITS
+    arms = mirror(raw, right) * UNITS
     pairs: NDArray[np.float64] = arms.reshape(len(arms), -1, 2, 6).mean(2)
     return pairs
 
 
-def steps(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.int32]:
+def subtract_slow_part(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.int32]:
     """Steps 1 to 3 of the front end: mirror, halve the rate, subtract the slow part.
 
     Args:
@@ -138,7 +138,7 @@ def steps(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.int32]:
     Returns:
         int32 [M, 100, 6]: sums of two samples, in halves of a raw unit.
     """
-    arms = mirrored(raw.astype(np.int32), right)
+    arms = mirror(raw.astype(np.int32), right)
     pairs: NDArray[np.int32] = arms.reshape(len(arms), -1, 2, 6).sum(2, dtype=np.int32)
     # The low-pass keeps 8 bits more than its input. The C divides towards zero, and so does fix.
     start = pairs[..., :3].sum(1) * 256
@@ -156,14 +156,16 @@ def network_input(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float3
         raw: int16 [M, 200, 6].
         right: bool [M].
     """
-    values: NDArray[np.float32] = (steps(raw, right) * (UNITS / 2 * WEIGHTS)).astype(np.float32)
+    values: NDArray[np.float32] = (subtract_slow_part(raw, right) * (UNITS / 2 * WEIGHTS)).astype(
+        np.float32
+    )
     return values.transpose(0, 2, 1)[:, :, None]
 
 
 def quantized_input(
     raw: NDArray[np.int16], right: ArrayLike, scale: float, zero_point: int
 ) -> NDArray[np.int8]:
-    """What an int8 network sees: int8 [M, 1, 100, 6], the bytes that `kernels/motion.c` writes.
+    """What an int8 network sees: int8 [M, 1, 100, 6], the bytes that `c/motion.c` writes.
 
     Args:
         raw: int16 [M, 200, 6].
@@ -171,12 +173,14 @@ def quantized_input(
         scale: of the network's input.
         zero_point: of the network's input.
     """
-    scaled = (steps(raw, right) * gains(scale) + (1 << (GAIN_SHIFT - 1))) >> GAIN_SHIFT
+    scaled = (
+        subtract_slow_part(raw, right) * input_gains(scale) + (1 << (GAIN_SHIFT - 1))
+    ) >> GAIN_SHIFT
     integers: NDArray[np.int8] = (scaled + zero_point).clip(-128, 127).astype(np.int8)
     return integers[:, None]
 
 
-def representative(windows: Windows, count: int = 500, seed: int = 0) -> NDArray[np.float32]:
+def calibration_inputs(windows: Windows, count: int = 500, seed: int = 0) -> NDArray[np.float32]:
     """Draw inputs for the converter to calibrate on: float32 [count, 1, 100, 6], channels last.
 
     They are clipped to `INPUT_LIMIT`, so that the few fastest jerks do not coarsen all the rest.
@@ -187,7 +191,7 @@ def representative(windows: Windows, count: int = 500, seed: int = 0) -> NDArray
     return seen.transpose(0, 2, 3, 1)
 
 
-def gains(scale: float) -> NDArray[np.int32]:
+def input_gains(scale: float) -> NDArray[np.int32]:
     """Return the whole factors, in 1/2**20, from the sum of two raw samples to input steps: [6].
 
     Raises:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.gestures.recordings import RATE_HZ, UNITS, Gestures, Recording
@@ -15,7 +17,6 @@ from tinyml_helpers.usecases.gestures.stream import Stream
 from tinyml_helpers.usecases.gestures.vote import NONE
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from pandas import DataFrame
 
 _GREY = "#B8C4CE"
@@ -40,7 +41,7 @@ def recordings(some: Iterable[Recording]) -> list[list[Axes]]:
     return [list(row) for row in panels]
 
 
-def overlapping(one: Recording) -> Axes:
+def window_overlap(one: Recording) -> Axes:
     """Draw the first six windows of a recording as bars under its rotation about x."""
     import matplotlib.pyplot as plt
 
@@ -66,8 +67,6 @@ def slow_part(
         raw: the window, int16 [1, 200, 6].
         right: whether it is of a right arm, [1].
     """
-    import matplotlib.pyplot as plt
-
     panels = plt.subplots(1, 2, figsize=(9, 3.2))[1]
     time = np.arange(len(values)) / (RATE_HZ / 2)
     panels[0].plot(time, values, label="as measured")
@@ -90,14 +89,12 @@ def arms_and_turns(gestures: Gestures, turned: NDArray[Any]) -> list[Axes]:
         gestures: a movement of the first person in them is drawn.
         turned: a window as measured, then turned: [N, samples, 6] in g and rad/s.
     """
-    import matplotlib.pyplot as plt
-
     panels = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True)[1]
     whose, label = gestures.people[0], min(2, len(gestures.classes) - 1)
     pair = [one for one in gestures.recordings if one.person == whose and one.label == label]
     for panel, mirror in zip(panels, (False, True), strict=False):
         for one in pair[:2]:
-            values = features.mirrored(one.values, mirror and one.side == "right")[:300, 0]
+            values = features.mirror(one.values, mirror and one.side == "right")[:300, 0]
             panel.plot(_seconds(values), values, lw=1.5, label=one.side)
     time = _seconds(turned[0])
     panels[2].plot(time, turned[1:, :, 1].T, color=_GREY, lw=1)
@@ -112,8 +109,6 @@ def arms_and_turns(gestures: Gestures, turned: NDArray[Any]) -> list[Axes]:
 
 def people(results: Mapping[str, Any]) -> Axes:
     """Draw accuracy on each unseen person from each seed, out of `network.results()`."""
-    import matplotlib.pyplot as plt
-
     axis = plt.subplots(figsize=(9, 3.2))[1]
     for seed, (one, mark) in enumerate(zip(results["people"]["seeds"]["int8"], "os^", strict=True)):
         correct = one["window_percent_by_person"]
@@ -126,7 +121,6 @@ def people(results: Mapping[str, Any]) -> Axes:
 
 def recipes(results: Mapping[str, Any]) -> Axes:
     """Draw what each recipe of `network.results()` changes, by person and with an interval."""
-    import matplotlib.pyplot as plt
 
     def by_person(name: str) -> NDArray[np.float64]:
         return np.array(results["recipes"][name]["window_percent_by_person"])
@@ -150,8 +144,6 @@ def recipes(results: Mapping[str, Any]) -> Axes:
 
 def learning_curve(results: Mapping[str, Any]) -> Axes:
     """Draw accuracy over the number of people trained on, out of `network.results()`."""
-    import matplotlib.pyplot as plt
-
     points = {**results["curve"], "9": results["recipes"]["as chosen"]}
     mean, spread = ([one[f"window_{kind}"] for one in points.values()] for kind in ("percent", "spread"))
     axis = plt.subplots(figsize=(9, 3))[1]
@@ -162,8 +154,6 @@ def learning_curve(results: Mapping[str, Any]) -> Axes:
 
 def strangers(results: Mapping[str, Any]) -> Axes:
     """Draw how often a movement that was never seen is refused, out of `network.results()`."""
-    import matplotlib.pyplot as plt
-
     refused = {name: one["rejected_percent"] for name, one in results["unknown"].items()}
     names = sorted(refused, key=lambda name: refused[name])
     axis = plt.subplots(figsize=(9, 3))[1]
@@ -207,9 +197,7 @@ def decisions(flow: Stream, spoken: NDArray[Any], second: int, votes: int) -> li
         second: where to look.
         votes: windows that vote.
     """
-    import matplotlib.pyplot as plt
-
-    answers, ends, within = stream.answered(flow, spoken, votes)
+    answers, ends, within = stream.decide(flow, spoken, votes)
     shown = slice(RATE_HZ * max(0, second - 30), RATE_HZ * (second + 30))
     time = np.arange(len(flow.raw)) / RATE_HZ
     panels = plt.subplots(2, 1, figsize=(9, 4.8), sharex=True, height_ratios=(2, 3))[1]

@@ -56,7 +56,7 @@ def motion_files(
         "/* Generated: what motion.c needs to know of the network and of the arm. */",
         c_source.defines(constants, "MOTION_"),
         c_source.array("int32_t", "motion_sign", features.MIRROR if right else np.ones(6, int)),
-        c_source.array("int32_t", "motion_gain", features.gains(scale)),
+        c_source.array("int32_t", "motion_gain", features.input_gains(scale)),
     ]
     folder = resources.files(__package__) / "c"
     kernel = {name: (folder / name).read_text("utf-8") for name in ("motion.c", "motion.h")}

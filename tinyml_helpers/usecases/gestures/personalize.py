@@ -13,7 +13,7 @@ from tinyml_helpers.datasets.gestures.recordings import RATE_HZ, UNITS
 from tinyml_helpers.usecases.gestures import features as gesture_features
 from tinyml_helpers.usecases.gestures.features import Windows
 from tinyml_helpers.usecases.gestures.train import logits
-from tinyml_helpers.usecases.gestures.vote import scores
+from tinyml_helpers.usecases.gestures.vote import score_people
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -46,14 +46,12 @@ def watch_rotation(own: Windows, others: Windows) -> Rotation:
 
 
 def _gravity(windows: Windows) -> NDArray[np.float64]:
-    arms: NDArray[np.float64] = (
-        gesture_features.mirrored(windows.raw, windows.right)[..., :3] * UNITS[:3]
-    )
+    arms: NDArray[np.float64] = gesture_features.mirror(windows.raw, windows.right)[..., :3] * UNITS[:3]
     means: NDArray[np.float64] = arms.mean(1)
     return means
 
 
-def turns(windows: Windows, answers: NDArray[np.int64]) -> DataFrame:
+def measure_turns(windows: Windows, answers: NDArray[np.int64]) -> DataFrame:
     """List for each person and arm: how far the watch is turned (degrees), correct answers (percent).
 
     Args:
@@ -73,7 +71,7 @@ def turns(windows: Windows, answers: NDArray[np.int64]) -> DataFrame:
     return DataFrame(rows, columns=["person", "arm", "turned", "correct"])
 
 
-def errors(windows: Windows, answers: NDArray[np.int64], person: str) -> DataFrame:
+def count_errors(windows: Windows, answers: NDArray[np.int64], person: str) -> DataFrame:
     """Count a person's wrong windows by what was done and what was said, most frequent first."""
     from pandas import DataFrame
 
@@ -83,7 +81,7 @@ def errors(windows: Windows, answers: NDArray[np.int64], person: str) -> DataFra
     return wrong
 
 
-def first_and_later(windows: Windows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def split_at_10_s(windows: Windows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell which windows end in the first 10 s of their recording, and which begin after them: [M].
 
     The later ones share no sample with the first.
@@ -96,7 +94,7 @@ def first_and_later(windows: Windows) -> tuple[NDArray[np.bool_], NDArray[np.boo
     return start + windows.raw.shape[1] <= border, start >= border
 
 
-def remedies(networks: Mapping[str, nn.Sequential], windows: Windows) -> DataFrame:
+def compare_remedies(networks: Mapping[str, nn.Sequential], windows: Windows) -> DataFrame:
     """Score each person's network as it is, and with two remedies: macro percent by person.
 
     Both learn from the first 10 s of each recording, and are tested on what comes later. One turns
@@ -112,15 +110,15 @@ def remedies(networks: Mapping[str, nn.Sequential], windows: Windows) -> DataFra
     for person, network in networks.items():
         others = windows.without(person)
         mine = windows.of(person)
-        own, later = (mine.take(part) for part in first_and_later(mine))
-        taught = personalised(network, others, own)
-        turned = turned_back(later, own, others)
+        own, later = (mine.take(part) for part in split_at_10_s(mine))
+        taught = teach_last_layer(network, others, own)
+        turned = turn_back(later, own, others)
         cases = ((network, later), (network, turned), (taught, later))
-        rows[person] = [scores(logits(one, test), test).mean[0] for one, test in cases]
+        rows[person] = [score_people(logits(one, test), test).mean[0] for one, test in cases]
     return DataFrame(rows, ["as it comes", "watch turned back", "last layer taught"]).T
 
 
-def turned_back(windows: Windows, own: Windows, others: Windows) -> Windows:
+def turn_back(windows: Windows, own: Windows, others: Windows) -> Windows:
     """Turn one person's windows as if the watch sat like everybody else's.
 
     Args:
@@ -131,16 +129,14 @@ def turned_back(windows: Windows, own: Windows, others: Windows) -> Windows:
     raw = windows.raw.copy()
     for right in np.unique(windows.right).tolist():
         mine = windows.right == right
-        arms = gesture_features.mirrored(windows.raw[mine], windows.right[mine]).reshape(
-            mine.sum(), -1, 3
-        )
+        arms = gesture_features.mirror(windows.raw[mine], windows.right[mine]).reshape(mine.sum(), -1, 3)
         by = watch_rotation(own.take(own.right == right), others).as_matrix()
-        back = gesture_features.mirrored((arms @ by.T).reshape(raw[mine].shape), windows.right[mine])
+        back = gesture_features.mirror((arms @ by.T).reshape(raw[mine].shape), windows.right[mine])
         raw[mine] = np.round(back).clip(-32768, 32767)
     return replace(windows, raw=raw)
 
 
-def personalised(network: nn.Sequential, others: Windows, own: Windows) -> nn.Sequential:
+def teach_last_layer(network: nn.Sequential, others: Windows, own: Windows) -> nn.Sequential:
     """Return the network with a last layer that has learnt one person too.
 
     The layers before stay as they are. The last is fitted anew, on features of the windows that the

@@ -29,10 +29,10 @@ def features(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float32]:
     After the front end (arms made equal, 25 Hz, slow part subtracted), for each axis: variance, least
     and largest value, sum of the steps from one moment to the next, and how often the sign changes.
     Then the mean acceleration, which is mostly gravity, and how two axes go together (the squared
-    correlation, with its sign). `kernels/forest.c` computes the same bits: the sums are whole numbers,
+    correlation, with its sign). `c/forest.c` computes the same bits: the sums are whole numbers,
     and a tree asks only which of two values is larger, so that units and square roots do not matter.
     """
-    steps = gesture_features.steps(raw, right).astype(np.int64)
+    steps = gesture_features.subtract_slow_part(raw, right).astype(np.int64)
     sums, count = steps.sum(1), steps.shape[1]
     products = np.einsum("mta,mtb->mab", steps, steps)
     covariance = (count * products - sums[:, :, None] * sums[:, None]).astype(np.float32)
@@ -40,14 +40,14 @@ def features(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float32]:
     change = np.abs(np.diff(steps, axis=1)).sum(1)
     turns = np.diff(steps < 0, axis=1).sum(1)
     each = np.stack([spread, steps.min(1), steps.max(1), change, turns], 2).reshape(len(raw), -1)
-    rest = gesture_features.mirrored(raw, right)[..., :3].sum(1)
+    rest = gesture_features.mirror(raw, right)[..., :3].sum(1)
     with np.errstate(invalid="ignore"):
         together = covariance * np.abs(covariance) / (spread[:, :, None] * spread[:, None])
     pairs = np.stack([np.nan_to_num(together[:, a, b]) for a, b in PAIRS], 1)
     return np.concatenate([each, rest, pairs], 1).astype(np.float32)
 
 
-def forest_votes(forest: Any, described: NDArray[np.float32], classes: int) -> NDArray[np.int64]:
+def count_votes(forest: Any, described: NDArray[np.float32], classes: int) -> NDArray[np.int64]:
     """Count how many trees of a scikit-learn forest name each class: int64 [M, classes]."""
     votes = np.zeros((len(described), classes), np.int64)
     for tree in forest.estimators_:
@@ -70,7 +70,7 @@ def leave_people_out(windows: Windows, trees: int = 30, seed: int = 0) -> tuple[
         held = windows.people == person
         forest = RandomForestClassifier(trees, random_state=seed)
         forest.fit(described[~held], windows.labels[~held])
-        votes[held] = forest_votes(forest, described[held], len(windows.classes))
+        votes[held] = count_votes(forest, described[held], len(windows.classes))
     return votes, forest
 
 

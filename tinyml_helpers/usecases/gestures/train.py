@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from tinyml_helpers import training
 from tinyml_helpers.datasets.gestures.recordings import Gestures
 from tinyml_helpers.usecases.gestures import augment, features
+from tinyml_helpers.usecases.gestures import network as networks
 from tinyml_helpers.usecases.gestures.augment import RECIPE, Recipe
 from tinyml_helpers.usecases.gestures.features import Windows
 from tinyml_helpers.usecases.gestures.stream import Stream
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
 
 LONG = 262
 """Raw samples in a window for training: room to start later, or to play 1.3 times as fast."""
@@ -28,9 +27,7 @@ def training_windows(gestures: Gestures) -> Windows:
     return features.cut(gestures, window=LONG, hop=25)
 
 
-def trained(
-    windows: Windows, recipe: Recipe = RECIPE, *, seed: int = 0, **options: Any
-) -> nn.Sequential:
+def train(windows: Windows, recipe: Recipe = RECIPE, *, seed: int = 0, **options: Any) -> nn.Sequential:
     """Return a new network, trained.
 
     Args:
@@ -39,10 +36,6 @@ def trained(
         seed: of the network's first weights, and of the training.
         options: of `tinyml_helpers.usecases.gestures.network.build`.
     """
-    import torch
-
-    from tinyml_helpers.usecases.gestures import network as networks
-
     torch.manual_seed(seed)
     network = networks.build(len(windows.classes), **options)
     fit(network, windows, recipe, seed=seed)
@@ -64,21 +57,19 @@ def fit(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: 
     Raises:
         ValueError: windows without room to play them faster.
     """
-    import torch
-
     if windows.raw.shape[1] < recipe.speed * features.WINDOW + 1:
         raise ValueError(
             f"windows of {windows.raw.shape[1]} samples, speed {recipe.speed}: take them from "
             "`training_windows`, or lower the speed"
         )
     draw = torch.Generator().manual_seed(seed)
-    values, labels = augment.values(windows, recipe), torch.from_numpy(windows.labels)
+    values, labels = augment.in_units(windows, recipe), torch.from_numpy(windows.labels)
 
     def batches() -> Iterator[training.Batch]:
         for _ in range(recipe.steps):
             chosen = torch.randint(len(labels), (recipe.batch,), generator=draw)
-            played = augment.augmented(values[chosen], recipe, draw)
-            yield augment.prepared(played, recipe), labels[chosen]
+            played = augment.augment(values[chosen], recipe, draw)
+            yield augment.prepare(played, recipe), labels[chosen]
 
     return training.fit_batches(
         network, batches(), steps=recipe.steps, learning_rate=recipe.learning_rate, weight_decay=0.05,
@@ -88,18 +79,16 @@ def fit(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: 
 
 def logits(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE) -> torch.Tensor:
     """Return what the network says of each window of 200 samples: float32 [M, classes]."""
-    import torch
-
     with torch.no_grad():
         if recipe.same_arms and not recipe.keep_slow and recipe.axes == 6:
             inputs = torch.from_numpy(features.network_input(windows.raw, windows.right))
         else:
-            inputs = augment.prepared(augment.values(windows, recipe), recipe)
+            inputs = augment.prepare(augment.in_units(windows, recipe), recipe)
         parts: list[torch.Tensor] = [network(part) for part in inputs.split(500)]
         return torch.cat(parts)
 
 
-def held_back(
+def train_without(
     windows: Windows, held: NDArray[np.bool_], *, seed: int = 0
 ) -> tuple[nn.Sequential, float]:
     """Train without some windows, and test on the first 4 s of those.
@@ -112,19 +101,17 @@ def held_back(
     Returns:
         The network, and its macro accuracy in percent.
     """
-    network, test = trained(windows.take(~held), seed=seed), windows.take(held).first()
+    network, test = train(windows.take(~held), seed=seed), windows.take(held).first()
     return network, training.balanced_percent(logits(network, test).argmax(1), test.labels)
 
 
-def left_out(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
+def predict_unseen(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
     """Return for each person's windows what the person's network says: float32 [M, classes].
 
     Args:
         unseen: person -> network that was trained without the person.
         windows: of everybody.
     """
-    import torch
-
     outputs = torch.zeros(len(windows), len(windows.classes))
     for person, network in unseen.items():
         mine = windows.people == person
@@ -134,8 +121,6 @@ def left_out(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
 
 def stream_logits(network: nn.Module, flow: Stream) -> torch.Tensor:
     """Return what the network says of every window of a stream: float32 [M, classes]."""
-    import torch
-
     raw, _ = flow.windows()
     with torch.no_grad():
         inputs = torch.from_numpy(features.network_input(raw, np.full(len(raw), flow.right)))

@@ -80,7 +80,7 @@ class Scores:
         return text_table(("person", "windows (%)", "vote (%)"), rows)
 
 
-def scores(outputs: ArrayLike, windows: Windows, count: int = VOTES) -> Scores:
+def score_people(outputs: ArrayLike, windows: Windows, count: int = VOTES) -> Scores:
     """Score a network's outputs [M, classes] for windows, person by person.
 
     A vote needs `count` windows of one recording that follow each other.
@@ -108,7 +108,7 @@ def _votes(
     return np.concatenate(answers), np.concatenate(labels)
 
 
-def leads(outputs: ArrayLike, windows: Windows, count: int = VOTES) -> NDArray[np.float64]:
+def vote_leads(outputs: ArrayLike, windows: Windows, count: int = VOTES) -> NDArray[np.float64]:
     """Return by how much the best class leads the next one in every whole vote: [M'].
 
     Args:

@@ -34,7 +34,7 @@ __all__ = [
     "micro_frontend",
     "network_input",
     "quantized_input",
-    "raised",
+    "raise_level",
     "to_int16",
     "to_mel",
     "wake_word_steps",
@@ -100,7 +100,7 @@ def log_mel(samples: ArrayLike) -> NDArray[np.float64]:
     return np.log(np.maximum(np.sqrt(spectrum**2 @ filters.T), 1.0))
 
 
-def raised(raw: NDArray[np.uint16], peak: ArrayLike, log_shift: int = 5) -> NDArray[np.uint16]:
+def raise_level(raw: NDArray[np.uint16], peak: ArrayLike, log_shift: int = 5) -> NDArray[np.uint16]:
     """Log features as if the loudest sample had been 32,000: a constant added; zeros stay.
 
     Args:
@@ -109,7 +109,7 @@ def raised(raw: NDArray[np.uint16], peak: ArrayLike, log_shift: int = 5) -> NDAr
         log_shift: of the settings that made them.
     """
     levels = [np.asarray(FULL_SCALE), np.maximum(np.asarray(peak), 1)]
-    full, own = (pcan.log_scaled(level.astype(np.int64), log_shift).astype(np.int64) for level in levels)
+    full, own = (pcan.scale_log(level.astype(np.int64), log_shift).astype(np.int64) for level in levels)
     louder = raw + (full - own)[..., None, None]
     return np.where(raw > 0, np.clip(louder, 0, 0xFFFF), 0).astype(np.uint16)
 
@@ -132,7 +132,7 @@ def features(samples: NDArray[np.int16], settings: Settings = MLPERF) -> NDArray
     samples = np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(0, missing)])
     raw = micro_frontend(samples, settings)
     peak = np.maximum(samples.max(-1).astype(np.int32), -samples.min(-1).astype(np.int32))
-    return raised(raw, peak, settings.log_shift)
+    return raise_level(raw, peak, settings.log_shift)
 
 
 def network_input(raw: ArrayLike) -> NDArray[np.float32]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from tinyml_helpers.intervals import Interval
 from tinyml_helpers.usecases.alarms import THRESHOLDS, TradeOff
 from tinyml_helpers.usecases.keywords.streaming import Session
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 RATE_HZ = 16_000
 _GREY, _ORANGE = "#8899A6", "#D55E00"
@@ -21,8 +21,6 @@ _GREY, _ORANGE = "#8899A6", "#D55E00"
 
 def waves(clips: Sequence[NDArray[np.int16]]) -> Sequence[Axes]:
     """Draw clips side by side, one axis each."""
-    import matplotlib.pyplot as plt
-
     axes: Sequence[Axes] = plt.subplots(1, len(clips), figsize=(9, 2), sharey=True)[1]
     for axis, clip in zip(axes, clips, strict=True):
         axis.plot(np.arange(len(clip)) / RATE_HZ, clip, lw=0.7)
@@ -39,8 +37,6 @@ def spectrograms(
         titles: one each.
         steps_ms: from one frame to the next, of each picture; 20 ms without it.
     """
-    import matplotlib.pyplot as plt
-
     axes: Sequence[Axes] = plt.subplots(1, len(pictures), figsize=(9, 2.2))[1]
     steps_ms = steps_ms or [20.0] * len(pictures)
     for axis, picture, title, step_ms in zip(axes, pictures, titles, steps_ms, strict=True):
@@ -61,8 +57,6 @@ def steps(
         triangles: the mel filters, (channels, 257).
         picture: features of all frames, (frames, channels).
     """
-    import matplotlib.pyplot as plt
-
     axes: Sequence[Axes] = plt.subplots(2, 2, figsize=(9, 4.6))[1].ravel()
     hertz = np.arange(257) * RATE_HZ / 512
     axes[0].plot(np.arange(len(np.asarray(faded))) * 1000 / RATE_HZ, faded, lw=1)
@@ -89,8 +83,6 @@ def confusions(matrices: Mapping[str, ArrayLike], classes: Sequence[str]) -> Seq
         matrices: name -> counts [classes, classes].
         classes: names of rows and columns.
     """
-    import matplotlib.pyplot as plt
-
     axes: Sequence[Axes] = plt.subplots(1, len(matrices), figsize=(9, 4.4), sharey=True)[1]
     for axis, matrix in zip(axes, matrices.values(), strict=True):
         counts = np.asarray(matrix, float)
@@ -123,8 +115,6 @@ def excerpt(session: Session, start_s: float, seconds: float, threshold: float) 
         seconds: how long it is.
         threshold: drawn as a line; where it is reached, the word that is reported.
     """
-    import matplotlib.pyplot as plt
-
     axes: Sequence[Axes] = plt.subplots(2, 1, figsize=(9, 4.2), sharex=True)[1]
     part = slice(int(RATE_HZ * start_s), int(RATE_HZ * (start_s + seconds)))
     axes[0].plot(
@@ -200,8 +190,6 @@ def trade_off(axes: Axes, scenes: Mapping[str, TradeOff], threshold: float) -> A
 
 
 def _image(axis: Axes, picture: ArrayLike, step_s: float) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     frames, channels = np.asarray(picture).shape
     extent = (0, frames * step_s, -0.5, channels - 0.5)
     axis.imshow(np.asarray(picture).T, origin="lower", aspect="auto", cmap="magma", extent=extent)

@@ -107,7 +107,7 @@ def _front_end(model: Model, settings: Settings, frames: int) -> dict[str, str]:
     }
     tables = (
         ("int16_t", "window", micro_frontend.window(settings)),
-        ("uint8_t", "reversed", fixed_fft.digit_reversed()),
+        ("uint8_t", "reversed", fixed_fft.reverse_digits()),
         ("int16_t", "twiddles", fixed_fft.twiddles().T[: 3 * fixed_fft.POINTS // 4]),
         ("int16_t", "split", fixed_fft.split_twiddles().T),
         ("uint8_t", "channel", filters.channel),

@@ -15,8 +15,8 @@ from tinyml_helpers.intervals import Interval
 from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.alarms import THRESHOLDS, Tally, TradeOff
 from tinyml_helpers.usecases.keywords import features
-from tinyml_helpers.usecases.keywords.detector import Outcome, Spoken, detect, judge, smooth, windows
-from tinyml_helpers.usecases.keywords.mix import scene, with_noise
+from tinyml_helpers.usecases.keywords.detector import Outcome, Spoken, cut_windows, detect, judge, smooth
+from tinyml_helpers.usecases.keywords.mix import add_noise, mix_scene
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.floating]]
 """Inputs float32 [N, 50, 10, 1] of 0 to 1 -> scores [N, classes], the words first."""
@@ -62,13 +62,13 @@ class Session:
         return TradeOff(tuple(map(self.tally, THRESHOLDS)))
 
 
-def correct(network: Network, clips: Keywords) -> Interval:
+def measure_accuracy(network: Network, clips: Keywords) -> Interval:
     """Return how many percent of one-second clips a network gets right, every class counting alike."""
     scores = network(features.network_input(features.features(clips.clips))[..., None])
-    return judged(scores.argmax(1), clips)
+    return accuracy_interval(scores.argmax(1), clips)
 
 
-def judged(found: NDArray[np.integer], clips: Keywords) -> Interval:
+def accuracy_interval(found: NDArray[np.integer], clips: Keywords) -> Interval:
     """Return how many percent of the answers are right, every class counting alike.
 
     The interval comes from drawing whole voices anew, for the clips of one resemble each other; where
@@ -89,7 +89,7 @@ def judged(found: NDArray[np.integer], clips: Keywords) -> Interval:
     return intervals.resampled(values, voices, things="voices and noises")
 
 
-def of_people(counts: Mapping[str, Any]) -> Interval:
+def people_interval(counts: Mapping[str, Any]) -> Interval:
     """Return how many percent of people's clips were right, with the interval of drawing other people.
 
     Args:
@@ -105,7 +105,7 @@ def of_people(counts: Mapping[str, Any]) -> Interval:
     return replace(found, n=len(trials) - noises, things=f"people, {noises} noises")
 
 
-def under_noise(
+def accuracy_under_noise(
     networks: Mapping[str, Network], clips: Keywords, ratios_db: Sequence[float], seed: int = 0
 ) -> dict[str, dict[float, float]]:
     """Return how many percent of the clips each network gets right, at each ratio of speech to noise.
@@ -118,7 +118,7 @@ def under_noise(
     """
     rng, found = np.random.default_rng(seed), {name: dict[float, float]() for name in networks}
     for ratio_db in ratios_db:
-        noisy = with_noise(clips.clips, ratio_db, rng)
+        noisy = add_noise(clips.clips, ratio_db, rng)
         seen = features.network_input(features.features(noisy))[..., None]
         for name, network in networks.items():
             found[name][ratio_db] = balanced_percent(network(seen).argmax(1), clips.labels)
@@ -150,9 +150,9 @@ def listen(
     rng = np.random.default_rng(seed)
     count = round(60 * minutes / 3)
     chosen = _drawn(clips, (round(share * count), count - round(share * count)), rng)
-    sound, said = scene(list(clips.clips[chosen]), clips.words[chosen].tolist(), 60 * minutes, rng)
+    sound, said = mix_scene(list(clips.clips[chosen]), clips.words[chosen].tolist(), 60 * minutes, rng)
     keys = tuple(word for word in said if word.word in COMMANDS)
-    seen = windows(sound)
+    seen = cut_windows(sound)
     scores = smooth(network(features.network_input(seen.features)[..., None]), 3)
     return Session(sound, tuple(said), keys, COMMANDS, seen.end_s, scores)
 

@@ -17,12 +17,12 @@ from tinyml_helpers.datasets.keywords.clips import SILENCE, Keywords
 from tinyml_helpers.intervals import Interval
 from tinyml_helpers.models import conv_bn
 from tinyml_helpers.usecases.keywords import augment, features, network
-from tinyml_helpers.usecases.keywords.streaming import judged
+from tinyml_helpers.usecases.keywords.streaming import accuracy_interval
 
 BATCH = 128
 
 
-def start(classes: int = network.CLASSES) -> nn.Sequential:
+def load_start(classes: int = network.CLASSES) -> nn.Sequential:
     """Load a keyword spotter to train further, with a new last layer if it has other classes."""
     model = network.load_trained("start")
     head = model.get_submodule("head")
@@ -56,7 +56,7 @@ def fit(
     def batches() -> Iterator[training.Batch]:
         for _ in range(steps):
             chosen = draw_classes_alike(labels, draw)
-            yield augment.network_input(augment.alter(raw[chosen], noises, draw)), labels[chosen]
+            yield augment.as_input(augment.alter(raw[chosen], noises, draw)), labels[chosen]
 
     losses = training.fit_batches(
         model, batches(), steps=steps, learning_rate=learning_rate, weight_decay=0.02,
@@ -101,7 +101,7 @@ def spoilt(
     return torch.cat([raw, altered])
 
 
-def rivals() -> dict[str, nn.Module]:
+def build_candidates() -> dict[str, nn.Module]:
     """Return three networks for 50 x 10 numbers: dense, with whole convolutions, with split ones."""
     ds_cnn = network.ds_cnn()
     stem, _, *end = network.ds_cnn()
@@ -116,4 +116,4 @@ def accuracy(model: nn.Module, spoken: Keywords) -> Interval:
     model.eval()
     with torch.inference_mode():
         found = torch.cat([model(part).argmax(1) for part in seen.split(500)])
-    return judged(found.numpy(), spoken)
+    return accuracy_interval(found.numpy(), spoken)

@@ -67,7 +67,7 @@ class Cloud:
         self.address: tuple[str, int] = ("127.0.0.1", server.server_address[1])
         self.seen: list[bytes] = []
 
-    def survived(self, images: Sequence[NDArray[np.generic]]) -> dict[str, int]:
+    def count_answers(self, images: Sequence[NDArray[np.generic]]) -> dict[str, int]:
         """Count the answers under each fault: fault -> how many of the images got one."""
         answers = {}
         for fault in FAULTS:
@@ -114,7 +114,9 @@ class Cloud:
         return Call(answer, sent, len(reply), 1000 * (time.perf_counter() - started), error)
 
 
-def against(calls: Sequence[Call], latency_ms: Sequence[float], energy_uj: Sequence[float]) -> DataFrame:
+def compare_with_device(
+    calls: Sequence[Call], latency_ms: Sequence[float], energy_uj: Sequence[float]
+) -> DataFrame:
     """Put requests beside a device's band: milliseconds and millijoules of each.
 
     Args:

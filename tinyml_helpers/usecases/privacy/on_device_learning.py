@@ -38,7 +38,7 @@ class Learnt:
         return f"{self.instructions_per_step:,} instructions a step; {kept}; it learnt the same {same}"
 
 
-def learn(
+def learn_on_core(
     layer: Layer, features: NDArray[np.float32], labels: ArrayLike, *, rate: float = 0.01
 ) -> Learnt:
     """Take a step for each example in C, on a Cortex-M4, with features rounded to bytes.
@@ -58,7 +58,7 @@ def learn(
     raw, truth = Integers(scale, 0).store(features), np.asarray(labels)
     expected = last_layer.learn(layer, raw * np.float32(scale), truth, rate=rate)
     classes, width = layer.weights.shape
-    source = last_layer.c_source(classes, width, len(raw))
+    source = last_layer.c_program(classes, width, len(raw))
     given: dict[str, NDArray[Any]] = {
         "weights": layer.weights,
         "biases": layer.biases,

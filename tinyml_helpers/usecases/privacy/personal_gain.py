@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinyml_helpers.intervals import over_groups
 from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.gestures import features as gesture_features
-from tinyml_helpers.usecases.gestures.personalize import first_and_later
+from tinyml_helpers.usecases.gestures.personalize import split_at_10_s
 from tinyml_helpers.usecases.privacy import last_layer
 from tinyml_helpers.usecases.privacy.last_layer import Layer
 
@@ -26,7 +26,7 @@ CASES = ("as shipped", "own examples alone", "with replay")
 _LOOKS = ((True, "#0072B2", "o", "gained"), (False, "#D55E00", "X", "lost, or stayed"))
 
 
-def features(person: str, inputs: torch.Tensor) -> tuple[Layer, NDArray[np.float32]]:
+def last_layer_of(person: str, inputs: torch.Tensor) -> tuple[Layer, NDArray[np.float32]]:
     """Return the last layer of the network that never saw a person, and what reaches it.
 
     Args:
@@ -41,7 +41,9 @@ def features(person: str, inputs: torch.Tensor) -> tuple[Layer, NDArray[np.float
     return Layer(weights, biases), seen
 
 
-def everybody(gestures: Gestures, *, each: int = 20, passes: int = 10, seed: int = 0) -> DataFrame:
+def personalize_everybody(
+    gestures: Gestures, *, each: int = 20, passes: int = 10, seed: int = 0
+) -> DataFrame:
     """Teach each person's network its owner: macro percent on the owner's later windows, and on others.
 
     The others are those that the network was trained on, without the examples kept for replay.
@@ -57,14 +59,14 @@ def everybody(gestures: Gestures, *, each: int = 20, passes: int = 10, seed: int
 
     windows, draw = gesture_features.cut(gestures), np.random.default_rng(seed)
     inputs = torch.from_numpy(gesture_features.network_input(windows.raw, windows.right))
-    first, later = first_and_later(windows)
+    first, later = split_at_10_s(windows)
     rows = []
     for person in gestures.people:
         mine = windows.people == person
-        layer, seen = features(person, inputs)
-        store = last_layer.some_of_each(windows.labels, np.flatnonzero(~mine), each, seed=seed)
+        layer, seen = last_layer_of(person, inputs)
+        store = last_layer.draw_of_each_class(windows.labels, np.flatnonzero(~mine), each, seed=seed)
         own = np.concatenate([draw.permutation(np.flatnonzero(mine & first)) for _ in range(passes)])
-        orders = (own, last_layer.replayed(own, store, seed=seed))
+        orders = (own, last_layer.mix_replay(own, store, seed=seed))
         layers = [
             layer,
             *(last_layer.learn(layer, seen[o], windows.labels[o]) for o in orders),
@@ -76,13 +78,13 @@ def everybody(gestures: Gestures, *, each: int = 20, passes: int = 10, seed: int
     return DataFrame(rows, columns=["person", "case", "owner", "others"])
 
 
-def means(results: DataFrame) -> DataFrame:
+def mean_by_case(results: DataFrame) -> DataFrame:
     """Return the mean over people, a row for each of `CASES`."""
     table: DataFrame = results.groupby("case")[["owner", "others"]].mean().loc[list(CASES)]
     return table
 
 
-def gains(results: DataFrame) -> NDArray[np.float64]:
+def replay_gains(results: DataFrame) -> NDArray[np.float64]:
     """Return how many points each owner gains with replay [people]; less than zero is lost."""
     owners = by_owner(results)
     found: NDArray[np.float64] = (owners[CASES[2]] - owners[CASES[0]]).to_numpy()
@@ -96,12 +98,12 @@ def by_owner(results: DataFrame) -> DataFrame:
     return table.loc[people, list(CASES)]
 
 
-def picture(results: DataFrame) -> Axes:
+def draw_gains(results: DataFrame) -> Axes:
     """Draw what each owner gains with replay over how well the watch knew them, and the mean."""
     from matplotlib import pyplot as plt
 
     axes: Axes = plt.subplots(figsize=(9, 4.2))[1]
-    owners, found = by_owner(results), gains(results)
+    owners, found = by_owner(results), replay_gains(results)
     mean = over_groups(found, "points")
     axes.axhspan(mean.low, mean.high, color="#0072B2", alpha=0.15, label="mean, 95 %")
     axes.axhline(0, color="black", linewidth=1)

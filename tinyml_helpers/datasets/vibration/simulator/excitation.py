@@ -22,6 +22,7 @@ RATE_HZ = 16_000
 SLIP = 0.01  # of the angle between two blows: Antoni and Randall speak of one to two percent
 WAVER = 0.002  # of the speed, an assumption
 KNOCKS_PER_SEGMENT = 0.06  # an assumption
+LOAD_SPREAD = 0.5  # of Stribeck's load zone
 
 
 @dataclass(frozen=True)

@@ -96,14 +96,9 @@ class Recording:
         return f"{len(self.samples):,} simulated segments of {seconds:.3f} s at {RATE_HZ:,} Hz"
 
 
-def draw(number: int, seed: int = 0) -> Machine:
-    """Draw a machine at random.
-
-    Args:
-        number: which machine; any whole number from 0 up.
-        seed: of the whole family of machines.
-    """
-    random = np.random.default_rng([seed, number])
+def draw(number: int) -> Machine:
+    """Draw a machine at random; `number` says which, any whole number from 0 up."""
+    random = np.random.default_rng([0, number])
     modes = tuple(
         Mode(
             float(random.uniform(*band)),

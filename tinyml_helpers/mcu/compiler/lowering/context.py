@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,6 +144,31 @@ class Context:
         """Refuse sizes that the kernels' 16-bit fields do not hold."""
         if not all(0 <= v <= _MOST_IN_A_FIELD for v in values):
             raise self.refuse(f"sizes {values} go beyond {_MOST_IN_A_FIELD:,}")
+
+    def layer(
+        self,
+        kernel: str,
+        inputs: Sequence[Tensor],
+        constants: tuple[Constant, ...] = (),
+        *,
+        first: tuple[str | int, ...] | None = None,
+        last: tuple[Address | int, ...] = (),
+        **facts: Any,
+    ) -> Layer:
+        """The layer of one call: `kernel(first, inputs, output, last)`.
+
+        Args:
+            kernel: name of its C function.
+            inputs: what it reads.
+            constants: what it refers to.
+            first: arguments before the addresses; left out, the address of the operator's struct.
+            last: arguments behind them.
+            facts: what else a `Layer` says of itself.
+        """
+        numbers, output = tuple(tensor.index for tensor in inputs), self.output.index
+        before = (f"&{self.name}",) if first is None else first
+        call = KernelCall(kernel, (*before, *map(Address, (*numbers, output)), *last))
+        return Layer(self.operator, (call,), numbers, output, constants, **facts)
 
     def activation_range(self) -> tuple[int, int]:
         """Least and greatest output under the fused activation."""

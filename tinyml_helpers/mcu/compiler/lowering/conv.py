@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+from typing import Any
 
-from tinyml_helpers.mcu.compiler.lowering.constants import Array, Constant, Fields, Struct
+import numpy as np
+import numpy.typing as npt
+
+from tinyml_helpers.mcu.compiler.lowering.constants import Array, Fields, Struct
 from tinyml_helpers.mcu.compiler.lowering.context import (
     INT8,
     SCRATCH,
@@ -45,12 +49,10 @@ def lower_conv_2d(context: Context) -> Layer:
     return _layer(
         context,
         "tm_conv_2d",
-        (
-            Array(f"{context.name}_weights", arranged),
-            make_channel_table(context.name, f, bias),
-            _conv_struct(context, window, 1),
-        ),
-        macs=output.size * rows.shape[1],
+        f,
+        arranged,
+        bias,
+        _conv_struct(context, window, 1),
         scratch_bytes=arranged.size // bias.size * (5 if context.dsp else 3),
         in_place=point and rows.shape[1] % 4 == 0 and len(rows) <= rows.shape[1],
     )
@@ -69,16 +71,16 @@ def lower_depthwise_conv_2d(context: Context) -> Layer:
     if window.dilation != (1, 1) or not f.suit_fast_kernels(_LIMIT):
         return lower_any_convolution(context, window, f, image.shape[3])
     struct = _conv_struct(context, window, image.shape[3])
-    table, name = make_channel_table(context.name, f, f.folded), f"{context.name}_weights"
-    macs = output.size * rows.shape[1]
+    weights = f.weights.astype(np.int8)
     if image.shape[3] == len(rows) and window.kernel != (3, 3) and window.lies_inside(image, output):
-        by_pixel = Array(name, f.weights.T.astype(np.int8))
-        return _layer(context, "tm_depthwise_conv_2d_channels", (by_pixel, table, struct), macs=macs)
+        return _layer(context, "tm_depthwise_conv_2d_channels", f, weights.T, f.folded, struct)
     return _layer(
         context,
         "tm_depthwise_conv_2d",
-        (Array(name, f.weights.astype(np.int8)), table, struct),
-        macs=macs,
+        f,
+        weights,
+        f.folded,
+        struct,
         scratch_bytes=plane_bytes(window, image, output, 2 if context.dsp else 1),
         in_place=image.shape == output.shape,
     )
@@ -86,13 +88,8 @@ def lower_depthwise_conv_2d(context: Context) -> Layer:
 
 def lower_any_convolution(context: Context, window: Window, f: Filters, groups: int) -> Layer:
     """Translate a convolution of any form, for the slow kernel."""
-    constants = (
-        Array(f"{context.name}_weights", f.weights.astype(np.int8)),
-        make_channel_table(context.name, f, f.bias, 0),
-        _conv_struct(context, window, groups),
-    )
-    macs = context.output.size * f.weights.shape[1]
-    return _layer(context, "tm_conv_2d_general", constants, macs=macs, clamps=True)
+    weights, struct = f.weights.astype(np.int8), _conv_struct(context, window, groups)
+    return _layer(context, "tm_conv_2d_general", f, weights, f.bias, struct, general=True)
 
 
 def lower_fully_connected(context: Context) -> Layer:
@@ -115,25 +112,18 @@ def lower_fully_connected(context: Context) -> Layer:
     return _layer(
         context,
         "tm_fully_connected",
-        (
-            Array(f"{context.name}_weights", arranged),
-            make_channel_table(context.name, f, bias),
-            _dense_struct(context),
-        ),
-        macs=output.size * weights.shape[1],
+        f,
+        arranged,
+        bias,
+        _dense_struct(context),
         scratch_bytes=arranged.size // bias.size * (2 if context.dsp else 1),
     )
 
 
 def lower_any_fully_connected(context: Context, f: Filters) -> Layer:
     """Translate a FULLY_CONNECTED of any scales, for the slow kernel."""
-    constants = (
-        Array(f"{context.name}_weights", f.weights.astype(np.int8)),
-        make_channel_table(context.name, f, f.bias, 0),
-        _dense_struct(context),
-    )
-    macs = context.output.size * f.weights.shape[1]
-    return _layer(context, "tm_fully_connected_general", constants, macs=macs, clamps=True)
+    weights, struct = f.weights.astype(np.int8), _dense_struct(context)
+    return _layer(context, "tm_fully_connected_general", f, weights, f.bias, struct, general=True)
 
 
 def _dense_struct(context: Context) -> Struct:
@@ -160,31 +150,32 @@ def _common_fields(context: Context, more: Fields) -> tuple[Fields, ...]:
 def _layer(
     context: Context,
     kernel: str,
-    constants: tuple[Constant, ...],
+    f: Filters,
+    weights: npt.NDArray[Any],
+    bias: npt.NDArray[np.int64],
+    struct: Struct,
     *,
-    macs: int,
     scratch_bytes: int = 0,
     in_place: bool = False,
-    clamps: bool = False,
+    general: bool = False,
 ) -> Layer:
-    """A layer of one kernel, and of a second where the first does not clamp what it gives."""
+    """A layer with weights; a `general` kernel takes shifts as they are, and clamps what it gives."""
     given, output = context.input(0), context.output
-    ends = (Address(given.index), Address(output.index))
-    scratch = (Address(SCRATCH),) if scratch_bytes else ()
-    calls = [KernelCall(kernel, (f"&{context.name}", *ends, *scratch))]
-    limits = context.activation_range()
-    if not clamps and limits != INT8:
-        calls.append(KernelCall("tm_clamp", (*limits, Address(output.index), output.size)))
+    macs = output.size * f.weights.shape[1]
     padded = ", with its PAD" if "margins" in context.operator.options else ""
-    note = f"{given.dims} -> {output.dims}, {macs:,} MACs{padded}"
-    return Layer(
-        context.operator,
-        tuple(calls),
-        (given.index,),
-        output.index,
-        constants,
-        scratch_bytes,
-        macs,
-        in_place,
-        note,
+    table = make_channel_table(context.name, f, bias, less=0 if general else 1)
+    layer = context.layer(
+        kernel,
+        [given],
+        (Array(f"{context.name}_weights", weights), table, struct),
+        last=(Address(SCRATCH),) if scratch_bytes else (),
+        scratch_bytes=scratch_bytes,
+        macs=macs,
+        in_place=in_place,
+        note=f"{given.dims} -> {output.dims}, {macs:,} MACs{padded}",
     )
+    limits = context.activation_range()
+    if general or limits == INT8:
+        return layer
+    clamp = KernelCall("tm_clamp", (*limits, Address(output.index), output.size))
+    return replace(layer, calls=(*layer.calls, clamp))

@@ -10,13 +10,8 @@ import numpy.typing as npt
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler import c_source, fixed_point
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
-from tinyml_helpers.mcu.compiler.lowering.context import (
-    Address,
-    Context,
-    KernelCall,
-    Layer,
-    quantize_range,
-)
+from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, quantize_range
+from tinyml_helpers.mcu.compiler.lowering.strides import join_dimensions, row_major_steps
 
 _ALL = np.arange(-128, 128)
 
@@ -61,12 +56,9 @@ def _pairs(
         {"multiplier": last[0], "shift": last[1]},
         {"output_zero_point": output.zero_point, "output_min": low, "output_max": high},
     )
-    arguments = (f"&{context.name}", *(Address(tensor.index) for tensor in (a, b, output)))
-    return Layer(
-        context.operator,
-        (KernelCall(kernel, arguments),),
-        (a.index, b.index),
-        output.index,
+    return context.layer(
+        kernel,
+        [a, b],
         (Struct(context.name, "tm_pairs", lines),),
         in_place=a.shape == output.shape,
         note=f"{a.dims} and {b.dims} -> {output.dims}",
@@ -75,28 +67,21 @@ def _pairs(
 
 def _walk(
     context: Context, a: tuple[int, ...], b: tuple[int, ...], out: tuple[int, ...]
-) -> tuple[list[int], list[int], list[int]]:
-    """Shape and steps in at most four dimensions: those that both walk alike become one."""
-    dims: list[list[int]] = []
-    steps = [_steps(shape, len(out)) for shape in (a, b)]
-    for size, step_a, step_b in zip(out, *steps, strict=True):
-        if dims and dims[-1][1] == size * step_a and dims[-1][2] == size * step_b:
-            dims[-1] = [dims[-1][0] * size, step_a, step_b]
-        elif size > 1 or not dims:
-            dims.append([size, step_a, step_b])
+) -> list[list[int]]:
+    """Shape and both steps in four dimensions: those that both walk alike become one."""
+    dims = join_dimensions(out, _broadcast_steps(a, len(out)), _broadcast_steps(b, len(out)))
     if len(dims) > 4:
         raise context.refuse(f"shapes {a} and {b} repeat along more than four dimensions")
-    filled = [[1, 0, 0]] * (4 - len(dims)) + dims
+    filled = [(1, 0, 0)] * (4 - len(dims)) + dims
     for row in filled:
         context.check_fields(*row)
-    return [r[0] for r in filled], [r[1] for r in filled], [r[2] for r in filled]
+    return [list(column) for column in zip(*filled, strict=True)]
 
 
-def _steps(shape: tuple[int, ...], rank: int) -> list[int]:
+def _broadcast_steps(shape: tuple[int, ...], rank: int) -> list[int]:
     """Elements from one to the next along each dimension; 0 where there is but one."""
     full = (1,) * (rank - len(shape)) + shape
-    sizes = np.cumprod((1, *full[:0:-1]))[::-1] if full else ()
-    return [0 if n == 1 else int(step) for n, step in zip(full, sizes, strict=True)]
+    return [0 if n == 1 else step for n, step in zip(full, row_major_steps(full), strict=True)]
 
 
 def lower_activation(context: Context) -> Layer:
@@ -107,12 +92,12 @@ def lower_activation(context: Context) -> Layer:
         raise context.refuse(f"output shape {output.shape} for input shape {given.shape}")
     table = _TABLES[context.operator.type](context).astype(np.int8)
     name = f"{context.name}_table"
-    return Layer(
-        context.operator,
-        (KernelCall("tm_lookup", (name, Address(given.index), Address(output.index), given.size)),),
-        (given.index,),
-        output.index,
+    return context.layer(
+        "tm_lookup",
+        [given],
         (Array(name, table),),
+        first=(name,),
+        last=(given.size,),
         in_place=True,
         note=f"{given.dims}: a table of all 256 answers",
     )
@@ -197,13 +182,11 @@ def lower_dequantize(context: Context) -> Layer:
 def _with_float(context: Context, kernel: str, quantized: Tensor, real: Tensor) -> Layer:
     if real.dtype != "float32" or real.size != quantized.size:
         raise context.refuse(f"tensor {real.index} of type {real.dtype}, shape {real.shape}")
-    given, output = context.input(0).index, context.output.index
-    scale = (c_source.literal(quantized.scale), quantized.zero_point)
-    return Layer(
-        context.operator,
-        (KernelCall(kernel, (*scale, Address(given), Address(output), quantized.size)),),
-        (given,),
-        output,
-        note=quantized.dims,
+    return context.layer(
+        kernel,
+        [context.input(0)],
+        first=(c_source.literal(quantized.scale), quantized.zero_point),
+        last=(quantized.size,),
         in_place=kernel == "tm_quantize",
+        note=quantized.dims,
     )

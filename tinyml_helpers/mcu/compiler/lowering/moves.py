@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tinyml_helpers.mcu.compiler.lowering.constants import Struct
 from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
+from tinyml_helpers.mcu.compiler.lowering.strides import join_dimensions, row_major_steps
 
 _MASKS = ("ellipsis_mask", "new_axis_mask", "offset")
 
@@ -31,9 +32,8 @@ def lower_assign(context: Context) -> Layer:
     context.check_shape(given, output.shape)
     if (given.scale, given.zero_point) != (output.scale, output.zero_point):
         raise context.refuse("a value of another scale than the variable has")
-    struct = _move(context, "", given.shape, _steps(given.shape), 0, _steps(output.shape), 0)
-    call = _copy(context, struct, given.index)
-    return _layer(context, (call,), (given.index,), (struct,), f"{given.dims} kept")
+    struct = _move(context, context.name, given.shape, output.shape)
+    return context.layer("tm_copy", [given], (struct,), note=f"{given.dims} kept")
 
 
 def read_padding(context: Context) -> tuple[npt.NDArray[np.int32], int]:
@@ -61,11 +61,10 @@ def lower_pad(context: Context) -> Layer:
     """Translate a PAD or PADV2."""
     given, output = context.input(0), context.output
     margins, value = read_padding(context)
-    start = sum(int(m[0]) * s for m, s in zip(margins, _steps(output.shape), strict=True))
-    struct = _move(context, "", given.shape, _steps(given.shape), 0, _steps(output.shape), start)
-    ends = (Address(given.index), Address(output.index))
-    call = KernelCall("tm_pad", (f"&{struct.name}", value, output.size, *ends))
-    return _layer(context, (call,), (given.index,), (struct,), f"{given.dims} -> {output.dims}")
+    start = sum(int(m[0]) * s for m, s in zip(margins, row_major_steps(output.shape), strict=True))
+    struct = _move(context, context.name, given.shape, output.shape, to=start)
+    first, note = (f"&{struct.name}", value, output.size), f"{given.dims} -> {output.dims}"
+    return context.layer("tm_pad", [given], (struct,), first=first, note=note)
 
 
 def lower_concatenation(context: Context) -> Layer:
@@ -82,14 +81,21 @@ def lower_concatenation(context: Context) -> Layer:
         if (t.scale, t.zero_point) != (output.scale, output.zero_point):
             raise context.refuse(f"tensor {t.index} and the output have different scales")
         context.check_shape(t, (*output.shape[:axis], t.shape[axis], *output.shape[axis + 1 :]))
-        at = start * _steps(output.shape)[axis]
-        structs.append(_move(context, f"_{i}", t.shape, _steps(t.shape), 0, _steps(output.shape), at))
-        calls.append(_copy(context, structs[-1], t.index))
+        at = start * row_major_steps(output.shape)[axis]
+        structs.append(_move(context, f"{context.name}_{i}", t.shape, output.shape, to=at))
+        ends = (Address(t.index), Address(output.index))
+        calls.append(KernelCall("tm_copy", (f"&{structs[-1].name}", *ends)))
         start += t.shape[axis]
     if start != output.shape[axis]:
         raise context.refuse(f"{start} along dimension {axis}, the output has {output.shape[axis]}")
-    inputs = context.operator.inputs
-    return _layer(context, tuple(calls), inputs, tuple(structs), f"-> {output.dims}")
+    return Layer(
+        context.operator,
+        tuple(calls),
+        context.operator.inputs,
+        output.index,
+        tuple(structs),
+        note=f"-> {output.dims}",
+    )
 
 
 def lower_strided_slice(context: Context) -> Layer:
@@ -101,16 +107,15 @@ def lower_strided_slice(context: Context) -> Layer:
     begin, end, stride = (context.constant(i, "int32").ravel().tolist() for i in (1, 2, 3))
     if not len(begin) == len(end) == len(stride) <= len(given.shape) or 0 in stride:
         raise context.refuse(f"begin {begin}, end {end}, strides {stride} for shape {given.shape}")
-    shape, steps, start = list(given.shape), _steps(given.shape), 0
+    shape, steps, start = list(given.shape), row_major_steps(given.shape), 0
     for i, bounds in enumerate(zip(begin, end, stride, strict=True)):
         chosen = _range(context, i, *bounds, given.shape[i])
         start += chosen[0] * steps[i] if chosen else 0
         shape[i], steps[i] = len(chosen), steps[i] * bounds[2]
     if math.prod(shape) != output.size or output.size == 0:
         raise context.refuse(f"shape {tuple(shape)}, the output has {output.shape}")
-    struct = _move(context, "", shape, steps, start, _steps(shape), 0)
-    call = _copy(context, struct, given.index)
-    return _layer(context, (call,), (given.index,), (struct,), f"{given.dims} -> {output.dims}")
+    struct = _move(context, context.name, shape, shape, steps=steps, start=start)
+    return context.layer("tm_copy", [given], (struct,), note=f"{given.dims} -> {output.dims}")
 
 
 def _range(context: Context, i: int, begin: int, end: int, stride: int, size: int) -> range:
@@ -124,47 +129,24 @@ def _range(context: Context, i: int, begin: int, end: int, stride: int, size: in
     return range(size)[slice(first, last, stride)]
 
 
-def _steps(shape: Sequence[int]) -> list[int]:
-    return [int(s) for s in np.cumprod((1, *shape[:0:-1]))[::-1]] if shape else []
-
-
 def _move(
     context: Context,
-    suffix: str,
+    name: str,
     shape: Sequence[int],
-    from_steps: Sequence[int],
-    start: int,
-    to_steps: Sequence[int],
-    to: int,
+    target: Sequence[int],
+    *,
+    steps: Sequence[int] | None = None,
+    start: int = 0,
+    to: int = 0,
 ) -> Struct:
-    """The C struct of one move, its dimensions joined where both sides walk alike."""
-    dims: list[tuple[int, int, int]] = []
-    for n, f, t in zip(shape, from_steps, to_steps, strict=True):
-        if dims and dims[-1][1] == n * f and dims[-1][2] == n * t:
-            dims[-1] = (dims[-1][0] * n, f, t)
-        elif n > 1:
-            dims.append((n, f, t))
+    """The C struct of one move: from `start` on, by `steps`, to place `to` of an array like `target`."""
+    dims = join_dimensions(shape, steps or row_major_steps(shape), row_major_steps(target))
     if not dims or dims[-1][2] != 1:
         dims = [*dims, (1, 1, 1)]
     filled = [(1, 0, 0)] * (4 - len(dims)) + dims
     if len(filled) > 4:
         raise context.refuse(f"shape {tuple(shape)}: more than four dimensions to walk")
     context.check_fields(*(d[0] for d in filled))
-    sizes, from_step, to_step = (list(column) for column in zip(*filled, strict=True))
+    sizes, from_step, to_step = map(list, zip(*filled, strict=True))
     lines = ({"shape": sizes, "from": start, "to": to}, {"from_step": from_step, "to_step": to_step})
-    return Struct(context.name + suffix, "tm_move", lines)
-
-
-def _copy(context: Context, struct: Struct, given: int) -> KernelCall:
-    ends = (Address(given), Address(context.output.index))
-    return KernelCall("tm_copy", (f"&{struct.name}", *ends))
-
-
-def _layer(
-    context: Context,
-    calls: tuple[KernelCall, ...],
-    inputs: tuple[int, ...],
-    structs: tuple[Struct, ...],
-    note: str,
-) -> Layer:
-    return Layer(context.operator, calls, inputs, context.output.index, structs, note=note)
+    return Struct(name, "tm_move", lines)

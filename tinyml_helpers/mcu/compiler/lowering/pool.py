@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyml_helpers.mcu.compiler import fixed_point
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
+from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer
 from tinyml_helpers.mcu.compiler.lowering.window import place_window
 
 _SOFTMAX_BITS = 5  # integer bits of the difference that e^x is taken of
@@ -25,12 +25,9 @@ def lower_pool(context: Context) -> Layer:
     low, high = context.activation_range()
     lines = ({"window": window.fields(image, output)}, {"output_min": low, "output_max": high})
     average = context.operator.type == "AVERAGE_POOL_2D"
-    arguments = (f"&{context.name}", Address(image.index), Address(output.index))
-    return Layer(
-        context.operator,
-        (KernelCall("tm_average_pool_2d" if average else "tm_max_pool_2d", arguments),),
-        (image.index,),
-        output.index,
+    return context.layer(
+        "tm_average_pool_2d" if average else "tm_max_pool_2d",
+        [image],
         (Struct(context.name, "tm_pool", lines),),
         note=f"{image.dims} -> {output.dims}",
     )
@@ -59,15 +56,8 @@ def lower_mean(context: Context) -> Layer:
         {"input_zero_point": given.zero_point, "output_zero_point": output.zero_point},
         {"multiplier": multiplier, "shift": -exponent},
     )
-    arguments = (f"&{context.name}", Address(given.index), Address(output.index))
-    return Layer(
-        context.operator,
-        (KernelCall("tm_mean_of", arguments),),
-        (given.index,),
-        output.index,
-        (Struct(context.name, "tm_mean", lines),),
-        note=f"{given.dims} -> {output.dims}",
-    )
+    struct = Struct(context.name, "tm_mean", lines)
+    return context.layer("tm_mean_of", [given], (struct,), note=f"{given.dims} -> {output.dims}")
 
 
 def lower_softmax(context: Context) -> Layer:
@@ -83,13 +73,12 @@ def lower_softmax(context: Context) -> Layer:
     name = f"{context.name}_exponentials"
     columns = given.shape[-1] if given.shape else 1
     rows = given.size // columns
-    ends = (Address(given.index), Address(output.index))
-    return Layer(
-        context.operator,
-        (KernelCall("tm_softmax", (name, len(table), *ends, rows, columns)),),
-        (given.index,),
-        output.index,
+    return context.layer(
+        "tm_softmax",
+        [given],
         (Array(name, table),),
+        first=(name, len(table)),
+        last=(rows, columns),
         in_place=True,
         note=f"{rows} rows of {columns}",
     )

@@ -1,0 +1,34 @@
+"""How arrays of several dimensions are walked: steps in memory, and dimensions that two walks share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def row_major_steps(shape: Sequence[int]) -> list[int]:
+    """Elements from one to the next along each dimension, the last one the fastest."""
+    return [int(s) for s in np.cumprod((1, *shape[:0:-1]))[::-1]] if shape else []
+
+
+def join_dimensions(
+    shape: Sequence[int], first: Sequence[int], second: Sequence[int]
+) -> list[tuple[int, int, int]]:
+    """Join neighbouring dimensions that two arrays walk alike; those of one element are left out.
+
+    Args:
+        shape: of the walk.
+        first: steps of one array along each dimension.
+        second: steps of the other.
+
+    Returns:
+        Size and both steps of each dimension that is left.
+    """
+    dims: list[tuple[int, int, int]] = []
+    for size, one, other in zip(shape, first, second, strict=True):
+        if dims and dims[-1][1:] == (size * one, size * other):
+            dims[-1] = (dims[-1][0] * size, one, other)
+        elif size > 1:
+            dims.append((size, one, other))
+    return dims
