@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
 from tinyml_helpers.mcu.compiler.arena import Block
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.compiler.lowering import Layer
