@@ -52,7 +52,7 @@ autodoc_mock_imports = [
     "pandas", "matplotlib", "scipy", "sklearn", "opacus", "onnx", "onnxruntime", "tvm",
 ]  # fmt: skip
 autosummary_ignore_module_all = False  # what a package hands on
-templates_path = ["templates"]
+templates_path = [str(ROOT / "book" / "templates")]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}

@@ -47,14 +47,14 @@ BUDGETS = {
     "training": 152,
     "compress": 1200,
     "deploy": 3524,
-    "mcu": 4874,
+    "mcu": 4877,
     "usecases": 8530,
     "search": 1840,
     "course": 3805,
     "classroom": 3556,
     "cli": 204,
 }
-WHOLE_BUDGET = 33381
+WHOLE_BUDGET = 33384
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12

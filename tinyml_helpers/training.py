@@ -102,7 +102,6 @@ def fit_batches(
     warm_up: float = 0.3,
     loss: Loss = label_loss,
     bfloat16: bool = False,
-    channels_last: bool = True,
     progress: bool = True,
 ) -> list[float]:
     """Train `model` in place as `fit` does, on batches of any kind, and return the loss of each step.
@@ -116,22 +115,21 @@ def fit_batches(
         warm_up: share of the steps before the peak.
         loss: what to minimise; gets inputs, outputs and targets of a batch.
         bfloat16: see `fit`.
-        channels_last: keep images so in memory: 1.7 times faster for convolutions on a CPU.
         progress: show a bar.
     """
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=warm_up)
-    layout = torch.channels_last if channels_last else torch.preserve_format
     model.train()  # an exported graph returns nothing here
-    model.to(memory_format=layout)  # type: ignore[call-overload]
+    # Channels last is 1.7 times faster for convolutions on a CPU, and changes no result.
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     losses = []
-    bar = tqdm(batches, total=steps, unit="step", leave=False, delay=1, disable=not progress)
-    for inputs, targets in bar:
-        if channels_last and inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=layout)
+    if progress:
+        batches = tqdm(batches, total=steps, unit="step", leave=False, delay=1)
+    for inputs, targets in batches:
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         losses.append(take_step(model, optimizer, inputs, targets, loss, bfloat16=bfloat16))
         schedule.step()
-        bar.set_postfix_str(f"loss {losses[-1]:.3f}", refresh=False)
     model.eval()
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return losses

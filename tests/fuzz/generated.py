@@ -55,7 +55,7 @@ def spaced(graph, layers):
 
 def allowed(program):
     """Start and exact size of each array in the arena."""
-    from tinyml_helpers.mcu.compiler.arena import SCRATCH
+    from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH
 
     for block in program.arena.blocks:
         if block.tensors == (SCRATCH,):

@@ -9,6 +9,7 @@ from tflite_maker import Maker, random_network
 
 from tinyml_helpers.datasets import read_verified
 from tinyml_helpers.mcu.compiler import arena, graph, lowering
+from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH
 
 
 def planned(content, dsp=True):
@@ -29,7 +30,7 @@ def test_what_lives_together_does_not_overlap(seed):
         assert block.size_bytes % 8 == 0
         assert block.offset + block.size_bytes <= plan.size_bytes
     used = {i for layer in layers for i in (*layer.inputs, layer.output) if not g.tensors[i].data}
-    assert used | set(g.inputs) == {i for b in plan.blocks for i in b.tensors if i != arena.SCRATCH}
+    assert used | set(g.inputs) == {i for b in plan.blocks for i in b.tensors if i != SCRATCH}
     assert plan.size_bytes >= plan.bound_bytes
 
 

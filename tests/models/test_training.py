@@ -59,8 +59,7 @@ def test_too_few_images_are_refused():
         training.fit(models.build("tiny"), small_set(), epochs=0)
 
 
-@pytest.mark.parametrize("channels_last", [True, False])
-def test_batches_are_drawn_one_by_one_and_each_takes_a_step(channels_last):
+def test_batches_are_drawn_one_by_one_and_each_takes_a_step():
     """Against the loop as PyTorch's tutorials write it, in the same numbers."""
     draw, seen = torch.Generator().manual_seed(0), []
 
@@ -78,7 +77,7 @@ def test_batches_are_drawn_one_by_one_and_each_takes_a_step(channels_last):
     plain = copy.deepcopy(model).train()
     losses = training.fit_batches(
         model, batches(), steps=6, learning_rate=1e-2, weight_decay=0.1, loss=loss,
-        channels_last=channels_last, progress=False,
+        progress=False,
     )  # fmt: skip
     assert len(losses) == len(seen) == 6
     assert all(not torch.equal(one[0], other[0]) for one, other in pairwise(seen))

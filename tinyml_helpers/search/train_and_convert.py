@@ -16,7 +16,7 @@ from tinyml_helpers import training
 from tinyml_helpers.compress import prune
 from tinyml_helpers.compress.affine import weight_affine
 from tinyml_helpers.compress.channels import remove_channels
-from tinyml_helpers.compress.distill import taught_by
+from tinyml_helpers.compress.distill import distillation_loss
 from tinyml_helpers.compress.qat import StraightThrough
 from tinyml_helpers.compress.quantize import layers
 from tinyml_helpers.deploy import litert
@@ -103,11 +103,14 @@ def _one_thread() -> Iterator[None]:
 def _train(
     task: Task, network: nn.Module, steps: int, draw: torch.Generator, teacher: nn.Module | None
 ) -> None:
-    def task_loss(_: torch.Tensor, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        return task.loss(outputs, targets)
+    def loss(inputs: torch.Tensor, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        if teacher is None:
+            return task.loss(outputs, targets)
+        with torch.no_grad():
+            said = teacher(inputs)
+        return distillation_loss(outputs, said, targets, temperature=3.0, weight=0.7)
 
     examples = task.load("train")
-    loss = taught_by(teacher, temperature=3.0, weight=0.7) if teacher else task_loss
     training.fit_batches(
         network, (task.batch(examples, draw) for _ in range(steps)), steps=steps,
         learning_rate=task.learning_rate, weight_decay=0.02, loss=loss, progress=False,

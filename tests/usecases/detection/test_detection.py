@@ -148,7 +148,7 @@ def test_the_counts_of_a_lesson_match_as_coco_does(seed):
     """Written apart: one image at a time, the best score first, each object once."""
     found, there = searched(list(random_images(4, seed)))
     right = sum(curve.right.sum() for curve in average_precision.curves(found, there, 0.5))
-    told = matches.count(found, there)
+    told = matches.count_matches(found, there)
     assert told.boxes.value == pytest.approx(100 * right / sum(map(len, found)))
     assert told.objects.value == pytest.approx(100 * right / sum(map(len, there.labels)))
 
@@ -468,7 +468,9 @@ def test_full_int8_keeps_what_is_found_and_costs_half(detector, photos):
 def test_float16_becomes_float32_without_changing_what_is_said(detector, photos):
     wide = ssd.load(requantize.in_float32(datasets.read_verified("models/ssd_mobilenet_v2.tflite")))
     image = ssd.prepare(photos["coffee"])
-    for ours, theirs in zip(wide.network.predict(image), detector.network.predict(image), strict=True):
+    for ours, theirs in zip(
+        wide.network.predict_all(image), detector.network.predict_all(image), strict=True
+    ):
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
     kinds = {op.type for op in reader.read(wide.network.content).graphs[0].operators}
     assert "DEQUANTIZE" not in kinds
@@ -652,7 +654,7 @@ def test_drawing_each_scene_once_gives_the_score_itself(tiny, test_scenes):
     once = np.ones((1, len(test_scenes)), int)
     drawn = average_precision.curves(found, test_scenes, 0.5)
     precisions = [spread._precisions(curve, once)[0] for curve in drawn]
-    scored = average_precision.score_grid(train.outputs(tiny, test_scenes), test_scenes)
+    scored = average_precision.score_grid(train.predict(tiny, test_scenes), test_scenes)
     assert 100 * np.array(precisions) == pytest.approx(scored.percent[:, 0])
 
 

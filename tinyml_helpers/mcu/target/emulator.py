@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -130,9 +131,9 @@ class Machine:
 
     def _spans(self, watch: Sequence[str]) -> Iterator[Span]:
         visits = self._counter.read_visits()
-        exits = [entry for _, entry, _ in visits[1:]] + [self._counter.executed]
-        for (caller, entry, went_to), leave in zip(visits, exits, strict=True):
-            yield Span(watch[caller], self._image.function_at(went_to) or "", entry, leave)
+        counts = [*(count for _, count, _ in visits), self._counter.executed]
+        for (caller, _, went_to), ends in zip(visits, pairwise(counts), strict=True):
+            yield Span(watch[caller], self._image.function_at(went_to) or "", *ends)
 
     def _reset(self, main: int, limit: int) -> int:
         """Start up, and return where `main()` will return to."""

@@ -150,7 +150,7 @@ class Wild:
         return "\n".join(lines)
 
 
-def in_the_wild() -> Wild:
+def verify_on_lfw() -> Wild:
     """Measure each available embedder on the 1,000 test pairs of Labeled Faces in the Wild, in minutes.
 
     Raises:

@@ -72,8 +72,7 @@ def fit(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: 
             yield augment.prepare(played, recipe), labels[chosen]
 
     return training.fit_batches(
-        network, batches(), steps=recipe.steps, learning_rate=recipe.learning_rate, weight_decay=0.05,
-        channels_last=False,
+        network, batches(), steps=recipe.steps, learning_rate=recipe.learning_rate, weight_decay=0.05
     )  # fmt: skip
 
 
