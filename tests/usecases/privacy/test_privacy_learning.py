@@ -73,11 +73,11 @@ def test_the_attack_wants_both_kinds():
 
 def test_a_long_gradient_is_cut_and_a_short_one_is_left():
     assert torch.allclose(
-        membership_inference.clip(torch.tensor([3.0, 4.0]), 1.0), torch.tensor([0.6, 0.8])
+        membership_inference.clip_gradient(torch.tensor([3.0, 4.0]), 1.0), torch.tensor([0.6, 0.8])
     )
     short = torch.tensor([0.3, 0.4])
-    assert torch.equal(membership_inference.clip(short, 1.0), short)
-    assert torch.equal(membership_inference.clip(torch.zeros(2), 1.0), torch.zeros(2))
+    assert torch.equal(membership_inference.clip_gradient(short, 1.0), short)
+    assert torch.equal(membership_inference.clip_gradient(torch.zeros(2), 1.0), torch.zeros(2))
 
 
 def fitted(images, **options):

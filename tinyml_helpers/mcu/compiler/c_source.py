@@ -22,6 +22,8 @@ def literal(value: float | str) -> str:
     Raises:
         ValueError: a float that is no number or beyond float32.
     """
+    if isinstance(value, str):
+        return value
     if not isinstance(value, float | np.floating):
         return "(-2147483647 - 1)" if value == -(2**31) else str(value)
     with np.errstate(over="ignore"):

@@ -119,13 +119,13 @@ def reconstruct(
     Source: Phong et al., IEEE TIFS 13 (2018), 1333, section 3.
     """
     shared = torch.cat([weight.flatten(), bias])
-    shared = shared if clip is None else clip(shared, clip)
+    shared = shared if clip is None else clip_gradient(shared, clip)
     shared = shared + noise * torch.randn(len(shared))
     rows, pulls = shared[: weight.numel()].reshape(weight.shape), shared[weight.numel() :]
     unit = int(pulls.abs().argmax()) if unit is None else unit
     return (rows[unit] / pulls[unit]).reshape(28, 28)
 
 
-def clip(gradient: torch.Tensor, limit: float) -> torch.Tensor:
+def clip_gradient(gradient: torch.Tensor, limit: float) -> torch.Tensor:
     """Return a gradient no longer than `limit`, in the same direction."""
     return gradient * min(1.0, limit / (float(gradient.norm()) + 1e-12))
