@@ -127,7 +127,9 @@ WORDS = {
     "anomaly.mahalanobis.new_machines_auc_high": "Mahalanobis: upper end over eight machines",
     "anomaly.autoencoder.new_bearings_auc": "autoencoder: AUC on bearings of those machines alone",
     "anomaly.autoencoder.int8_new_machines_auc_loss": "autoencoder: what int8 takes from its AUC",
-    "anomaly.autoencoder.false_alarms_per_machine_week": "autoencoder: false alarms a machine-week, budget one",
+    "anomaly.autoencoder.false_alarms_per_machine_week": (
+        "autoencoder: false alarms a machine-week, budget one"
+    ),
     "anomaly.autoencoder.false_alarms_low": "autoencoder: lower end of false alarms a machine-week",
     "anomaly.autoencoder.false_alarms_high": "autoencoder: upper end of false alarms a machine-week",
     "anomaly.autoencoder.machine_weeks": "machine-weeks behind the false alarms",
