@@ -4,9 +4,9 @@ import ctypes
 import sys
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tflite_maker import framed_network, random_network
 
+from tinyml_helpers.deploy.tflite import probe
 from tinyml_helpers.mcu.compiler import codegen, graph
 from tinyml_helpers.mcu.target import toolchain
 
@@ -18,12 +18,7 @@ class Reference:
     """LiteRT's reference kernels."""
 
     def __init__(self, content):
-        self.interpreter = Interpreter(
-            model_content=content,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
-            experimental_preserve_all_tensors=True,
-        )
-        self.interpreter.allocate_tensors()
+        self.interpreter = probe.interpreter(content, "reference", keep_all=True)
 
     def run(self, inputs, tensors):
         for detail, x in zip(self.interpreter.get_input_details(), inputs, strict=True):

@@ -30,7 +30,7 @@ from tinyml_helpers.datasets.vibration import folder as vibration_folder
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.onnx import export
-from tinyml_helpers.deploy.tflite import probe, reader, requantize, several, tflm
+from tinyml_helpers.deploy.tflite import probe, reader, requantize, tflm
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu import build
 from tinyml_helpers.system import untrusted
@@ -335,7 +335,7 @@ def packed_model(*args, **options):
 def test_every_error_about_a_model_names_its_file(tmp_path):
     path = write(tmp_path / "strange.tflite", packed_model()[:-40])
     text = write(tmp_path / "strange.onnx", b"<html>")
-    readers = [litert.load, litert.inspect, several.load, requantize.in_float32, build]
+    readers = [litert.load, litert.inspect, requantize.in_float32, build]
     readers += [tflm.arena] if tflm.available() else []
     for read in readers:
         with pytest.raises(ModelError, match=r"strange\.tflite: the file is damaged"):

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets import data_folder
@@ -224,11 +223,7 @@ def convert(package: tarfile.TarFile, name: str) -> dict[str, Any]:
         raise ValueError(f"{name}: the rebuilt network lies {difference:.2g} from its graph")
     content = litert.from_keras(model, "dynamic")
     (data_folder() / "models" / f"{name}.tflite").write_bytes(content)
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
-    interpreter.invoke()
-    stored = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    stored = litert.load(content).predict(pixels)
     return {
         "from": there,
         "parameters": int(model.count_params()),

@@ -8,6 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tflite_maker import Maker
 
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
@@ -153,6 +154,50 @@ def test_every_interpreter_computes_what_the_formula_says(kernels):
     # 69 / 8 = 8.625 rounds to 9, and what is below zero ReLU cuts.
     np.testing.assert_array_equal(raw[0].astype(int) + 128, [9, 0])
     np.testing.assert_allclose(model.predict(ONE * 0.5)[0], raw[0].astype(float) + 128)
+
+
+def two_heads(batch=1):
+    """int8 [batch, 4], steps of 0.5 -> its sum twice, and one and a half of it three times."""
+    net = Maker()
+    given, heads = net.tensor((batch, 4), 0.5), []
+    for rows in (2, 3):
+        weights = net.tensor((rows, 4), 0.5, data=np.full((rows, 4), rows))
+        heads.append(
+            net.operator("FULLY_CONNECTED", [given, weights, -1], net.tensor((batch, rows), 1.0))
+        )
+    return net.content([given], heads)
+
+
+@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("batch", [1, 5])
+def test_several_outputs_come_in_their_order(kernels, batch):
+    model = litert.load(two_heads(batch), kernels)
+    assert [output.shape for output in model.outputs] == [(batch, 2), (batch, 3)]
+    assert repr(model).count("\n  out: int8") == 2
+    values = 2.0 * np.random.default_rng(0).integers(0, 3, (7, 4))
+    for count in (1, 7):
+        sums = values[:count].sum(1, keepdims=True)
+        once, half_more = model.predict_all(values[:count])
+        np.testing.assert_array_equal(once, np.tile(sums, 2))
+        np.testing.assert_array_equal(half_more, np.tile(1.5 * sums, 3))
+
+
+def test_a_model_of_several_outputs_says_how_to_read_them():
+    model = litert.load(two_heads())
+    for call in (lambda: model.output, lambda: model.run(ONE), lambda: model.predict(np.zeros((1, 4)))):
+        with pytest.raises(ModelError, match="the model has 2 outputs: `predict_all` returns them"):
+            call()
+    assert model.latency_ms(0.01) > 0
+    (only,) = litert.load(DENSE).predict_all(ONE * 0.5)
+    np.testing.assert_array_equal(only, litert.load(DENSE).predict(ONE * 0.5))
+
+
+def test_a_model_of_several_inputs_is_refused():
+    net = Maker()
+    ends = [net.tensor((1, 4), 0.5) for _ in range(3)]
+    net.operator("ADD", ends[:2], ends[2])
+    with pytest.raises(ModelError, match="2 inputs and 1 outputs: one input is fed here"):
+        litert.load(net.content(ends[:2], ends[2:]))
 
 
 @needs_tflm

@@ -80,7 +80,7 @@ def run_tflite(kernels):
         import numpy as np
 
         from tinyml_helpers.deploy import model_file
-        from tinyml_helpers.deploy.tflite import interpreter, probe, reader, several
+        from tinyml_helpers.deploy.tflite import interpreter, probe, reader
 
         graph = reader.read(content).graphs[0]
         with in_another_process():
@@ -91,15 +91,13 @@ def run_tflite(kernels):
         if kernels == "tflm":
             return
         try:
-            if len(graph.inputs) == len(graph.outputs) == 1:
-                model = interpreter.Model(content, kernels, graph)
-                repr(model)
-                raw = np.zeros((3, *model.input.shape[1:]), model.input.dtype)
+            model = interpreter.Model(content, kernels, graph)
+            repr(model)
+            raw = np.zeros((3, *model.input.shape[1:]), model.input.dtype)
+            if len(model.outputs) == 1:
                 model.run(raw[:1])
                 model.run(raw)
-                model.predict(np.ones(raw.shape))
-            if kernels == "default":
-                repr(several.Network(content))
+            model.predict_all(np.ones(raw.shape))
         except model_file.ModelError as error:
             raise model_file.ModelError(f"{path.name}: {error}") from error
 

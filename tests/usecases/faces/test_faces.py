@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from tinyml_helpers import datasets
 from tinyml_helpers.datasets.images.photos import load_photos
-from tinyml_helpers.usecases import networks
 from tinyml_helpers.usecases.faces import embedding, lbp, simulated_camera
 from tinyml_helpers.usecases.vision import letterbox, photo_files
 
@@ -145,10 +144,10 @@ def test_wrong_embedders_and_sizes_are_refused():
         embedding.describe(COLLINS, "large")
     with pytest.raises(ValueError, match=r"'small' takes \[112, 112, 3\].*align the face first"):
         embedding.embed(np.zeros((224, 224, 3), np.uint8), "small")
-    with pytest.raises(ValueError, match="face_small takes"):
-        networks.load("face_small").run(np.zeros((1, 3, 112, 112)))
+    with pytest.raises(ValueError, match=r"takes \[N, 112, 112, 3\]"):
+        embedding.network("face_small").predict(np.zeros((1, 3, 112, 112)))
     with pytest.raises(datasets.DataError, match=r"face_large\.tflite is not in"):
-        networks.load("face_large")
+        embedding.network("face_large")
 
 
 @needs_networks
@@ -156,7 +155,7 @@ def test_a_damaged_network_is_named_with_its_cure(copied_data):
     path = copied_data / "models" / "face_small.tflite"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(datasets.DataError, match=r"face_small\.tflite is damaged.*git checkout"):
-        networks.Network("face_small")
+        embedding.network.__wrapped__("face_small")
 
 
 @settings(max_examples=50)
@@ -190,7 +189,7 @@ def test_everything_goes_on_without_the_networks(copied_data):
     assert embedding.available() == ("patterns",)
     assert len(embedding.describe(COLLINS, embedding.available()[0])) == 2891
     with pytest.raises(datasets.DataError, match=r"face_accurate\.tflite is not in"):
-        networks.Network("face_accurate")
+        embedding.network.__wrapped__("face_accurate")
 
 
 def test_local_patterns_by_hand():

@@ -15,7 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pt2e",
         "reader",
         "requantize",
-        "several",
         "sizes",
         "tflm",
     ],

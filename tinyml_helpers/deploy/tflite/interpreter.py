@@ -24,19 +24,19 @@ _NO_NUMBERS = ("int4", "bfloat16", "complex64", "complex128")  # or none that ar
 
 
 class Model:
-    """A loaded .tflite model with one input and one output; made by `litert.load`."""
+    """A loaded .tflite model with one input and any number of outputs; made by `litert.load`."""
 
     def __init__(self, content: bytes, kernels: str, graph: Graph) -> None:
         """Build the interpreter of a checked model."""
-        if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        if len(graph.inputs) != 1 or not graph.outputs:
             raise ModelError(
                 f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs: "
-                "only one of each is run here"
+                "one input is fed here, and some output is read"
             )
         check_ends(graph)
         self.content, self.kernels, self.graph = content, kernels, graph
         self.input: Tensor = graph.tensors[graph.inputs[0]]
-        self.output: Tensor = graph.tensors[graph.outputs[0]]
+        self.outputs: tuple[Tensor, ...] = tuple(graph.tensors[i] for i in graph.outputs)
         self._own_batch = self._batch = self.input.shape[0]
         if kernels != "tflm":  # which believes shapes that it does not check: it runs in its own process
             try:
@@ -46,7 +46,18 @@ class Model:
 
     def __repr__(self) -> str:
         title = f"{len(self.content):,} bytes of .tflite on {_LABELS[self.kernels]}"
-        return f"{title}\n  in:  {_describe(self.input)}\n  out: {_describe(self.output)}"
+        outputs = "".join(f"\n  out: {_describe(output)}" for output in self.outputs)
+        return f"{title}\n  in:  {_describe(self.input)}{outputs}"
+
+    @property
+    def output(self) -> Tensor:
+        """The output of a model that has only one.
+
+        Raises:
+            ModelError: it has several.
+        """
+        self._refuse_several_outputs()
+        return self.outputs[0]
 
     def quantize(self, values: ArrayLike) -> NDArray[Any]:
         """Return what the input's integers stand for best: values / scale + zero point, clipped.
@@ -75,6 +86,11 @@ class Model:
         """
         return self.dequantize(self.run(self.quantize(values), batch_size))
 
+    def predict_all(self, values: ArrayLike) -> tuple[NDArray[np.float32], ...]:
+        """Do as `predict` does, and return every output, in the order of `outputs`."""
+        found = self._run_all(self.quantize(values))
+        return tuple(tensor.real(raw) for tensor, raw in zip(self.outputs, found, strict=True))
+
     def run(self, raw: NDArray[Any], batch_size: int = 100) -> NDArray[Any]:
         """Run inputs [N, ...] of the model's own dtype, and return its outputs as they come.
 
@@ -85,6 +101,10 @@ class Model:
         Raises:
             ModelError: another dtype or shape than the model takes, or the interpreter fails on it.
         """
+        self._refuse_several_outputs()
+        return self._run_all(raw, batch_size)[0]
+
+    def _run_all(self, raw: NDArray[Any], batch_size: int = 100) -> list[NDArray[Any]]:
         raw = np.asarray(raw)
         self._check(raw)
         if self.kernels == "tflm":
@@ -92,7 +112,8 @@ class Model:
         try:
             self._resize(min(batch_size, len(raw)))
             starts = tqdm(range(0, len(raw), self._batch), unit="batch", leave=False, delay=2)
-            return np.concatenate([self._run_batch(raw[i : i + self._batch]) for i in starts])
+            parts = [self._run_batch(raw[i : i + self._batch]) for i in starts]
+            return [np.concatenate(each) for each in zip(*parts, strict=True)]
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"the interpreter fails on this input: {short(error)}") from error
 
@@ -124,8 +145,12 @@ class Model:
         """
         if self.kernels == "tflm":
             raise ModelError("TFLM is no runtime of this machine: measure it on a microcontroller")
-        self.run(np.zeros(self.input.shape, self.input.dtype)[:1])
+        self._run_all(np.zeros(self.input.shape, self.input.dtype)[:1])
         return benchmark.median_ms(self._interpreter.invoke, seconds)
+
+    def _refuse_several_outputs(self) -> None:
+        if len(self.outputs) > 1:
+            raise ModelError(f"the model has {len(self.outputs)} outputs: `predict_all` returns them")
 
     def _check(self, raw: NDArray[Any]) -> None:
         wanted = ", ".join(["N", *map(str, self.input.shape[1:])])
@@ -155,22 +180,20 @@ class Model:
                 index = self._interpreter.get_input_details()[0]["index"]
                 self._interpreter.resize_tensor_input(index, [batch, *self.input.shape[1:]])
                 self._interpreter.allocate_tensors()
-        if batch != self._own_batch and self._output_batch() != batch:
-            raise ValueError(f"the output does not grow with a batch of {batch}")
+        shapes = [details["shape"] for details in self._interpreter.get_output_details()]
+        grown = all(int(shape[0]) == batch if len(shape) else batch == 1 for shape in shapes)
+        if batch != self._own_batch and not grown:
+            raise ValueError(f"an output does not grow with a batch of {batch}")
 
-    def _output_batch(self) -> int:
-        shape = self._interpreter.get_output_details()[0]["shape"]
-        return int(shape[0]) if len(shape) else 1
-
-    def _run_batch(self, raw: NDArray[Any]) -> NDArray[Any]:
+    def _run_batch(self, raw: NDArray[Any]) -> list[NDArray[Any]]:
         if len(raw) < self._batch:
             # The last batch is filled up, and what was filled in is dropped.
             filled = np.concatenate([raw, np.zeros((self._batch - len(raw), *raw.shape[1:]), raw.dtype)])
-            return self._run_batch(filled)[: len(raw)]
+            return [output[: len(raw)] for output in self._run_batch(filled)]
         self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], raw)
         self._interpreter.invoke()
-        output = self._interpreter.get_output_details()[0]["index"]
-        return np.array(self._interpreter.get_tensor(output))
+        outputs = self._interpreter.get_output_details()
+        return [np.array(self._interpreter.get_tensor(details["index"])) for details in outputs]
 
 
 def check_ends(graph: Graph) -> None:

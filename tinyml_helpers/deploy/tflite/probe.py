@@ -13,7 +13,7 @@ import io
 import json
 import os
 import sys
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.system import native_output, untrusted
 from tinyml_helpers.system.untrusted import short
+
+if TYPE_CHECKING:
+    from tinyml_helpers.deploy.tflite.graph import Graph
 
 Kernels = Literal["default", "reference", "tflm"]
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)
@@ -55,8 +58,8 @@ def probe(content: bytes, kernels: str) -> str:
     return str(outcome["log"])
 
 
-def run_tflm(content: bytes, raw: NDArray[Any]) -> NDArray[Any]:
-    """Run inputs [N, ...] through TFLM in a process of its own, and return its outputs [N, ...].
+def run_tflm(content: bytes, raw: NDArray[Any]) -> list[NDArray[Any]]:
+    """Run inputs [N, ...] through TFLM in a process of its own, and return each output, [N, ...].
 
     Raises:
         ModelError: TFLM crashes on the inputs, or is not done with them after ten minutes.
@@ -69,7 +72,8 @@ def run_tflm(content: bytes, raw: NDArray[Any]) -> NDArray[Any]:
         )
     except untrusted.GuardedError as error:
         raise ModelError(f"the tflm interpreter fails on this input ({error})") from error
-    return np.asarray(np.load(io.BytesIO(said), allow_pickle=False))
+    with np.load(io.BytesIO(said), allow_pickle=False) as outputs:
+        return list(outputs.values())
 
 
 def interpreter(content: bytes, kernels: str, arena_bytes: int = 0, *, keep_all: bool = False) -> Any:
@@ -118,7 +122,7 @@ def arena_limit_bytes(content: bytes) -> int:
 def _run_once(content: bytes, kernels: str) -> None:
     if kernels == "tflm":
         made = interpreter(content, kernels, arena_limit_bytes(content))
-        for index in range(_inputs(content)):
+        for index in range(len(_graph(content).inputs)):
             details = made.get_input_details(index)
             made.set_input(np.zeros(details["shape"], details["dtype"]), index)
         made.invoke()
@@ -133,24 +137,25 @@ def _run_once(content: bytes, kernels: str) -> None:
         made.get_tensor(details["index"])
 
 
-def _run_all(packed: bytes) -> NDArray[Any]:
+def _run_all(packed: bytes) -> list[NDArray[Any]]:
     with np.load(io.BytesIO(packed), allow_pickle=False) as given:
         content, raw = given["model"].tobytes(), given["raw"]
     made = interpreter(content, "tflm", arena_limit_bytes(content))
-    size, parts = made.get_input_details(0)["shape"][0], []
+    size, count = made.get_input_details(0)["shape"][0], len(_graph(content).outputs)
+    parts = []
     for start in range(0, len(raw), size):
         batch = np.zeros((size, *raw.shape[1:]), raw.dtype)
         batch[: len(raw) - start] = raw[start : start + size]
         made.set_input(batch, 0)
         made.invoke()
-        parts.append(np.array(made.get_output(0)))
-    return np.concatenate(parts)[: len(raw)]
+        parts.append([np.array(made.get_output(index)) for index in range(count)])
+    return [np.concatenate(each)[: len(raw)] for each in zip(*parts, strict=True)]
 
 
-def _inputs(content: bytes) -> int:
+def _graph(content: bytes) -> Graph:
     from tinyml_helpers.deploy.tflite import reader
 
-    return len(reader.read(content).graphs[0].inputs)
+    return reader.read(content).graphs[0]
 
 
 def _main() -> None:
@@ -159,7 +164,9 @@ def _main() -> None:
     if sys.argv[1] == "run":
         with native_output.captured():
             outputs = _run_all(content)
-        np.save(sys.stdout.buffer, outputs)
+        packed = io.BytesIO()  # a pipe cannot go back, as a zip file wants to
+        np.savez(packed, *outputs)
+        sys.stdout.buffer.write(packed.getvalue())
         sys.stdout.flush()
         os._exit(0)
     with native_output.captured() as printed:

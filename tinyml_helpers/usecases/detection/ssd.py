@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets import read_verified
+from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
-from tinyml_helpers.deploy.tflite import several
+from tinyml_helpers.deploy.tflite.interpreter import Model
 from tinyml_helpers.usecases.detection.decode import Detections, select, sigmoid
 from tinyml_helpers.usecases.vision import boxes, photo_files
 
@@ -27,7 +28,7 @@ CLASSES = (
 class Detector:
     """The network with everything around it; made by `load`."""
 
-    def __init__(self, network: several.Network) -> None:
+    def __init__(self, network: Model) -> None:
         """Check that the network has the ends of this one."""
         ends = [tensor.shape for tensor in (network.input, *network.outputs)]
         wanted = [(1, SIDE, SIDE, 3), (1, 1917, 4), (1, 1917, 1 + len(CLASSES))]
@@ -45,7 +46,7 @@ class Detector:
         Args:
             photo: uint8 RGB [H, W, 3], see `vision.read_image`; it is stretched to 300x300.
         """
-        codes, logits = self.network.predict(prepare(photo))
+        codes, logits = self.network.predict_all(prepare(photo))
         return codes[0], logits[0]
 
     def candidates(self, photo: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -137,4 +138,4 @@ def load(model: str | Path | bytes | None = None) -> Detector:
     Source: npm package @mediapipe/objectron 0.4.1675468480; see the card in data/README.md.
     """
     content = read_verified("models/ssd_mobilenet_v2.tflite") if model is None else model
-    return Detector(several.load(content))
+    return Detector(litert.load(content))

@@ -8,8 +8,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyml_helpers.datasets import manifest
-from tinyml_helpers.usecases import networks
+from tinyml_helpers.datasets import manifest, read_verified
+from tinyml_helpers.deploy import litert
+from tinyml_helpers.deploy.tflite.interpreter import Model
 from tinyml_helpers.usecases.faces.lbp import describe_patterns
 from tinyml_helpers.usecases.vision import boxes, letterbox
 
@@ -55,6 +56,12 @@ class Face:
 
 
 @cache
+def network(name: str) -> Model:
+    """Load a network of data/models by its name without ending, once; DataError if it is not there."""
+    return litert.load(read_verified(f"models/{name}.tflite"))
+
+
+@cache
 def anchors() -> NDArray[np.float32]:
     """Return the 896 anchors of the detector: [896, 4] cx, cy, 1, 1 as shares of its input.
 
@@ -74,7 +81,7 @@ def look(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.floa
         then the landmarks.
     """
     values = image[None].astype(np.float32) / 127.5 - 1
-    numbers, marks = (output[0] for output in networks.load("face_detector").run(values))
+    numbers, marks = (output[0] for output in network("face_detector").predict_all(values))
     corners = boxes.decode(numbers[:, :4], anchors(), [_SIDE] * 4, order="xywh", exponential=False)
     points = numbers[:, 4:].reshape(-1, 6, 2) / _SIDE + anchors()[:, None, :2]
     scores = 1 / (1 + np.exp(-np.clip(marks[:, 0], -80, 80)))
@@ -197,7 +204,7 @@ def embed(aligned: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.
         )
     if embedder == "patterns":
         return describe_patterns(aligned)
-    (vector,) = networks.load(f"face_{embedder}").run(aligned[None])
+    vector = network(f"face_{embedder}").predict(aligned[None])
     unit: NDArray[np.float32] = vector[0] / np.linalg.norm(vector)
     return unit
 
