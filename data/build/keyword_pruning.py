@@ -3,17 +3,16 @@
 from itertools import pairwise
 
 import torch
-from keyword_training import BATCH, Loss, Pool  # type: ignore[import-not-found]
+from keyword_training import BATCH, Pool, Road  # type: ignore[import-not-found]
 from torch import nn
 
-from tinyml_helpers.compress import qat
 from tinyml_helpers.usecases.keywords import network
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def fisher(
-    model: nn.Sequential, data: Pool, weights: torch.Tensor, loss: Loss, batches: int = 12
+    model: nn.Sequential, data: Pool, weights: torch.Tensor, road: Road, batches: int = 12
 ) -> list[torch.Tensor]:
     """Return the importance of each channel of each of the five groups, by Fisher information.
 
@@ -34,7 +33,8 @@ def fisher(
         kept.clear()
         places = torch.multinomial(weights, BATCH, replacement=True, generator=rng)
         model.zero_grad()
-        loss(model, data.raw[0][places].float(), data.labels[places], rng).backward()
+        inputs, targets = road.batch(data.raw[0][places].float(), data.labels[places], rng)
+        road.loss(inputs, model(inputs), targets).backward()
         for number, out in enumerate(kept):
             assert out.grad is not None
             totals[number] = totals[number] + (out * out.grad).float().sum((2, 3)).square().sum(0)
@@ -68,11 +68,6 @@ def places() -> list[str]:
         "stem",
         *(f"blocks.{n}.{p}" for n in range(network.BLOCKS) for p in ("depthwise", "pointwise")),
     ]
-
-
-def prepared(model: nn.Sequential) -> nn.Module:
-    """Return a copy with fake quantizers of 8 bits."""
-    return qat.prepare(model.to(memory_format=torch.contiguous_format))  # type: ignore[call-overload]
 
 
 def without_quantizers(trained: nn.Module) -> nn.Sequential:

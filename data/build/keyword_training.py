@@ -1,8 +1,7 @@
-"""What both roads of train_keywords.py share: clips as features, batches, losses, a loop."""
+"""What both roads of train_keywords.py share: clips as features, batches, what a network is taught."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from tinyml_helpers import datasets
+from tinyml_helpers import datasets, training
 from tinyml_helpers.compress import distill
 from tinyml_helpers.datasets.keywords.backgrounds import backgrounds
 from tinyml_helpers.datasets.keywords.clips import SILENCE
@@ -20,8 +19,14 @@ BATCH = 128
 VERSIONS = 3
 UNKNOWN_WEIGHT, SILENCE_WEIGHT = 2.5, 0.6
 UNKNOWN_LABEL = network.CLASSES - 2
-Forward = Callable[[torch.Tensor], torch.Tensor]
-Loss = Callable[[Forward, torch.Tensor, torch.Tensor, torch.Generator], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Road:
+    """How a network is taught: `batch` makes inputs and targets of features and labels."""
+
+    batch: Callable[[torch.Tensor, torch.Tensor, torch.Generator], training.Batch]
+    loss: training.Loss
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def fit(
     model: nn.Module,
     data: Pool,
     weights: torch.Tensor,
-    loss: Loss,
+    road: Road,
     steps: int,
     rate: float,
     seed: int,
@@ -109,36 +114,24 @@ def fit(
     """
     torch.manual_seed(seed)
     rng = torch.Generator().manual_seed(seed)
-    if bfloat16:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(model.parameters(), rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.15)
-    model.train()
-    forward = partial(logits, model, bfloat16=bfloat16)
-    for _ in range(steps):
-        places = torch.multinomial(weights, BATCH, replacement=True, generator=rng)
-        versions = torch.randint(len(data.raw), (BATCH,), generator=rng)
-        value = loss(forward, data.raw[versions, places].float(), data.labels[places], rng)
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        schedule.step()
-    return model.eval()
+
+    def batches() -> Iterator[training.Batch]:
+        for _ in range(steps):
+            places = torch.multinomial(weights, BATCH, replacement=True, generator=rng)
+            versions = torch.randint(len(data.raw), (BATCH,), generator=rng)
+            yield road.batch(data.raw[versions, places].float(), data.labels[places], rng)
+
+    training.fit_batches(
+        model, batches(), steps=steps, learning_rate=rate, weight_decay=0.02, warm_up=0.15,
+        loss=road.loss, bfloat16=bfloat16,
+    )  # fmt: skip
+    return model
 
 
-def logits(model: nn.Module, inputs: torch.Tensor, *, bfloat16: bool = True) -> torch.Tensor:
-    """Return float32 logits; channels last is what the convolutions are fastest with."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        out: torch.Tensor = model(inputs.contiguous(memory_format=torch.channels_last))
-    return out.float()
+def labelled(data: Pool, strength: augment.Strength, mix: float = 0.3) -> Road:
+    """Return the first road: the true labels of altered clips, blended by mixup."""
 
-
-def labelled(data: Pool, strength: augment.Strength, mix: float = 0.3) -> Loss:
-    """Return the loss of the first road: the true labels of altered clips, blended by mixup."""
-
-    def loss(
-        forward: Forward, raw: torch.Tensor, labels: torch.Tensor, rng: torch.Generator
-    ) -> torch.Tensor:
+    def batch(raw: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> training.Batch:
         inputs = augment.network_input(augment.alter(raw, data.noises, rng, strength))
         hot = functional.one_hot(labels, network.CLASSES).float()
         share = torch.distributions.Beta(mix, mix).sample((len(raw), 1))
@@ -146,10 +139,12 @@ def labelled(data: Pool, strength: augment.Strength, mix: float = 0.3) -> Loss:
         other = torch.randperm(len(raw), generator=rng)
         wide = share[:, :, None, None]
         blend = wide * inputs + (1 - wide) * inputs[other]
-        target = share * hot + (1 - share) * hot[other]
-        return functional.cross_entropy(forward(blend), target, label_smoothing=0.03)
+        return blend, share * hot + (1 - share) * hot[other]
 
-    return loss
+    def loss(_: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(logits.float(), targets, label_smoothing=0.03)
+
+    return Road(batch, loss)
 
 
 def taught(
@@ -158,16 +153,14 @@ def taught(
     strength: augment.Strength,
     same_share: float = 1.0,
     temperature: float = 3.0,
-) -> Loss:
-    """Return the loss of the second road: what the teacher says of the altered clip, no label.
+) -> Road:
+    """Return the second road: what the teacher says of the altered clip, no label.
 
     Of a share 1 - same_share of the clips the teacher hears the clip without noise, the student with.
     """
     quiet = replace(strength, noise_chance=0.0)
 
-    def loss(
-        forward: Forward, raw: torch.Tensor, labels: torch.Tensor, rng: torch.Generator
-    ) -> torch.Tensor:
+    def batch(raw: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> training.Batch:
         heard = augment.alter(raw, data.noises, rng, quiet)
         level = augment.PER_DB * (30 * torch.rand(len(raw), 1, 1, generator=rng))
         noise = data.noises[torch.randint(len(data.noises), (len(raw),), generator=rng)]
@@ -176,12 +169,15 @@ def taught(
         student_hears = torch.where(loud, noisy, heard)
         same = torch.rand(len(raw), 1, 1, generator=rng) < same_share
         teacher_hears = torch.where(same, student_hears, heard)
-        with torch.no_grad():
-            says = logits(teacher, augment.network_input(teacher_hears))
-        answer = forward(augment.network_input(student_hears))
+        heard_by_teacher = augment.network_input(teacher_hears)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            says = teacher(heard_by_teacher.contiguous(memory_format=torch.channels_last))
+        return augment.network_input(student_hears), says
+
+    def loss(_: torch.Tensor, answer: torch.Tensor, says: torch.Tensor) -> torch.Tensor:
         return distill.soft_loss(answer, says, temperature)
 
-    return loss
+    return Road(batch, loss)
 
 
 def percent(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, lowered: float = 0.0) -> float:
@@ -196,10 +192,4 @@ def percent(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, lowere
     with torch.no_grad():
         says = torch.cat([model(batch) for batch in inputs.split(512)])
     says[:, UNKNOWN_LABEL] -= lowered
-    return balanced(says.argmax(1).numpy(), labels.numpy())
-
-
-def balanced(says: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
-    """Return the mean over the classes of the share that was recognised, in percent."""
-    shares = [(says[labels == label] == label).mean() for label in np.unique(labels)]
-    return round(100 * float(np.mean(shares)), 2)
+    return round(training.balanced_percent(says.argmax(1), labels), 2)

@@ -17,7 +17,7 @@ import keyword_export as export  # type: ignore[import-not-found]
 import numpy as np
 import torch
 
-from tinyml_helpers import datasets
+from tinyml_helpers import datasets, training
 from tinyml_helpers.datasets import Keywords, data_folder
 from tinyml_helpers.datasets.keywords.backgrounds import backgrounds
 from tinyml_helpers.deploy import litert
@@ -49,7 +49,7 @@ def on_clips(model: torch.nn.Module, content: bytes | None, met: list[str]) -> d
             found = {"float_percent": model(inputs).argmax(1).numpy()}
         if content:
             found["int8_percent"] = export.answers(content, inputs)
-        shares = {key: streaming.balanced_percent(says, part.labels) for key, says in found.items()}
+        shares = {key: training.balanced_percent(says, part.labels) for key, says in found.items()}
         figures[name] = {
             **{key: round(share, 2) for key, share in shares.items()},
             "clips": len(part),

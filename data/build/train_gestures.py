@@ -24,6 +24,7 @@ from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.datasets.gestures.load import load_gestures
 from tinyml_helpers.datasets.gestures.recordings import Gestures
 from tinyml_helpers.deploy import litert
+from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.gestures import features, vote
 from tinyml_helpers.usecases.gestures import network as networks
 from tinyml_helpers.usecases.gestures import train as gesture_train
@@ -132,7 +133,7 @@ def leak(data: Gestures) -> dict[str, Any]:
         model = trained(whole.take(~test), seed=seed)
         held = whole.take(test).first()
         said = gesture_train.logits(model, held).argmax(1).numpy()
-        found.append(round(vote.macro_percent(said, held.labels), 2))
+        found.append(round(balanced_percent(said, held.labels), 2))
         print("leak", found, flush=True)
     return {"window_percent": found}
 

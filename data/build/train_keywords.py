@@ -30,6 +30,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from tinyml_helpers.compress import qat
 from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.usecases.keywords import augment, network
 
@@ -59,17 +60,17 @@ def from_labels(data: Any, name: str) -> nn.Sequential:
     begun = data_folder() / "models" / "kws-start.safetensors"
     model = network.ds_cnn() if anew else network.from_state(load_file(begun))
     weights = data.weights(("train",) if anew else ("train", "engine"))
-    loss = training.labelled(data, augment.Strength())
+    road = training.labelled(data, augment.Strength())
     for steps, rate in CYCLES[name]:
-        training.fit(model, data, weights, loss, steps, rate, SEED)
-        model = with_quantizers(model, data, weights, loss)
+        training.fit(model, data, weights, road, steps, rate, SEED)
+        model = with_quantizers(model, data, weights, road)
     return model
 
 
-def with_quantizers(model: nn.Sequential, data: Any, weights: torch.Tensor, loss: Any) -> nn.Sequential:
+def with_quantizers(model: nn.Sequential, data: Any, weights: torch.Tensor, road: Any) -> nn.Sequential:
     """Train on for a while with fake quantizers, and take the weights out again."""
-    prepared = pruning.prepared(model)
-    trained = training.fit(prepared, data, weights, loss, QAT_STEPS, QAT_RATE, SEED, bfloat16=False)
+    prepared = qat.prepare(model)
+    trained = training.fit(prepared, data, weights, road, QAT_STEPS, QAT_RATE, SEED, bfloat16=False)
     without: nn.Sequential = pruning.without_quantizers(trained)
     return without
 
@@ -81,13 +82,13 @@ def from_teacher(data: Any, name: str, cut: dict[int, nn.Sequential]) -> nn.Sequ
     """
     weights = data.weights(("train", "engine"), others=True)
     teacher = network.load_trained("teacher").to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loss = training.taught(data, teacher, augment.Strength())
+    road = training.taught(data, teacher, augment.Strength())
     channels = min(cut, default=64)
     model = copy.deepcopy(cut.get(channels, teacher))
     while channels > CHANNELS[name]:
         channels -= CUT
-        model = pruning.without(model, pruning.fisher(model, data, weights, loss), CUT)
-        training.fit(model, data, weights, loss, CUT_STEPS, CUT_RATE, channels)
+        model = pruning.without(model, pruning.fisher(model, data, weights, road), CUT)
+        training.fit(model, data, weights, road, CUT_STEPS, CUT_RATE, channels)
         cut[channels] = copy.deepcopy(model)
         print(
             f"  {channels} channels: {training.percent(model, *data.inputs('voices'))} % of voices",

@@ -21,11 +21,11 @@ from train_gestures import SEEDS, store  # type: ignore[import-not-found]
 
 from tinyml_helpers.datasets.gestures.load import load_gestures
 from tinyml_helpers.datasets.gestures.recordings import UNITS, Gestures
+from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.gestures import augment, random_forest, train
 from tinyml_helpers.usecases.gestures import features as gesture_features
 from tinyml_helpers.usecases.gestures.augment import RECIPE
 from tinyml_helpers.usecases.gestures.features import Windows
-from tinyml_helpers.usecases.gestures.vote import macro_percent
 
 TREES, TREES_TO_CHOOSE = 30, 15
 # Augmented copies of each window, fewest windows in a leaf, features to choose from at each fork.
@@ -68,7 +68,7 @@ def percent(forest: Any, test: Windows, described: NDArray[np.float32], person: 
     """Macro accuracy on one person's windows, by the votes of the trees as the C counts them."""
     mine = test.people == person
     votes = random_forest.forest_votes(forest, described[mine], len(test.classes))
-    return macro_percent(votes.argmax(1), test.labels[mine])
+    return balanced_percent(votes.argmax(1), test.labels[mine])
 
 
 def inner_scores(gestures: Gestures) -> dict[tuple[int, int, int], NDArray[np.float64]]:

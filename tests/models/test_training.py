@@ -1,5 +1,9 @@
+import copy
+from itertools import pairwise
+
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
 from torch import nn
 
@@ -50,8 +54,63 @@ def test_the_hook_before_each_step_hears_how_much_is_done():
 
 
 def test_too_few_images_are_refused():
-    with pytest.raises(ValueError, match="do not fill a batch of 128"):
+    with pytest.raises(ValueError, match="100 examples x 1 epochs do not fill a batch of 128"):
         training.fit(models.build("tiny"), small_set(100), epochs=1)
+    with pytest.raises(ValueError, match="256 examples x 0 epochs"):
+        training.fit(models.build("tiny"), small_set(), epochs=0)
+
+
+def test_batches_are_drawn_one_by_one_and_each_takes_a_step():
+    """Against the loop as PyTorch's tutorials write it, in the same numbers."""
+    draw, seen = torch.Generator().manual_seed(0), []
+
+    def batches():
+        for _ in range(6):
+            seen.append([parameter.detach().clone() for parameter in model.parameters()])
+            yield torch.randn(8, 1, 28, 28, generator=draw), {"half": torch.randn(8, 10, generator=draw)}
+
+    def loss(inputs, outputs, targets):
+        assert inputs.shape == (8, 1, 28, 28)
+        return ((outputs - 2 * targets["half"]) ** 2).mean()
+
+    torch.manual_seed(0)
+    model = models.build("tiny", 0.5)
+    plain = copy.deepcopy(model).train()
+    losses = training.fit_batches(
+        model, batches(), steps=6, learning_rate=1e-2, weight_decay=0.1, loss=loss,
+        progress=False,
+    )  # fmt: skip
+    assert len(losses) == len(seen) == 6
+    assert all(not torch.equal(one[0], other[0]) for one, other in pairwise(seen))
+    assert not model.training
+    assert all(parameter.is_contiguous() for parameter in model.parameters())
+    again = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW(plain.parameters(), 1e-2, weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=6)
+    for step in range(6):
+        images, half = (torch.randn(shape, generator=again) for shape in ((8, 1, 28, 28), (8, 10)))
+        optimizer.zero_grad()
+        cost = ((plain(images) - 2 * half) ** 2).mean()
+        cost.backward()
+        optimizer.step()
+        schedule.step()
+        assert losses[step] == pytest.approx(cost.item(), rel=1e-4)
+    for name, tensor in plain.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_an_epoch_shows_each_example_once_but_those_that_fill_no_batch():
+    assert training.count_steps(10, 4, 3) == 6
+    batches = list(training.shuffle(10, 4, 3, torch.Generator().manual_seed(0)))
+    assert [len(one) for one in batches] == [4] * 6
+    epochs = [torch.cat(batches[start : start + 2]).tolist() for start in (0, 2, 4)]
+    assert all(len(set(epoch)) == 8 and set(epoch) <= set(range(10)) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+
+
+def test_mean_losses_by_hand():
+    assert training.mean_losses([1.0, 3.0, 5.0, 9.0], 2) == (2.0, 7.0)
+    assert training.mean_losses([1.0, 3.0, 5.0], 2) == (2.0, 5.0)  # the first part gets what is over
 
 
 def test_accuracy_by_hand():
@@ -65,6 +124,17 @@ def test_accuracy_by_hand():
             return torch.stack([0.5 - bright, bright - 0.5], 1)
 
     assert training.accuracy(FirstPixel(), data) == 75.0
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor, list])
+def test_balanced_accuracy_by_hand(kind, recwarn):
+    labels, found = [0, 0, 0, 1, 3], [0, 0, 1, 1, 2]
+    # 2/3 of class 0, all of 1, none of 3; class 2 is answered, and there is none of it.
+    assert training.balanced_percent(kind(found), kind(labels)) == pytest.approx(100 * (2 / 3 + 1) / 3)
+    assert training.balanced_percent(kind([4]), kind([4])) == 100
+    theirs = 100 * sklearn.metrics.balanced_accuracy_score([0, 0, 0, 1, 3], [0, 0, 1, 1, 3])
+    assert training.balanced_percent(kind([0, 0, 1, 1, 3]), kind(labels)) == theirs
+    assert not recwarn
 
 
 def test_shift_and_mirror_moves_pixels_and_makes_none():

@@ -118,9 +118,10 @@ def channels_last(inputs: torch.Tensor) -> Array:
 
 def balanced(predict: Predict, load: Callable[[Part], Examples], part: Part) -> float:
     """Return how many percent of a part get their class right, every class counting alike."""
+    from tinyml_helpers.training import balanced_percent
+
     examples = load(part)
-    found, targets = predict(examples.inputs).argmax(1), examples.targets.numpy()
-    return 100 * float(np.mean([(found[targets == one] == one).mean() for one in np.unique(targets)]))
+    return balanced_percent(predict(examples.inputs).argmax(1), examples.targets)
 
 
 def cross_entropy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

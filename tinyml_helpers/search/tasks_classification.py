@@ -111,13 +111,9 @@ def _keyword_network(width: float) -> nn.Module:
 
 
 def _keyword_batch(examples: Examples, draw: torch.Generator) -> Batch:
-    import torch
+    from tinyml_helpers.usecases.keywords import augment, train
 
-    from tinyml_helpers.usecases.keywords import augment
-
-    # A class with four times the clips, such as the unknown words, is drawn twice as often.
-    share = torch.bincount(examples.targets).float().rsqrt()[examples.targets]
-    chosen = torch.multinomial(share, 128, replacement=True, generator=draw)
+    chosen = train.draw_classes_alike(examples.targets, draw)
     altered = augment.alter(examples.inputs[chosen], examples.extra, draw)
     return augment.network_input(altered), examples.targets[chosen]
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from tinyml_helpers import training
 from tinyml_helpers.compress import prune
 from tinyml_helpers.compress.affine import weight_affine
 from tinyml_helpers.compress.channels import remove_channels
@@ -101,27 +102,18 @@ def _one_thread() -> Iterator[None]:
 def _train(
     task: Task, network: nn.Module, steps: int, draw: torch.Generator, teacher: nn.Module | None
 ) -> None:
-    examples = task.load("train")
-    optimizer = torch.optim.AdamW(network.parameters(), task.learning_rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, task.learning_rate, total_steps=steps)
-    # Channels last is faster for convolutions on a CPU, and changes no result.
-    network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for _ in range(steps):
-        inputs, targets = task.batch(examples, draw)
-        if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        outputs = network(inputs)
+    def loss(inputs: torch.Tensor, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if teacher is None:
-            cost = task.loss(outputs, targets)
-        else:
-            with torch.no_grad():
-                said = teacher(inputs)
-            cost = distillation_loss(outputs, said, targets, temperature=3.0, weight=0.7)
-        optimizer.zero_grad()
-        cost.backward()
-        optimizer.step()
-        schedule.step()
-    network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+            return task.loss(outputs, targets)
+        with torch.no_grad():
+            said = teacher(inputs)
+        return distillation_loss(outputs, said, targets, temperature=3.0, weight=0.7)
+
+    examples = task.load("train")
+    training.fit_batches(
+        network, (task.batch(examples, draw) for _ in range(steps)), steps=steps,
+        learning_rate=task.learning_rate, weight_decay=0.02, loss=loss, progress=False,
+    )  # fmt: skip
 
 
 def _compressed(task: Task, network: nn.Module, settings: Settings) -> nn.Module:

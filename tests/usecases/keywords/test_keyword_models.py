@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyml_helpers import datasets, mcu
+from tinyml_helpers import datasets, mcu, training
 from tinyml_helpers.course import scoreboard
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.usecases import alarms
@@ -149,7 +149,7 @@ def test_the_stored_figures_on_synthetic_voices_are_those_of_the_networks(name, 
     parts, seen = synthetic
     for part, clips in parts.items():
         for kind, says in answers(name, seen[part]).items():
-            measured = streaming.balanced_percent(says, clips.labels)
+            measured = training.balanced_percent(says, clips.labels)
             # The fast kernels round otherwise than the reference ones: up to five clips in a thousand.
             # A quarter of a part has an error of its own, here twice that of 250 clips.
             margin = 0.7 if part != "engine" else 4.5

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tinyml_helpers import training
 from tinyml_helpers.datasets.keywords.clips import COMMANDS, KEYWORD_CLASSES, SAMPLES, Keywords
 from tinyml_helpers.mcu.reports import duty
 from tinyml_helpers.usecases import alarms
@@ -114,7 +115,7 @@ def test_noise_makes_a_network_worse():
 
 def test_every_class_counts_alike():
     labels, found = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
-    assert streaming.balanced_percent(found, labels) == 50
+    assert training.balanced_percent(found, labels) == 50
     clips = tones(4, ("yes", "yes", "yes", "no"))
     assert streaming.judged(np.zeros(4, int), clips).value == pytest.approx(50)
 

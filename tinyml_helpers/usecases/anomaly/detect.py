@@ -102,22 +102,17 @@ def fit_autoencoder(
     """
     import torch
 
-    if len(healthy) < 64 or epochs < 1:
-        raise ValueError(f"{len(healthy)} rows x {epochs} epochs: give at least 64 rows and one epoch")
+    from tinyml_helpers import training
+
+    steps = training.count_steps(len(healthy), 64, epochs)
     scale = scaling(healthy)
     rows, draw = torch.from_numpy(scale(healthy)), torch.Generator().manual_seed(seed)
-    steps = len(rows) // 64
-    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * steps)
-    model.train()
-    for _ in range(epochs):
-        for chosen in torch.randperm(len(rows), generator=draw)[: steps * 64].split(64):
-            loss = ((model(rows[chosen]) - rows[chosen]) ** 2).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    model.eval()
+    places = training.shuffle(len(rows), 64, epochs, draw)
+    training.fit_batches(
+        model, ((rows[chosen], rows[chosen]) for chosen in places), steps=steps,
+        learning_rate=learning_rate, weight_decay=1e-4,
+        loss=lambda _, rebuilt, wanted: ((rebuilt - wanted) ** 2).mean(),
+    )  # fmt: skip
     fitted = Autoencoder(model, scale)
     wrong = fitted.rebuild(scale(healthy)) - scale(healthy)
     return replace(fitted, scaling=replace(scale, residual=np.sqrt((wrong**2).mean(0))))

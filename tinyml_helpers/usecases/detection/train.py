@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tinyml_helpers import training
-from tinyml_helpers.datasets import ImageSet
 from tinyml_helpers.datasets.images.scenes import Scenes
 from tinyml_helpers.usecases.detection import decode
 from tinyml_helpers.usecases.detection.network import CELLS, CODES
 
 SCALES = (10.0, 10.0, 5.0, 5.0)
 """Factors of the codes y, x, height, width: see `vision.boxes.decode`."""
+BATCH = 64
 _SPREAD = 0.6  # of the hill around a centre, in cells
 
 
@@ -33,6 +34,10 @@ class Targets:
     heat: torch.Tensor
     codes: torch.Tensor
     weight: torch.Tensor
+
+    def take(self, places: torch.Tensor) -> Targets:
+        """Return those of some scenes, by their places int64 [M]."""
+        return Targets(self.heat[places], self.codes[places], self.weight[places])
 
 
 def targets(scenes: Scenes) -> Targets:
@@ -97,7 +102,7 @@ def loss(outputs: torch.Tensor, wanted: Targets) -> torch.Tensor:
 def fit(
     model: nn.Module, scenes: Scenes, *, epochs: int, learning_rate: float = 5e-3, seed: int = 0
 ) -> training.History:
-    """Train the tiny detector in place; see `training.fit`.
+    """Train the tiny detector in place, 64 scenes a step; see `training.fit`.
 
     Args:
         model: maps float32 [N, 1, 97, 97] to [N, 4 + classes, 13, 13].
@@ -105,21 +110,23 @@ def fit(
         epochs: passes over them.
         learning_rate: peak of the one-cycle schedule.
         seed: of the order of the scenes.
+
+    Raises:
+        ValueError: fewer scenes than one batch, or no epochs.
     """
-    wanted = targets(scenes)
-
-    def wrong(_images: torch.Tensor, outputs: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
-        return loss(outputs, Targets(wanted.heat[which], wanted.codes[which], wanted.weight[which]))
-
-    # In place of a label, an image carries its number, by which its targets are found.
-    numbered = ImageSet(scenes.images, np.arange(len(scenes)), scenes.classes)
-    return training.fit(
-        model, numbered, epochs=epochs, learning_rate=learning_rate, batch_size=64, augment=False,
-        seed=seed, loss=wrong,
+    steps = training.count_steps(len(scenes), BATCH, epochs)
+    started = time.perf_counter()
+    images, wanted = scenes.tensors(), targets(scenes)
+    places = training.shuffle(len(scenes), BATCH, epochs, torch.Generator().manual_seed(seed))
+    losses = training.fit_batches(
+        model, ((images[chosen], wanted.take(chosen)) for chosen in places), steps=steps,
+        learning_rate=learning_rate, weight_decay=0.05, warm_up=0.2,
+        loss=lambda _images, outputs, part: loss(outputs, part),
     )  # fmt: skip
+    seconds = time.perf_counter() - started
+    return training.History(training.mean_losses(losses, epochs), seconds, steps // epochs * BATCH, seed)
 
 
 def outputs(model: nn.Module, scenes: Scenes) -> NDArray[np.float32]:
     """Return the outputs of a PyTorch detector, channels last: float32 [N, 13, 13, 4 + classes]."""
-    numbered = ImageSet(scenes.images, np.arange(len(scenes)), scenes.classes)
-    return training.predict(model, numbered).permute(0, 2, 3, 1).numpy()
+    return training.run(model, scenes.tensors()).permute(0, 2, 3, 1).numpy()

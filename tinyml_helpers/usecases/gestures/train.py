@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from tinyml_helpers import training
 from tinyml_helpers.datasets.gestures.recordings import Gestures
 from tinyml_helpers.usecases.gestures import augment, features
+from tinyml_helpers.usecases.gestures import network as networks
 from tinyml_helpers.usecases.gestures.augment import RECIPE, Recipe
 from tinyml_helpers.usecases.gestures.features import Windows
 from tinyml_helpers.usecases.gestures.stream import Stream
-from tinyml_helpers.usecases.gestures.vote import macro_percent
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
 
 LONG = 262
 """Raw samples in a window for training: room to start later, or to play 1.3 times as fast."""
@@ -39,19 +38,13 @@ def trained(
         seed: of the network's first weights, and of the training.
         options: of `tinyml_helpers.usecases.gestures.network.build`.
     """
-    import torch
-
-    from tinyml_helpers.usecases.gestures import network as networks
-
     torch.manual_seed(seed)
     network = networks.build(len(windows.classes), **options)
     fit(network, windows, recipe, seed=seed)
     return network
 
 
-def fit(
-    network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: int = 0
-) -> tuple[float, ...]:
+def fit(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE, *, seed: int = 0) -> list[float]:
     """Train `network` in place, and leave it in evaluation mode.
 
     Args:
@@ -66,9 +59,6 @@ def fit(
     Raises:
         ValueError: windows without room to play them faster.
     """
-    import torch
-    from tqdm.auto import trange
-
     if windows.raw.shape[1] < recipe.speed * features.WINDOW + 1:
         raise ValueError(
             f"windows of {windows.raw.shape[1]} samples, speed {recipe.speed}: take them from "
@@ -76,30 +66,20 @@ def fit(
         )
     draw = torch.Generator().manual_seed(seed)
     values, labels = augment.values(windows, recipe), torch.from_numpy(windows.labels)
-    optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.steps
-    )
-    network.train()
-    losses = []
-    for _ in trange(recipe.steps, unit="step", leave=False, delay=2):
-        chosen = torch.randint(len(labels), (recipe.batch,), generator=draw)
-        played = augment.augmented(values[chosen], recipe, draw)
-        inputs = augment.prepared(played, recipe)
-        loss = torch.nn.functional.cross_entropy(network(inputs), labels[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    network.eval()
-    return tuple(losses)
+
+    def batches() -> Iterator[training.Batch]:
+        for _ in range(recipe.steps):
+            chosen = torch.randint(len(labels), (recipe.batch,), generator=draw)
+            played = augment.augmented(values[chosen], recipe, draw)
+            yield augment.prepared(played, recipe), labels[chosen]
+
+    return training.fit_batches(
+        network, batches(), steps=recipe.steps, learning_rate=recipe.learning_rate, weight_decay=0.05
+    )  # fmt: skip
 
 
 def logits(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE) -> torch.Tensor:
     """Return what the network says of each window of 200 samples: float32 [M, classes]."""
-    import torch
-
     with torch.no_grad():
         if recipe.same_arms and not recipe.keep_slow and recipe.axes == 6:
             inputs = torch.from_numpy(features.network_input(windows.raw, windows.right))
@@ -123,7 +103,7 @@ def held_back(
         The network, and its macro accuracy in percent.
     """
     network, test = trained(windows.take(~held), seed=seed), windows.take(held).first()
-    return network, macro_percent(logits(network, test).argmax(1), test.labels)
+    return network, training.balanced_percent(logits(network, test).argmax(1), test.labels)
 
 
 def left_out(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
@@ -133,8 +113,6 @@ def left_out(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
         unseen: person -> network that was trained without the person.
         windows: of everybody.
     """
-    import torch
-
     outputs = torch.zeros(len(windows), len(windows.classes))
     for person, network in unseen.items():
         mine = windows.people == person
@@ -144,8 +122,6 @@ def left_out(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
 
 def stream_logits(network: nn.Module, flow: Stream) -> torch.Tensor:
     """Return what the network says of every window of a stream: float32 [M, classes]."""
-    import torch
-
     raw, _ = flow.windows()
     with torch.no_grad():
         inputs = torch.from_numpy(features.network_input(raw, np.full(len(raw), flow.right)))

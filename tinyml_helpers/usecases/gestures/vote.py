@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinyml_helpers.datasets.gestures.recordings import UNITS
 from tinyml_helpers.system.tables import text_table
+from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.gestures.features import Windows
 
 VOTES = 5
@@ -54,12 +55,6 @@ def is_still(raw: NDArray[np.int16], limit_g: float = STILL_G) -> NDArray[np.boo
     return np.asarray(strays.max(-1) < limit_g)
 
 
-def macro_percent(answers: ArrayLike, labels: ArrayLike) -> float:
-    """Return the share of right answers in percent: the mean over the classes that occur."""
-    given, true = np.asarray(answers), np.asarray(labels)
-    return 100 * float(np.mean([(given[true == one] == one).mean() for one in np.unique(true)]))
-
-
 @dataclass(frozen=True, repr=False)
 class Scores:
     """Macro accuracy in percent by person, by single windows and with a vote."""
@@ -95,8 +90,8 @@ def scores(outputs: ArrayLike, windows: Windows, count: int = VOTES) -> Scores:
     single, voted = [], []
     for person in people:
         mine = windows.people == person
-        single.append(macro_percent(values[mine].argmax(1), windows.labels[mine]))
-        voted.append(macro_percent(*_votes(values, windows, np.flatnonzero(mine), count)))
+        single.append(balanced_percent(values[mine].argmax(1), windows.labels[mine]))
+        voted.append(balanced_percent(*_votes(values, windows, np.flatnonzero(mine), count)))
     return Scores(people, tuple(single), tuple(voted))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tinyml_helpers import intervals
 from tinyml_helpers.datasets.keywords.clips import COMMANDS, SILENCE, Keywords
 from tinyml_helpers.intervals import Interval
+from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.alarms import THRESHOLDS, Tally, TradeOff
 from tinyml_helpers.usecases.keywords import features
 from tinyml_helpers.usecases.keywords.detector import Outcome, Spoken, detect, judge, smooth, windows
@@ -102,11 +103,6 @@ def of_people(counts: Mapping[str, Any]) -> Interval:
     verdicts = np.concatenate([np.arange(n) < right for n, right in zip(trials, hits, strict=True)])
     found = intervals.resampled(100 * verdicts, np.repeat(np.arange(len(trials)), trials))
     return replace(found, n=len(trials) - noises, things=f"people, {noises} noises")
-
-
-def balanced_percent(found: NDArray[np.integer], labels: NDArray[np.integer]) -> float:
-    """Return how many percent are right, every class counting alike however many clips it has."""
-    return 100 * float(np.mean([(found[labels == one] == one).mean() for one in np.unique(labels)]))
 
 
 def under_noise(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from tqdm.auto import tqdm
+from torch.nn.functional import cross_entropy
 
+from tinyml_helpers import training
 from tinyml_helpers.datasets.keywords.backgrounds import backgrounds
 from tinyml_helpers.datasets.keywords.clips import SILENCE, Keywords
 from tinyml_helpers.intervals import Interval
 from tinyml_helpers.models import conv_bn
-from tinyml_helpers.training import History
 from tinyml_helpers.usecases.keywords import augment, features, network
 from tinyml_helpers.usecases.keywords.streaming import judged
 
@@ -37,7 +38,7 @@ def start(classes: int = network.CLASSES, *, name: str = "start") -> nn.Sequenti
 
 def fit(
     model: nn.Module, spoken: Keywords, *, steps: int = 300, learning_rate: float = 1e-3, seed: int = 0
-) -> History:
+) -> training.History:
     """Train `model` in place on altered clips, large classes less often than their size.
 
     Args:
@@ -54,37 +55,35 @@ def fit(
         raise ValueError(f"{len(spoken)} clips, {steps} steps: give at least one of each")
     started, draw = time.perf_counter(), torch.Generator().manual_seed(seed)
     raw, labels = augment.raw_features(spoken.clips), torch.from_numpy(spoken.labels)
-    noises = torch.cat([_backgrounds(spoken, raw, seed), raw[_drawn(len(raw), 100, draw)]])
-    # A class with four times the clips, such as the unknown words, is drawn twice as often.
+    others = torch.randperm(len(raw), generator=draw)[:100]
+    noises = torch.cat([_backgrounds(spoken, raw, seed), raw[others]])
+
+    def batches() -> Iterator[training.Batch]:
+        for _ in range(steps):
+            chosen = draw_classes_alike(labels, draw)
+            yield augment.network_input(augment.alter(raw[chosen], noises, draw)), labels[chosen]
+
+    losses = training.fit_batches(
+        model, batches(), steps=steps, learning_rate=learning_rate, weight_decay=0.02,
+        loss=lambda _, logits, truth: cross_entropy(logits, truth, label_smoothing=0.05),
+    )  # fmt: skip
+    seconds = time.perf_counter() - started
+    return training.History(training.mean_losses(losses, min(steps, 10)), seconds, steps * BATCH, seed)
+
+
+def draw_classes_alike(labels: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """Draw the places int64 [128] of a batch among labels [N], large classes less often than their size.
+
+    A class with four times the clips, such as the unknown words, is drawn twice as often.
+    """
     share = torch.bincount(labels).clamp(min=1).float().rsqrt()[labels]
-    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
-    losses = []
-    # Channels last is faster for convolutions on a CPU, and changes no result.
-    model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for _ in tqdm(range(steps), unit="step", leave=False, delay=1):
-        chosen = torch.multinomial(share, BATCH, replacement=True, generator=draw)
-        seen = augment.network_input(augment.alter(raw[chosen], noises, draw))
-        seen = seen.contiguous(memory_format=torch.channels_last)
-        loss = nn.functional.cross_entropy(model(seen), labels[chosen], label_smoothing=0.05)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    model.eval()
-    tenths = [float(np.mean(part)) for part in np.array_split(losses, min(steps, 10))]
-    return History(tuple(tenths), time.perf_counter() - started, steps * BATCH, seed)
+    return torch.multinomial(share, BATCH, replacement=True, generator=draw)
 
 
 def _backgrounds(spoken: Keywords, raw: torch.Tensor, seed: int) -> torch.Tensor:
     """Return the features of the clips without a word, or of some made here if there are few."""
     quiet = torch.from_numpy(spoken.words == SILENCE)
     return raw[quiet] if quiet.sum() >= 20 else augment.raw_features(backgrounds(60, seed)[0])
-
-
-def _drawn(among: int, count: int, draw: torch.Generator) -> torch.Tensor:
-    return torch.randperm(among, generator=draw)[:count]
 
 
 def spoilt(
@@ -117,7 +116,7 @@ def rivals() -> dict[str, nn.Module]:
 
 
 def accuracy(model: nn.Module, spoken: Keywords) -> Interval:
-    """Return how many percent a PyTorch network gets right, as `listening.judged` counts."""
+    """Return how many percent a PyTorch network gets right, as `streaming.judged` counts."""
     seen = torch.from_numpy(features.network_input(features.features(spoken.clips)))[:, None]
     model.eval()
     with torch.inference_mode():

@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from tinyml_helpers import training
 from tinyml_helpers.datasets import ImageSet
 
 
@@ -101,7 +101,9 @@ def fit(
             noise_generator=draw,
         )
         for _ in range(epochs):
-            _one_pass(wrapped, optimizer, batches)
+            # A batch that came out empty still gets its noise.
+            for images, labels in batches:
+                training.take_step(wrapped, optimizer, images, labels)
         # The accountant takes the logarithm of 0 where a probability is 0.
         with np.errstate(divide="ignore"):
             epsilon = engine.get_epsilon(delta) if noise else float("inf")
@@ -118,14 +120,6 @@ def _check(model: nn.Module, data: ImageSet, batch_size: int, delta: float) -> N
         raise ValueError(f"{len(data)} images do not fill a batch of {batch_size}")
     if not 0 < delta < 1 / len(data):
         raise ValueError(f"delta {delta} promises nothing to {len(data)} people: go below 1 / images")
-
-
-def _one_pass(model: nn.Module, optimizer: Any, batches: Any) -> None:
-    for images, labels in batches:
-        optimizer.zero_grad()
-        # A batch that came out empty still gets its noise.
-        nn.functional.cross_entropy(model(images), labels, reduction="mean").backward()
-        optimizer.step()
 
 
 @contextmanager

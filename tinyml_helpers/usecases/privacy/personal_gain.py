@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.intervals import over_groups
+from tinyml_helpers.training import balanced_percent
 from tinyml_helpers.usecases.gestures import features as gesture_features
 from tinyml_helpers.usecases.gestures.features import Windows
-from tinyml_helpers.usecases.gestures.vote import macro_percent
 from tinyml_helpers.usecases.privacy import last_layer
 from tinyml_helpers.usecases.privacy.last_layer import Layer
 
@@ -90,7 +90,7 @@ def everybody(
         ]
         tests = np.flatnonzero(mine & later), np.setdiff1d(np.flatnonzero(~mine), store)
         for case, one in zip(CASES, layers, strict=True):
-            scores = [macro_percent(one(seen[test]), windows.labels[test]) for test in tests]
+            scores = [balanced_percent(one(seen[test]), windows.labels[test]) for test in tests]
             rows.append((person, case, *scores))
     return DataFrame(rows, columns=["person", "case", "owner", "others"])
 
