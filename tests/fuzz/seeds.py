@@ -207,14 +207,6 @@ def vibration():
     return made
 
 
-def skab():
-    from tinyml_helpers.datasets.vibration.cwru import SKAB_SENSORS
-
-    head = ";".join(("datetime", *SKAB_SENSORS, "anomaly", "changepoint"))
-    rows = "\n".join(f"2020-03-09 10:14:{i};" + "0.5;" * 8 + "0.0;0.0" for i in range(30))
-    return [f"{head}\n{rows}\n".encode()]
-
-
 def matlab():
     from scipy.io import savemat
 

@@ -161,12 +161,6 @@ def gesture_table(path, content, folder):
     read_recording(path)
 
 
-def skab(path, content, folder):
-    from tinyml_helpers.datasets.vibration.cwru import read_skab
-
-    repr(read_skab(path))
-
-
 def cwru(path, content, folder):
     from tinyml_helpers.datasets import DataError
     from tinyml_helpers.datasets.vibration import matlab
@@ -302,7 +296,6 @@ TARGETS = {
     "vibration-sound": Target(vibration_sound, seeds.vibration_sound, "sound", ".wav", DATA, parts=20),
     "vibration-table": Target(vibration_sound, seeds.vibration, "table", ".csv", DATA, parts=60),
     "gesture-table": Target(gesture_table, seeds.gestures, "table", ".csv", DATA, parts=70),
-    "skab": Target(skab, seeds.skab, "table", ".csv", DATA, parts=30),
     "cwru": Target(cwru, seeds.matlab, "matlab", ".mat", DATA, fork=True, parts=20),
     "photo": Target(photo, seeds.image, "image", ".png", DATA, parts=200),
     "notebook": Target(lesson, seeds.notebook, "notebook", ".ipynb", ("ValueError",), parts=80),

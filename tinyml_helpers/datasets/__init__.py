@@ -13,7 +13,7 @@ from tinyml_helpers.datasets.images.photos import load_photos
 from tinyml_helpers.datasets.keywords.clips import KEYWORD_CLASSES, Keywords
 from tinyml_helpers.datasets.keywords.load import load_keywords
 from tinyml_helpers.datasets.sound_files import Sound, read_sound
-from tinyml_helpers.datasets.vibration.cwru import load_cwru, load_skab
+from tinyml_helpers.datasets.vibration.cwru import load_cwru
 from tinyml_helpers.datasets.vibration.load import Vibration, load_vibration
 from tinyml_helpers.datasets.vibration.shuttle import Shuttle, load_shuttle
 from tinyml_helpers.system.shipped_files import (
@@ -48,7 +48,6 @@ __all__ = [
     "load_keywords",
     "load_photos",
     "load_shuttle",
-    "load_skab",
     "load_vibration",
     "manifest",
     "read_file",

@@ -104,32 +104,6 @@ def test_a_folder_without_healthy_recordings_says_so(tmp_path):
         datasets.load_vibration(tmp_path)
 
 
-SKAB = (
-    "datetime;Accelerometer1RMS;Accelerometer2RMS;Current;Pressure;Temperature;Thermocouple;"
-    "Voltage;Volume Flow RateRMS;anomaly;changepoint"
-    """
-2020-03-09 10:14:33;0.026588;0.040111;1.3302;0.054711;79.3366;26.0199;233.062;32.0;0.0;0.0
-2020-03-09 10:14:34;0.02617;0.040453;1.35399;0.382638;79.5158;26.0258;236.04;32.0;1.0;1.0
-"""
-)
-
-
-def test_skab_is_read_in_its_own_format(tmp_path):
-    path = tmp_path / "0.csv"
-    path.write_text(SKAB, "utf-8")
-    log = cwru.read_skab(path)
-    assert log.values.shape == (2, 8)
-    assert log.values[1, 0] == 0.02617
-    assert log.values[0, 7] == 32
-    assert log.anomaly.tolist() == [False, True]
-    # The part without anomalies has no such column.
-    path.write_text("\n".join(";".join(r.split(";")[:9]) for r in SKAB.splitlines()), "utf-8")
-    assert not cwru.read_skab(path).anomaly.any()
-    path.write_text("<html>404</html>", "utf-8")
-    with pytest.raises(DataError, match="no file of SKAB"):
-        cwru.read_skab(path)
-
-
 def matlab(path, number, acceleration):
     from scipy.io import savemat
 
@@ -173,17 +147,18 @@ def test_a_download_is_kept_checked_and_never_taken_when_it_changed(tmp_path, mo
 
 def test_a_page_in_place_of_the_file_leaves_nothing_behind(tmp_path, monkeypatch, web):
     monkeypatch.setenv("TINYML_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cwru, "SKAB_URL", web(tmp_path))
-    (tmp_path / "valve1").mkdir()
-    (tmp_path / "valve1" / "0.csv").write_text("<html>")
-    with pytest.raises(DataError, match="no file of SKAB"):
-        datasets.load_skab()
-    assert not list((tmp_path / "cache").rglob("*.csv"))
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setattr(cwru, "CWRU_URL", web(home))
+    (home / "105.mat").write_text("<html>404</html>" * 40)
+    with pytest.raises(DataError, match="no MATLAB file"):
+        datasets.load_cwru([105])
+    assert not list((tmp_path / "cache").rglob("*.mat*"))
     with pytest.raises(DataError, match="could not fetch"):
-        datasets.load_skab("valve1/7.csv")
+        datasets.load_cwru([118])
     monkeypatch.setattr(cwru, "_LIMIT_BYTES", 3)
     with pytest.raises(DataError, match="more than 3"):
-        datasets.load_skab()
+        datasets.load_cwru([105])
 
 
 def test_the_shuttle_set_is_whole():
@@ -373,7 +348,7 @@ def test_training_learns_to_rebuild_and_finds_what_is_new():
     strange = healthy[500:] + random.normal(size=(100, 20)).astype(np.float32)
     assert detector(healthy[:500]).mean() == pytest.approx(1, abs=0.01)
     assert np.median(detector(strange)) > 4 * np.median(detector(healthy[500:]))
-    with pytest.raises(ValueError, match="give at least 64 rows"):
+    with pytest.raises(ValueError, match="10 examples x 80 epochs do not fill a batch of 64"):
         detect.fit_autoencoder(model, healthy[:10])
     with pytest.raises(ValueError, match="give 1 to 19"):
         network.autoencoder(20, 16, 20)
