@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,8 +10,6 @@ from itertools import accumulate
 
 from tinyml_helpers.system.tables import text_table
 
-MAC_KINDS = ("convolution", "depthwise", "fully connected", "matmul")
-"""Kinds of layers that multiply and accumulate; "matmul" has activations on both sides."""
 _ROWS_SHOWN = 40
 
 
@@ -79,26 +76,6 @@ class ModelCost:
         return sum(layer.macs for layer in self.layers)
 
     @property
-    def macs_by_kind(self) -> dict[str, int]:
-        """MACs of each of `MAC_KINDS` that the network has."""
-        totals: Counter[str] = Counter()
-        for layer in self.layers:
-            if layer.macs:
-                totals[layer.kind] += layer.macs
-        return {kind: totals[kind] for kind in MAC_KINDS if kind in totals}
-
-    def weight_bytes(self, bits: float | None = None) -> int:
-        """Bytes of all parameters at a bit width, each tensor packed and rounded up to bytes.
-
-        A real file is larger: biases stay 32 bits wide, scales and structure come on top.
-
-        Raises:
-            ValueError: a width that is not above 0.
-        """
-        width = self.weight_bits if bits is None else bits
-        return sum(_packed_bytes(size, width) for size in self.param_sizes)
-
-    @property
     def live_bytes(self) -> tuple[int, ...]:
         """Bytes of activations that are alive at each step."""
         change = [0] * (len(self.steps) + 1)
@@ -121,8 +98,11 @@ class ModelCost:
 
     @property
     def flash_bytes(self) -> int:
-        """Weight bytes at `weight_bits`: what `devices.fits` compares with flash."""
-        return self.weight_bytes()
+        """Bytes of all parameters, each tensor rounded up: what `devices.fits` compares with flash.
+
+        A real file is larger: biases stay 32 bits wide, scales and structure come on top.
+        """
+        return sum(_packed_bytes(size, self.weight_bits) for size in self.param_sizes)
 
     @property
     def ram_bytes(self) -> int:
@@ -135,9 +115,9 @@ class ModelCost:
         Raises:
             ValueError: a width that is not above 0.
         """
-        for width in (bits, bits if activation_bits is None else activation_bits):
-            _packed_bytes(0, width)
         wide = bits if activation_bits is None else activation_bits
+        for width in (bits, wide):
+            _packed_bytes(0, width)
         return replace(self, weight_bits=bits, activation_bits=wide)
 
     def __repr__(self) -> str:
