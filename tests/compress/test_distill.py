@@ -204,7 +204,7 @@ def test_a_shuffled_teacher_is_as_soft_and_as_sure_and_knows_no_likeness():
     stayed = ((mixed == known).sum(1) - 1) / 9
     assert 0.05 < float(stayed.mean()) < 0.2  # one in nine by chance
     assert torch.equal(distill.shuffle_wrong(known, truth), mixed)
-    assert not torch.equal(distill.shuffle_wrong(known, truth, seed=1), mixed)
+    assert (mixed[0].argsort() != mixed[1].argsort()).any()
 
 
 @settings(max_examples=20, deadline=None)

@@ -240,8 +240,6 @@ def test_wrong_input_is_named():
     prune.mask_weights(model, 0.5)
     with pytest.raises(ValueError, match=r"share 0.2: 4 of 8 are masked already"):
         prune.mask_weights(model, 0.2)
-    with pytest.raises(ValueError, match=r"from 0.0 to 0.5 until 1.5"):
-        prune.gradually(model, 0.5, until=1.5)
     with pytest.raises(ValueError, match=r"rows of 65,537 values: 16 bits number 65,536 at most"):
         prune.stored_bytes([torch.zeros(2, 65_537)])
     with pytest.raises(ValueError, match=r"from 0.9 to 0.5"):

@@ -8,7 +8,6 @@ Source: Fang et al., DepGraph: towards any structural pruning, arXiv 2301.12900.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -51,21 +50,20 @@ class Coupling:
         return text_table(header, rows, names=range(len(header)))
 
 
-def coupling(model: nn.Module, example: torch.Tensor, keep: Sequence[str] = ()) -> Coupling:
+def coupling(model: nn.Module, example: torch.Tensor) -> Coupling:
     """Find which layers must lose a channel together.
 
     Args:
         model: any network that autograd can trace.
         example: one input, such as float32 [1, 1, 28, 28].
-        keep: layers whose outputs must all stay; the last layer without it.
 
     Raises:
-        ValueError: an unknown name in `keep`, masks that are not permanent yet, or nothing to remove.
+        ValueError: masks that are not permanent yet, or nothing to remove.
     """
-    graph, kept = _graph(model, example, keep)
+    graph = _graph(model, example)
     names = {module: name for name, module in model.named_modules()}
     groups = []
-    for group in graph.get_all_groups(ignored_layers=kept):
+    for group in graph.get_all_groups(ignored_layers=[_last_layer(model)]):
         parts = [d for d, _ in group if d.target.module in names]
         roles = {names[part.target.module]: _role(graph, part) for part in parts}
         groups.append(ChannelGroup(len(group[0].idxs), roles))
@@ -76,76 +74,61 @@ def coupling(model: nn.Module, example: torch.Tensor, keep: Sequence[str] = ()) 
     return Coupling(tuple(groups), tuple(name for name in order if name in found))
 
 
-def remove_channels(
-    model: nn.Module,
-    example: torch.Tensor,
-    share: float,
-    *,
-    multiple: int = 1,
-    keep: Sequence[str] = (),
-) -> nn.Module:
+def remove_channels(model: nn.Module, example: torch.Tensor, share: float) -> nn.Module:
     """Return a smaller copy without the `share` of channels that matters least in each group.
 
-    A channel's importance is the L2 norm of all weights that make, pass or read it.
+    A channel's importance is the L2 norm of all weights that make, pass or read it. The outputs of the
+    last layer stay.
 
     Args:
         model: any network that autograd can trace; it is left as it was.
         example: one input, such as float32 [1, 1, 28, 28].
         share: of the channels of each group, above 0 and below 1.
-        multiple: what is left is rounded down to a multiple of this, for kernels that work on several
-            channels at once.
-        keep: layers whose outputs must all stay; the last layer without it.
 
     Raises:
-        ValueError: share or multiple out of range, an unknown name in `keep`, masks that are not
-            permanent yet, nothing to remove, or an output that changed its shape.
+        ValueError: a share out of range, masks that are not permanent yet, nothing to remove, or an
+            output that changed its shape.
     """
     import torch_pruning as tp
 
-    if not 0 < share < 1 or multiple < 1:
-        raise ValueError(
-            f"share {share}, multiple {multiple}: give a share between 0 and 1, and 1 or more"
-        )
-    _graph(model, example, keep)
+    if not 0 < share < 1:
+        raise ValueError(f"share {share}: give one between 0 and 1")
+    _graph(model, example)
     smaller = copy.deepcopy(model)
     tp.pruner.MagnitudePruner(
         smaller,
         example,
         importance=tp.importance.GroupMagnitudeImportance(p=2),
         pruning_ratio=share,
-        round_to=multiple,
-        ignored_layers=_kept(smaller, keep),
+        ignored_layers=[_last_layer(smaller)],
     ).step()
     before, after = (_output_shapes(network, example) for network in (model, smaller))
     if before != after:
-        raise ValueError(f"the output went from {before} to {after}: name its layers in `keep`")
+        raise ValueError(
+            f"the output went from {before} to {after}: let the layer that makes it be the last one"
+        )
     return smaller
 
 
-def _graph(
-    model: nn.Module, example: torch.Tensor, keep: Sequence[str]
-) -> tuple[tp.DependencyGraph, list[nn.Module]]:
+def _graph(model: nn.Module, example: torch.Tensor) -> tp.DependencyGraph:
     import torch_pruning as tp
 
-    kept = _kept(model, keep)
+    last = _last_layer(model)
     if masks.is_pruned(model):
         raise ValueError("the network has masks: call prune.make_permanent(model) first")
     if not all(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError("frozen parameters cannot be traced: call model.requires_grad_(True) first")
     graph = tp.DependencyGraph().build_dependency(model, example)
-    if next(iter(graph.get_all_groups(ignored_layers=kept)), None) is None:
+    if next(iter(graph.get_all_groups(ignored_layers=[last])), None) is None:
         raise ValueError(f"{type(model).__name__} has no channel to remove: every output must stay")
-    return graph, kept
+    return graph
 
 
-def _kept(model: nn.Module, keep: Sequence[str]) -> list[nn.Module]:
-    known = dict(layers(model))
-    if not known:
+def _last_layer(model: nn.Module) -> nn.Module:
+    found = [layer for _, layer in layers(model)]
+    if not found:
         raise ValueError(f"{type(model).__name__} has no convolution or linear layer")
-    for name in keep:
-        if name not in known:
-            raise ValueError(f"no layer {name!r} to keep: choose among {', '.join(known)}")
-    return [known[name] for name in keep or list(known)[-1:]]
+    return found[-1]
 
 
 def _role(graph: tp.DependencyGraph, dependency: tp.Dependency) -> Role:

@@ -21,6 +21,7 @@ from tinyml_helpers.system.tables import text_table
 Scope = Literal["global", "layer"]
 Rule = Literal["magnitude", "random"]
 FORMATS = ("dense", "bitmask", "CSR, 32 bits", "CSR, 16 bits", "distances, 4 bits", "gzip")
+_REACHED = 0.6  # share of a training after which it prunes no further
 
 
 @dataclass(frozen=True)
@@ -169,33 +170,31 @@ def gradually(
     target: float,
     *,
     start: float = 0.0,
-    until: float = 0.6,
-    scope: Scope = "global",
     skip: Sequence[str] = (),
 ) -> Callable[[float], None]:
     """Return what `training.fit` calls before each step, so that `model` is pruned while it trains.
+
+    The target is reached after 60 % of the training; the rest lets the network settle.
 
     Args:
         model: the network in training.
         target: share of weights that is masked in the end, 0 to 1.
         start: share that is masked before the first step; equal to `target`, all is masked at once.
-        until: share of the training after which it is reached; the rest lets the network settle.
-        scope: as in `mask_weights`.
         skip: as in `mask_weights`.
 
     Raises:
-        ValueError: `until` not between 0 and 1, or shares that do not rise within 0..1.
+        ValueError: shares that do not rise within 0..1.
     """
-    if not (0 < until < 1 and 0 <= start <= target <= 1):
-        raise ValueError(f"from {start} to {target} until {until}: give rising shares from 0 to 1")
+    if not 0 <= start <= target <= 1:
+        raise ValueError(f"from {start} to {target}: give rising shares from 0 to 1")
     reached = -1.0
 
     def before_step(done: float) -> None:
         nonlocal reached
-        share = cubic_share(done / until, target, start)
+        share = cubic_share(done / _REACHED, target, start)
         # Sorting all weights takes time: once for each percent is often enough.
         if share - reached >= 0.01 or share == target > reached:
-            mask_weights(model, share, scope=scope, skip=skip)
+            mask_weights(model, share, skip=skip)
             reached = share
 
     return before_step
@@ -233,8 +232,8 @@ def stored_bytes(tensors: Iterable[torch.Tensor]) -> dict[str, int]:
     return {**sizes, "gzip": len(gzip.compress(b"".join(raw), mtime=0))}
 
 
-def _stepping_stones(values: torch.Tensor, most: int = 15) -> int:
-    """Count the zeros that must be stored, because more than `most` stand before a value."""
+def _stepping_stones(values: torch.Tensor) -> int:
+    """Count the zeros that must be stored, because over 15 stand before a value."""
     places = values.flatten().nonzero().flatten()
     zeros_before = places.diff(prepend=places.new_tensor([-1])) - 1
-    return int((zeros_before // (most + 1)).sum())
+    return int((zeros_before // 16).sum())

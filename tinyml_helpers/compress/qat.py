@@ -65,13 +65,12 @@ class FakeQuantize(tq.FakeQuantize):
         return torch.as_tensor(StraightThrough.apply(X, scale, *limits))
 
 
-def prepare(
-    model: nn.Module, weight_bits: int = 8, activation_bits: int = 8, *, per_channel: bool = True
-) -> nn.Module:
+def prepare(model: nn.Module, weight_bits: int = 8, activation_bits: int = 8) -> nn.Module:
     """Return a copy that computes with rounded weights and activations, and can be trained.
 
     Each convolution is fused with the batch norm and ReLU after it, so that what is rounded is the
-    folded weight. Weights get symmetric signed integers, and their range follows them at each step.
+    folded weight. Weights get symmetric signed integers, a scale for each output channel, and their
+    range follows them at each step.
     Activations get unsigned integers over a range that is a moving average of what was seen: after
     each block, each sum of a shortcut, the average pool and the head. Images are bytes already.
 
@@ -81,12 +80,11 @@ def prepare(
         model: a network of the spine, or one whose blocks name their parts `conv`, `bn` and `relu`.
         weight_bits: 2 to 16.
         activation_bits: 2 to 16.
-        per_channel: one scale for each output channel of a weight, or one for each layer.
 
     Raises:
         ValueError: bits out of range, or a network without such blocks.
     """
-    config = _config(weight_bits, activation_bits, per_channel=per_channel)
+    config = _config(weight_bits, activation_bits)
     prepared = copy.deepcopy(model).train()
     blocks = [
         [f"{name}.{part}" for part in ("conv", "bn", "relu") if hasattr(block, part)]
@@ -111,12 +109,11 @@ def _round_output(module: nn.Module, _inputs: Any, output: torch.Tensor) -> Any:
     return module.get_submodule("activation_post_process")(output)
 
 
-def _config(weight_bits: int, activation_bits: int, *, per_channel: bool) -> tq.QConfig:
+def _config(weight_bits: int, activation_bits: int) -> tq.QConfig:
     for bits in (weight_bits, activation_bits):
         if not 2 <= bits <= 16:
             raise ValueError(f"{bits} bits: choose 2 to 16")
     top = 2 ** (weight_bits - 1) - 1
-    watch = tq.MovingAveragePerChannelMinMaxObserver if per_channel else tq.MovingAverageMinMaxObserver
     return tq.QConfig(
         activation=FakeQuantize.with_args(
             observer=tq.MovingAverageMinMaxObserver,
@@ -126,11 +123,11 @@ def _config(weight_bits: int, activation_bits: int, *, per_channel: bool) -> tq.
         ),
         weight=FakeQuantize.with_args(
             # An average over one step: the weights of now, not those of the last hundred steps.
-            observer=watch.with_args(averaging_constant=1.0),
+            observer=tq.MovingAveragePerChannelMinMaxObserver.with_args(averaging_constant=1.0),
             quant_min=-top,
             quant_max=top,
             dtype=torch.qint8 if weight_bits <= 8 else torch.qint32,
-            qscheme=torch.per_channel_symmetric if per_channel else torch.per_tensor_symmetric,
+            qscheme=torch.per_channel_symmetric,
         ),
     )
 

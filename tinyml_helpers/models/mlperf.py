@@ -48,45 +48,45 @@ def build(task: str) -> nn.Sequential:
     return builders[task]()
 
 
-def ds_cnn(classes: int = 12, channels: int = 64) -> nn.Sequential:
-    """Build DS-CNN, the keyword spotter. Input [N, 1, 49, 10], output logits [N, classes].
+def ds_cnn() -> nn.Sequential:
+    """Build DS-CNN, the keyword spotter. Input [N, 1, 49, 10], output logits [N, 12].
 
     Source: Zhang et al., Hello Edge, arXiv 1711.07128, in the size that MLPerf Tiny chose.
     """
-    stem = conv_bn(1, channels, stride=2)
+    stem = conv_bn(1, 64, stride=2)
     # 10 x 4 taps. Keras pads one row more at the end; the number of outputs is the same.
-    stem.conv = nn.Conv2d(1, channels, (10, 4), stride=2, padding=(5, 1), bias=False)
-    blocks = [separable(channels, channels) for _ in range(4)]
-    return classifier(stem, blocks, channels, classes)
+    stem.conv = nn.Conv2d(1, 64, (10, 4), stride=2, padding=(5, 1), bias=False)
+    blocks = [separable(64, 64) for _ in range(4)]
+    return classifier(stem, blocks, 64, 12)
 
 
-def mobilenet(classes: int = 2, width: float = 0.25) -> nn.Sequential:
-    """Build MobileNetV1, the person detector. Input [N, 3, 96, 96], output logits [N, classes].
+def mobilenet() -> nn.Sequential:
+    """Build MobileNetV1, the person detector. Input [N, 3, 96, 96], output logits [N, 2].
 
     Source: Howard et al., MobileNets, arXiv 1704.04861, table 1, at a quarter of the width.
     """
     plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5]
     plan += [(1024, 2), (1024, 1)]
-    channels = [round(width * c) for c in (32, *(outputs for outputs, _ in plan))]
+    channels = [c // 4 for c in (32, *(outputs for outputs, _ in plan))]
     strides = [stride for _, stride in plan]
     blocks = [separable(*c, stride=s) for c, s in zip(pairwise(channels), strides, strict=True)]
-    return classifier(conv_bn(3, channels[0], stride=2), blocks, channels[-1], classes)
+    return classifier(conv_bn(3, channels[0], stride=2), blocks, channels[-1], 2)
 
 
-def resnet8(classes: int = 10) -> nn.Sequential:
-    """Build ResNet-8, the CIFAR-10 classifier. Input [N, 3, 32, 32], output logits [N, classes].
+def resnet8() -> nn.Sequential:
+    """Build ResNet-8, the CIFAR-10 classifier. Input [N, 3, 32, 32], output logits [N, 10].
 
     Source: mlcommons/tiny, `image_classification/keras_model.py`, with 16 filters.
     """
     blocks = [Residual(16, 16), Residual(16, 32, stride=2), Residual(32, 64, stride=2)]
-    return classifier(conv_bn(3, 16), blocks, 64, classes)
+    return classifier(conv_bn(3, 16), blocks, 64, 10)
 
 
-def autoencoder(inputs: int = 640, hidden: int = 128, bottleneck: int = 8) -> nn.Sequential:
+def autoencoder() -> nn.Sequential:
     """Build the machine-sound autoencoder. Input and output [N, 640].
 
     Source: mlcommons/tiny, `anomaly_detection/keras_model.py`, after Koizumi et al., ToyADMOS.
     """
-    sizes = [inputs, *[hidden] * 4, bottleneck, *[hidden] * 4]
+    sizes = [640, *[128] * 4, 8, *[128] * 4]
     layers = [nn.Sequential(nn.Linear(a, b), nn.BatchNorm1d(b), nn.ReLU()) for a, b in pairwise(sizes)]
-    return nn.Sequential(*layers, nn.Linear(hidden, inputs))
+    return nn.Sequential(*layers, nn.Linear(128, 640))

@@ -49,11 +49,11 @@ class Vibration:
         """Which segments are of a healthy machine: bool [N]."""
         return np.asarray(self.fault == "healthy")
 
-    def commissioning(self, count: int = 30) -> NDArray[np.bool_]:
-        """The first `count` healthy segments of each machine: bool [N]."""
+    def commissioning(self) -> NDArray[np.bool_]:
+        """The first 30 healthy segments of each machine: bool [N]."""
         first = np.zeros(len(self), bool)
         for number in np.unique(self.machine):
-            first[np.flatnonzero(self.healthy & (self.machine == number))[:count]] = True
+            first[np.flatnonzero(self.healthy & (self.machine == number))[:30]] = True
         return first
 
     def take(self, rows: NDArray[np.bool_]) -> Vibration:
@@ -155,13 +155,11 @@ def _read_folder(folder: Path) -> Vibration:
     return _joined(parts, folder.name)
 
 
-def write_example(folder: str | Path | None = None, number: int = 40, seed: int = 0) -> Path:
-    """Write recordings of a simulated machine as WAV files, in the layout that `load_vibration` reads.
+def write_example(folder: str | Path | None = None) -> Path:
+    """Write recordings of simulated machine 40 as WAV files, in the layout that `load_vibration` reads.
 
     Args:
         folder: where to; made if it is not there. None takes one in the cache, written anew.
-        number: of the machine.
-        seed: of the recordings.
 
     Returns:
         The folder, with half a minute of the healthy machine and five seconds with a pit of 0.5 mm.
@@ -175,7 +173,7 @@ def write_example(folder: str | Path | None = None, number: int = 40, seed: int 
         raise FileExistsError(f"{folder} holds recordings: give an empty folder")
     folder = Path(folder or cache_folder() / "example vibration")
     for fault, size, count in (("healthy", 0.0, 60), ("outer race", 0.5, 10)):
-        samples = _simulate(number, fault, size, count, seed).samples
+        samples = _simulate(40, fault, size, count, 0).samples
         with whole(folder / fault / "1.wav") as partial:  # another kernel may read it
             soundfile.write(partial, samples.ravel(), RATE_HZ, subtype="PCM_16", format="WAV")
     return folder

@@ -122,15 +122,15 @@ def add_blows(
     np.add.at(push, left + 1, force * share)
 
 
-def load_zone(angle: ArrayLike, spread: float = 0.5) -> NDArray[np.float64]:
+def load_zone(angle: ArrayLike) -> NDArray[np.float64]:
     """Share of the load that a bearing carries `angle` radians away from where it is loaded most.
 
-    Stribeck's (1 - (1 - cos angle) / (2 spread)) to the power of 1.5, and 0 outside the zone. A
-    spread of 0.5 loads half of the circumference: a bearing without clearance or preload.
+    Stribeck's (1 - (1 - cos angle) / (2 spread)) to the power of 1.5, and 0 outside the zone. The
+    spread is 0.5, which loads half of the circumference: a bearing without clearance or preload.
 
     Source: Stribeck, as in Randall and Antoni 2011, section 2, and McFadden and Smith 1984.
     """
-    inside = 1 - (1 - np.cos(angle)) / (2 * spread)
+    inside = 1 - (1 - np.cos(angle)) / (2 * 0.5)
     return np.asarray(np.clip(inside, 0, None) ** 1.5, np.float64)
 
 
