@@ -406,7 +406,7 @@ def test_stated_coefficients_are_those_of_the_fit(
 ) -> None:
     """Given all three features, the fit itself finds which one is 0."""
     known = latency.ENGINES[engine]
-    found = latency.fit(*latency.cells(mlperf, engine))
+    found = latency.fit(*latency.calibration_rows(mlperf, engine))
     assert found == pytest.approx((known.per_mac, known.per_output, known.per_weight), rel=1e-3)
 
 
@@ -419,7 +419,7 @@ def test_fit_finds_what_made_the_cycles() -> None:
 @pytest.mark.parametrize(("engine", "worst"), [("reference", 40.7), ("optimized", 33.0)])
 def test_worst_cell_when_left_out(engine: str, worst: float, mlperf: dict[str, cost.ModelCost]) -> None:
     """The docstring of `latency` states these two numbers."""
-    errors = latency.left_out_errors(mlperf, engine)
+    errors = latency.leave_one_out_errors(mlperf, engine)
     assert max(map(abs, errors.values())) == pytest.approx(worst, abs=0.1)
     assert max(errors, key=lambda task: abs(errors[task])) == "anomaly detection"
 
@@ -431,7 +431,7 @@ def test_worst_cells_when_the_terms_are_left_out_too(
     engine: str, dense: float, convolutions: float, mlperf: dict[str, cost.ModelCost]
 ) -> None:
     """The docstring of `latency` states these four numbers."""
-    errors = latency.left_out_errors(mlperf, engine, anew=True)
+    errors = latency.leave_one_out_errors(mlperf, engine, anew=True)
     assert abs(errors.pop("anomaly detection")) == pytest.approx(dense, rel=0.001)
     assert max(map(abs, errors.values())) == pytest.approx(convolutions, abs=0.1)
 

@@ -18,8 +18,8 @@ from tinyml_helpers.datasets.keywords.clips import (
     SILENCE,
     UNKNOWN,
     Keywords,
-    chosen,
-    text,
+    choose_per_class,
+    text_array,
 )
 from tinyml_helpers.datasets.sound_files import SUFFIXES, Sound, read_sound
 from tinyml_helpers.system.shipped_files import DataError
@@ -31,7 +31,7 @@ SPEAKER = re.compile(r"^([0-9a-f]{8})_nohash_")
 TEST_SHARE = 0.2
 
 
-def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
+def load_folder(folder: Path, per_class: int | None, seed: int) -> Keywords:
     """Load recordings; see `load_keywords`.
 
     If every folder is one of the 12 classes, `classes` are those, in the order that the course's
@@ -46,7 +46,7 @@ def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
     labels = np.array([classes.index(word) for word in words], np.int64)
     found: list[tuple[int, NDArray[np.int16]]] = []
     notes: Counter[str] = Counter()
-    for place in chosen(labels, text(split), per_class, seed).tolist():
+    for place in choose_per_class(labels, text_array(split), per_class, seed).tolist():
         try:
             sound = read_sound(files[place])
             pieces = list(_seconds(sound, whole=words[place] == SILENCE))
@@ -66,10 +66,10 @@ def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
         np.stack([piece for _, piece in found]),
         labels[places],
         classes,
-        text(words)[places],
-        text([_voice(path) for path in files])[places],
-        text(["recorded"] * len(found)),
-        text(split)[places],
+        text_array(words)[places],
+        text_array([_voice(path) for path in files])[places],
+        text_array(["recorded"] * len(found)),
+        text_array(split)[places],
         str(folder.name),
         tuple(skipped),
         tuple(sorted(notes.items())),
