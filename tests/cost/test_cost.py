@@ -131,7 +131,7 @@ def test_any_convolution_against_the_formula(case: tuple[nn.Conv2d, tuple[int, .
 
 def test_agrees_with_torch_counting_on_real_numbers() -> None:
     for task, shape in models.mlperf.INPUT_SHAPES.items():
-        model = models.mlperf.build(task).eval()
+        model = models.mlperf.build_for(task).eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model(torch.zeros(shape))
         assert cost.count(model, shape).macs == counter.get_total_flops() // 2
@@ -368,7 +368,7 @@ def test_comparison_is_a_table_with_units() -> None:
 @pytest.fixture(scope="module")
 def mlperf() -> dict[str, cost.ModelCost]:
     return {
-        task: cost.count(models.mlperf.build(task), shape)
+        task: cost.count(models.mlperf.build_for(task), shape)
         for task, shape in models.mlperf.INPUT_SHAPES.items()
     }
 
@@ -379,7 +379,7 @@ def test_published_macs_to_the_last_digit(mlperf: dict[str, cost.ModelCost]) -> 
 
 def test_unknown_task() -> None:
     with pytest.raises(ValueError, match="unknown task 'kws': choose one of keyword spotting"):
-        models.mlperf.build("kws")
+        models.mlperf.build_for("kws")
 
 
 def test_the_formula_meets_the_eight_cells_that_it_was_fitted_to(
