@@ -176,7 +176,7 @@ TIME = [i / 8000 for i in range(6000)]
 )
 def test_a_table_of_vibration_that_lies_is_refused_in_a_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message) as raised:
-        vibration_folder.read_recording(write(tmp_path / "a.csv", text))
+        vibration_folder.read_segments(write(tmp_path / "a.csv", text))
     assert "a.csv" in str(raised.value)
     assert len(str(raised.value)) < 500
 
@@ -184,7 +184,7 @@ def test_a_table_of_vibration_that_lies_is_refused_in_a_line(tmp_path, text, mes
 def test_a_table_as_spreadsheets_save_it_is_read(tmp_path):
     rows = "\n".join(f"{t},{np.sin(t)}" for t in TIME)
     path = write(tmp_path / "a.csv", f"\ufefftime_s,acceleration_g\n{rows}\n")
-    assert vibration_folder.read_recording(path).shape[1] == 8192
+    assert vibration_folder.read_segments(path).shape[1] == 8192
 
 
 @pytest.mark.parametrize("value", ["1e300", "-1e14", "nan", "1e999"])

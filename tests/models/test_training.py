@@ -3,6 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
 from torch import nn
 

@@ -102,10 +102,10 @@ class Keywords:
             np.concatenate([self.clips, clips]),
             np.append(self.labels, np.full(count, self.classes.index(SILENCE))),
             self.classes,
-            np.append(self.words, text([SILENCE] * count)),
-            np.append(self.voices, text(voices)),
-            np.append(self.engines, text([engine] * count)),
-            np.append(self.split, text(split)),
+            np.append(self.words, text_array([SILENCE] * count)),
+            np.append(self.voices, text_array(voices)),
+            np.append(self.engines, text_array([engine] * count)),
+            np.append(self.split, text_array(split)),
             self.source,
         )
 
@@ -127,6 +127,6 @@ def choose_places(
     return np.array(sorted(places), np.int64)
 
 
-def text(values: list[str]) -> NDArray[np.str_]:
+def text_array(values: list[str]) -> NDArray[np.str_]:
     """Return text as an array, also when there is none."""
     return np.array(values, np.str_)

@@ -31,7 +31,7 @@ SPEAKER = re.compile(r"^([0-9a-f]{8})_nohash_")
 TEST_SHARE = 0.2
 
 
-def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
+def load_folder(folder: Path, per_class: int | None, seed: int) -> Keywords:
     """Load recordings; see `load_keywords`.
 
     If every folder is one of the 12 classes, `classes` are those, in the order that the course's
@@ -66,10 +66,10 @@ def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
         np.stack([piece for _, piece in found]),
         labels[places],
         classes,
-        text(words)[places],
-        text([_voice(path) for path in files])[places],
-        text(["recorded"] * len(found)),
-        text(split)[places],
+        text_array(words)[places],
+        text_array([_voice(path) for path in files])[places],
+        text_array(["recorded"] * len(found)),
+        text_array(split)[places],
         str(folder.name),
         tuple(skipped),
         tuple(sorted(notes.items())),

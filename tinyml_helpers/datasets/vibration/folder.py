@@ -21,7 +21,7 @@ _G = 9.80665  # m/s2
 _UNITS = {"acceleration_g": 1.0, "acceleration_ms2": _G}
 
 
-def read_recording(path: str | Path) -> NDArray[np.int16]:
+def read_segments(path: str | Path) -> NDArray[np.int16]:
     """Read a WAV (FLAC, Ogg) or CSV file as segments int16 [N, SAMPLES] at `RATE_HZ`.
 
     Raises:
@@ -30,13 +30,13 @@ def read_recording(path: str | Path) -> NDArray[np.int16]:
     path = Path(path)
     if path.suffix.lower() == ".csv":
         acceleration, rate_hz = _read_csv(path)
-        return segments(acceleration, rate_hz, path.name)
+        return cut_segments(acceleration, rate_hz, path.name)
     sound = read_sound(path, RATE_HZ)
     _check_rate(sound.file_rate_hz, path.name)
-    return segments(sound.samples * np.float32(FULL_SCALE_G), RATE_HZ, path.name)
+    return cut_segments(sound.samples * np.float32(FULL_SCALE_G), RATE_HZ, path.name)
 
 
-def segments(acceleration_g: NDArray[np.floating], rate_hz: float, name: str) -> NDArray[np.int16]:
+def cut_segments(acceleration_g: NDArray[np.floating], rate_hz: float, name: str) -> NDArray[np.int16]:
     """Cut a recording [T] in g into segments int16 [N, SAMPLES] at `RATE_HZ`.
 
     What a 16-bit sensor of +-16 g cannot hold is clipped.

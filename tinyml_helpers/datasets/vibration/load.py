@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.sound_files import SUFFIXES
-from tinyml_helpers.datasets.vibration.folder import read_recording
+from tinyml_helpers.datasets.vibration.folder import read_segments
 from tinyml_helpers.datasets.vibration.simulator import machines as simulation
 from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
 from tinyml_helpers.datasets.vibration.simulator.machines import FAULTS, SAMPLES
@@ -149,7 +149,7 @@ def _read_folder(folder: Path) -> Vibration:
     parts = []
     for path in sorted(folder.glob("*/*")):
         if path.suffix.lower() in (*SUFFIXES, ".csv"):
-            parts.append(_labelled(read_recording(path), 0, path.parent.name))
+            parts.append(_labelled(read_segments(path), 0, path.parent.name))
     if not any(part.fault[0] == "healthy" for part in parts):
         raise DataError(f"no recording in {folder.name}/healthy: put WAV or CSV files there")
     return _joined(parts, folder.name)

@@ -21,7 +21,7 @@ from tinyml_helpers.system.untrusted import short
 SECONDS = 60
 
 
-def read(path: Path, ending: str) -> dict[str, NDArray[np.float64]]:
+def read_variables(path: Path, ending: str) -> dict[str, NDArray[np.float64]]:
     """Return the variables of a .mat file whose names end in `ending`, each as float64 [N].
 
     Raises:

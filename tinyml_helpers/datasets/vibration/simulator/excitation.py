@@ -114,7 +114,7 @@ def add_blows(
     )
     places = places[places < turns[-1]]
     carried_round = {"outer race": 0.0, "inner race": 1.0, "ball": bearing.orders["cage"]}[fault]
-    force = strength * load_zone(2 * np.pi * carried_round * places)
+    force = strength * load_distribution(2 * np.pi * carried_round * places)
     force = (force * random.lognormal(0, 0.15, len(places))).astype(np.float32)
     at = np.interp(places, turns, np.arange(len(turns)))
     left = np.minimum(at.astype(int), len(push) - 2)
