@@ -17,8 +17,8 @@ from tinyml_helpers.datasets.keywords.clips import (
     VOCABULARIES,
     WAKE_WORDS,
     Keywords,
-    choose_places,
-    text,
+    choose_per_class,
+    text_array,
 )
 from tinyml_helpers.system.shipped_files import DataError, read_verified
 
@@ -37,7 +37,7 @@ def load_bundled(vocabulary: str, per_class: int | None, seed: int) -> Keywords:
     labels = np.array([_label(word, classes) for word in stored["word"].astype(np.str_).tolist()])
     split = stored["split"].astype(np.str_)
     spoken = np.flatnonzero(labels >= 0)
-    places = spoken[choose_places(labels[spoken], split[spoken], per_class, seed)]
+    places = spoken[choose_per_class(labels[spoken], split[spoken], per_class, seed)]
     columns = ("word", "voice", "engine", "split")
     word, voice, engine, part = (stored[name][places].astype(np.str_) for name in columns)
     source = "keywords spoken by text-to-speech engines"

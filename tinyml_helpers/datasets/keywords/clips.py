@@ -110,7 +110,7 @@ class Keywords:
         )
 
 
-def choose_places(
+def choose_per_class(
     labels: NDArray[np.int64], split: NDArray[np.str_], per_class: int | None, seed: int
 ) -> NDArray[np.int64]:
     """Return the places of at most `per_class` clips of each label in each part, in their order."""

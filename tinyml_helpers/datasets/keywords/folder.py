@@ -18,8 +18,8 @@ from tinyml_helpers.datasets.keywords.clips import (
     SILENCE,
     UNKNOWN,
     Keywords,
-    choose_places,
-    text,
+    choose_per_class,
+    text_array,
 )
 from tinyml_helpers.datasets.sound_files import SUFFIXES, Sound, read_sound
 from tinyml_helpers.system.shipped_files import DataError
@@ -46,7 +46,7 @@ def load_folder(folder: Path, per_class: int | None, seed: int) -> Keywords:
     labels = np.array([classes.index(word) for word in words], np.int64)
     found: list[tuple[int, NDArray[np.int16]]] = []
     notes: Counter[str] = Counter()
-    for place in choose_places(labels, text(split), per_class, seed).tolist():
+    for place in choose_per_class(labels, text_array(split), per_class, seed).tolist():
         try:
             sound = read_sound(files[place])
             pieces = list(_seconds(sound, whole=words[place] == SILENCE))

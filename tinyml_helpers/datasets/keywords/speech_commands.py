@@ -17,8 +17,8 @@ from tinyml_helpers.datasets.keywords.clips import (
     SAMPLES,
     UNKNOWN,
     Keywords,
-    choose_places,
-    text,
+    choose_per_class,
+    text_array,
 )
 from tinyml_helpers.datasets.keywords.folder import SPEAKER, fit_second
 from tinyml_helpers.datasets.sound_files import read_sound
@@ -36,7 +36,7 @@ def load_speech_commands(per_class: int | None, seed: int) -> Keywords:
     """Load Speech Commands, fetched if need be; see `load_keywords`."""
     folder = cache_folder() / "speech_commands"
     archive = fetch(URL, MD5, folder, MOST_BYTES)
-    return read(unpack(archive, folder / "v0.02"), per_class, seed)
+    return read_speech_commands(unpack(archive, folder / "v0.02"), per_class, seed)
 
 
 def read_speech_commands(folder: Path, per_class: int | None, seed: int) -> Keywords:
@@ -54,7 +54,7 @@ def read_speech_commands(folder: Path, per_class: int | None, seed: int) -> Keyw
     split = text_array(parts)
     rng = np.random.default_rng(seed)
     places = _thinned(labels, split, rng)
-    places = places[choose_places(labels[places], split[places], per_class, seed)]
+    places = places[choose_per_class(labels[places], split[places], per_class, seed)]
     bar = tqdm(places.tolist(), unit="file", desc="reading", delay=2)
     clips = [_int16(fit_second(read_sound(files[place]).samples)) for place in bar]
     words = Keywords(

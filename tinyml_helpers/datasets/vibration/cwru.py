@@ -54,7 +54,7 @@ def load_cwru(numbers: Iterable[int] = tuple(CWRU)) -> Vibration:
     for number in chosen:
         fault, size, rate_hz = CWRU[number]
         path = _fetch(f"{number}.mat")
-        parts.append((segments(read_cwru(path), rate_hz, path.name), fault, size))
+        parts.append((cut_segments(read_cwru(path), rate_hz, path.name), fault, size))
     counts = [len(samples) for samples, _, _ in parts]
     return Vibration(
         np.concatenate([samples for samples, _, _ in parts]),

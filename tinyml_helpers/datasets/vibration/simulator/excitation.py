@@ -123,7 +123,7 @@ def add_blows(
     np.add.at(push, left + 1, force * share)
 
 
-def load_zone(angle: ArrayLike) -> NDArray[np.float64]:
+def load_distribution(angle: ArrayLike) -> NDArray[np.float64]:
     """Share of the load that a bearing carries `angle` radians away from where it is loaded most.
 
     Stribeck's (1 - (1 - cos angle) / (2 spread)) to the power of 1.5, and 0 outside the zone. The
