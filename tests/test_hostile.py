@@ -34,7 +34,6 @@ from tinyml_helpers.deploy.tflite import probe, reader, requantize, several, tfl
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu import build
 from tinyml_helpers.system import untrusted
-from tinyml_helpers.usecases.privacy import signing
 from tinyml_helpers.usecases.vision import photo_files
 
 sys.path.insert(0, str(Path(__file__).with_name("fuzz")))
@@ -410,11 +409,6 @@ def test_tflm_never_runs_in_this_process(monkeypatch):
     np.testing.assert_array_equal(model.run(np.full((3, 4), 4, np.int8)), np.full((3, 2), 4))
     with pytest.raises(ModelError, match="measure it on a microcontroller"):
         model.latency_ms()
-
-
-def test_a_signed_model_that_is_not_there_is_told_as_one(tmp_path):
-    with pytest.raises(ModelError, match=r"cannot read .*nothing\.tflite"):
-        signing.load_signed(tmp_path / "nothing.tflite", b"k" * 32)
 
 
 # .onnx

@@ -36,7 +36,7 @@ def main(package: Path) -> None:
             photos[name] = photo_files.read_image(file.read() if file else b"")
     told = {}
     for embedder in embedding.EMBEDDERS:
-        vectors = {name: embedding.describe(photo, embedder) for name, photo in photos.items()}
+        vectors = {name: embedding.embed_photo(photo, embedder) for name, photo in photos.items()}
         same: list[float] = []
         other: list[float] = []
         for a, b in combinations(vectors, 2):

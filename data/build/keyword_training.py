@@ -41,7 +41,7 @@ class Pool:
     def inputs(self, part: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return network inputs and labels of a part of the split, unaltered."""
         where = torch.from_numpy((self.split == part) & ~self.others)
-        return augment.network_input(self.raw[0][where].float()), self.labels[where]
+        return augment.as_input(self.raw[0][where].float()), self.labels[where]
 
     def weights(self, parts: tuple[str, ...], *, others: bool = False) -> torch.Tensor:
         """Return how often each clip is drawn: classes nearly alike, engines nearly so."""
@@ -65,7 +65,7 @@ def pool(seed: int = 0) -> Pool:
     words = words.take(words.split != "new engine")
     others = datasets.load_keywords(vocabulary="other words")
     clips = np.concatenate([words.clips, others.clips])
-    versions = [clips, *(augment.speeds(clips, seed + n) for n in range(1, VERSIONS))]
+    versions = [clips, *(augment.change_speed(clips, seed + n) for n in range(1, VERSIONS))]
     spoken = words.clips[(words.classes.index(SILENCE) != words.labels) & (words.split == "train")]
     noises = np.concatenate([backgrounds(1500, seed + 99)[0], babble(spoken, 1000, seed)])
     return Pool(
@@ -139,7 +139,7 @@ def labelled(data: Pool, strength: augment.Strength, mix: float = 0.3) -> Loss:
     def loss(
         forward: Forward, raw: torch.Tensor, labels: torch.Tensor, rng: torch.Generator
     ) -> torch.Tensor:
-        inputs = augment.network_input(augment.alter(raw, data.noises, rng, strength))
+        inputs = augment.as_input(augment.alter(raw, data.noises, rng, strength))
         hot = functional.one_hot(labels, network.CLASSES).float()
         share = torch.distributions.Beta(mix, mix).sample((len(raw), 1))
         share = torch.maximum(share, 1 - share)
@@ -171,14 +171,14 @@ def taught(
         heard = augment.alter(raw, data.noises, rng, quiet)
         level = augment.PER_DB * (30 * torch.rand(len(raw), 1, 1, generator=rng))
         noise = data.noises[torch.randint(len(data.noises), (len(raw),), generator=rng)]
-        noisy = augment.mixed(heard, noise, level)
+        noisy = augment.mix(heard, noise, level)
         loud = torch.rand(len(raw), 1, 1, generator=rng) < strength.noise_chance
         student_hears = torch.where(loud, noisy, heard)
         same = torch.rand(len(raw), 1, 1, generator=rng) < same_share
         teacher_hears = torch.where(same, student_hears, heard)
         with torch.no_grad():
-            says = logits(teacher, augment.network_input(teacher_hears))
-        answer = forward(augment.network_input(student_hears))
+            says = logits(teacher, augment.as_input(teacher_hears))
+        answer = forward(augment.as_input(student_hears))
         return distill.soft_loss(answer, says, temperature)
 
     return loss

@@ -70,7 +70,7 @@ def in_float(name: str, words: Keywords) -> NDArray[np.int64]:
 def measured(words: Keywords, folder: Path) -> dict[str, dict[str, Any]]:
     """Return the figures of every network."""
     fast = {name: litert.load(folder / f"{name}.tflite").predict for name in FLOATS}
-    noisy = streaming.under_noise(fast, words, NOISE_DB)
+    noisy = streaming.accuracy_under_noise(fast, words, NOISE_DB)
     seen = features.network_input(features.features(words.clips))[..., None]
     figures: dict[str, dict[str, Any]] = {}
     for name in FLOATS:

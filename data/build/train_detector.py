@@ -56,7 +56,7 @@ def main() -> None:
             "training_loss": [round(loss, 4) for loss in history.losses],
             "recipe": {**recipe, "scenes": len(scenes), "batch_size": 64},
             "test_percent": {
-                floor: scored(train.outputs(model, test), test) for floor, test in tests.items()
+                floor: scored(train.predict(model, test), test) for floor, test in tests.items()
             },
         }
         print(name, history, results[name]["test_percent"], flush=True)

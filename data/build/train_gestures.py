@@ -29,7 +29,7 @@ from tinyml_helpers.usecases.gestures import network as networks
 from tinyml_helpers.usecases.gestures import train as gesture_train
 from tinyml_helpers.usecases.gestures.augment import RECIPE, Recipe
 from tinyml_helpers.usecases.gestures.features import Windows
-from tinyml_helpers.usecases.gestures.train import trained
+from tinyml_helpers.usecases.gestures.train import train_network
 
 SEEDS = range(3)
 # What a recipe may leave out, or do otherwise: changes of the training, and of the network.
@@ -56,7 +56,7 @@ def variant(name: str) -> tuple[Recipe, dict[str, Any]]:
 
 def int8(model: torch.nn.Sequential, windows: Windows, seed: int = 0) -> bytes:
     """Convert a network to .tflite, calibrated on 500 of the windows that it was trained on."""
-    inputs = features.representative(windows.first(), 500, seed)
+    inputs = features.calibration_inputs(windows.first(), 500, seed)
     twin = networks.keras_twin(model)
     return litert.from_keras(twin, "int8", inputs[..., : twin.input_shape[-1]])
 
@@ -95,21 +95,21 @@ def people(data: Gestures) -> dict[str, Any]:
                 gesture_train.training_windows(data.without(person)),
                 features.cut(data.of(person)),
             )
-            model = trained(train, seed=seed)
+            model = train_network(train, seed=seed)
             content = int8(model, train)
             sizes.append(len(content))
             for kind, outputs in (
                 ("float", gesture_train.logits(model, test).numpy()),
                 ("int8", int8_outputs(content, test)),
             ):
-                found[kind].append(vote.scores(outputs, test).mean)
+                found[kind].append(vote.score_people(outputs, test).mean)
             if seed == 0:
                 stored |= {f"without-{person}/{key}": value for key, value in model.state_dict().items()}
             print("people", seed, person, found["float"][-1], found["int8"][-1], flush=True)
         for kind in rows:
             rows[kind].append(found[kind])
     everything = gesture_train.training_windows(data)
-    model = trained(everything)
+    model = train_network(everything)
     stored |= {f"everybody/{key}": value for key, value in model.state_dict().items()}
     content = int8(model, everything)
     folder = data_folder() / "models"
@@ -129,7 +129,7 @@ def leak(data: Gestures) -> dict[str, Any]:
     found = []
     for seed in SEEDS:
         test = np.random.default_rng(seed).random(len(whole)) < 0.1
-        model = trained(whole.take(~test), seed=seed)
+        model = train_network(whole.take(~test), seed=seed)
         held = whole.take(test).first()
         said = gesture_train.logits(model, held).argmax(1).numpy()
         found.append(round(vote.macro_percent(said, held.labels), 2))
@@ -145,9 +145,9 @@ def curve(data: Gestures) -> dict[str, Any]:
         for number, person in enumerate(data.people):
             others = [one for one in data.people if one != person]
             chosen = np.random.default_rng(number).permutation(others)[:count]
-            model = trained(gesture_train.training_windows(data.of(*chosen)))
+            model = train_network(gesture_train.training_windows(data.of(*chosen)))
             test = features.cut(data.of(person))
-            rows.append(vote.scores(gesture_train.logits(model, test), test).mean)
+            rows.append(vote.score_people(gesture_train.logits(model, test), test).mean)
         result[str(count)] = summary(rows)
         print("curve", count, result[str(count)]["window_percent"], flush=True)
     return result
@@ -176,9 +176,9 @@ def left_out_with(name: str, data: Gestures) -> dict[str, Any]:
     size = 0
     for person in data.people:
         train = gesture_train.training_windows(data.without(person))
-        model = trained(train, recipe, **network)
+        model = train_network(train, recipe, **network)
         test = features.cut(data.of(person))
-        rows.append(vote.scores(gesture_train.logits(model, test, recipe), test).mean)
+        rows.append(vote.score_people(gesture_train.logits(model, test, recipe), test).mean)
         size = size or len(int8(model, train))
     return {"parameters": networks.parameters(model), "tflite_bytes": size, **summary(rows)}
 
@@ -214,12 +214,12 @@ def unknown(data: Gestures) -> dict[str, Any]:
         for pair in range(5):
             pair_of = data.people[2 * pair : 2 * pair + 2]
             train = gesture_train.training_windows(data.without(*pair_of))
-            model = trained(train.take(train.labels != label))
+            model = train_network(train.take(train.labels != label))
             test = features.cut(data.of(*pair_of))
             outputs = gesture_train.logits(model, test).numpy()
             new = test.labels == label
-            known += vote.leads(outputs[~new], test.take(~new)).tolist()
-            strange += vote.leads(outputs[new], test.take(new)).tolist()
+            known += vote.vote_leads(outputs[~new], test.take(~new)).tolist()
+            strange += vote.vote_leads(outputs[new], test.take(new)).tolist()
         limit = float(np.quantile(known, 0.1))
         rejected = float(np.mean(np.array(strange) < limit))
         result[name] = {

@@ -31,14 +31,14 @@ EPOCHS, LEARNING_RATE, SEED = 80, 3e-3, 0
 def prepared(data: Vibration) -> detect.Floats:
     """Features of each segment without the baseline of its machine."""
     features = anomaly_features.features(data.samples)
-    return detect.without_baseline(features, data.machine, data.commissioning())
+    return detect.subtract_baseline(features, data.machine, data.commissioning())
 
 
 def scored(detector: detect.Autoencoder, numbers: range) -> dict[str, float]:
     """AUC on machines, healthy and faulty, without the segments of commissioning."""
     data = datasets.load_vibration(machines=numbers, healthy=130, faulty=10, seed=1)
     late = ~data.commissioning()
-    result = detect.quality(detector(prepared(data))[late], ~data.healthy[late], data.machine[late])
+    result = detect.measure_auc(detector(prepared(data))[late], ~data.healthy[late], data.machine[late])
     return {name: round(value, 3) for name, value in result.items()}
 
 

@@ -41,10 +41,10 @@ def augmented(windows: Windows, copies: int, seed: int) -> Described:
         found = random_forest.features(plain.raw, plain.right)
         return found, plain.labels, plain.people
     draw = torch.Generator().manual_seed(seed)
-    values = augment.values(windows, RECIPE)
+    values = augment.in_units(windows, RECIPE)
     parts = []
     for _ in range(copies):
-        played = augment.augmented(values, RECIPE, draw).numpy()
+        played = augment.augment(values, RECIPE, draw).numpy()
         raw = np.round(played / UNITS).clip(-32768, 32767).astype(np.int16)
         parts.append(random_forest.features(raw, np.zeros(len(raw), bool)))
     return np.concatenate(parts), np.tile(windows.labels, copies), np.tile(windows.people, copies)
@@ -67,7 +67,7 @@ def grown(
 def percent(forest: Any, test: Windows, described: NDArray[np.float32], person: str) -> float:
     """Macro accuracy on one person's windows, by the votes of the trees as the C counts them."""
     mine = test.people == person
-    votes = random_forest.forest_votes(forest, described[mine], len(test.classes))
+    votes = random_forest.count_votes(forest, described[mine], len(test.classes))
     return macro_percent(votes.argmax(1), test.labels[mine])
 
 

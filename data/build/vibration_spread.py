@@ -31,7 +31,7 @@ MINUTES = 10
 def prepared(data: Vibration) -> detect.Floats:
     """Features of each segment without the baseline of its machine."""
     features = anomaly_features.features(data.samples)
-    return detect.without_baseline(features, data.machine, data.commissioning())
+    return detect.subtract_baseline(features, data.machine, data.commissioning())
 
 
 def by_machine(test: Vibration, scores: NDArray[np.float64]) -> dict[str, Any]:
@@ -40,12 +40,12 @@ def by_machine(test: Vibration, scores: NDArray[np.float64]) -> dict[str, Any]:
     kept, late = test.take(later), scores[later]
     bearings = kept.fault != "unbalance"
     each = [
-        detect.quality(late[kept.machine == one], ~kept.healthy[kept.machine == one])["AUC"]
+        detect.measure_auc(late[kept.machine == one], ~kept.healthy[kept.machine == one])["AUC"]
         for one in np.unique(kept.machine)
     ]
     return {
-        "AUC": round(detect.quality(late, ~kept.healthy)["AUC"], 4),
-        "bearings": round(detect.quality(late[bearings], ~kept.healthy[bearings])["AUC"], 4),
+        "AUC": round(detect.measure_auc(late, ~kept.healthy)["AUC"], 4),
+        "bearings": round(detect.measure_auc(late[bearings], ~kept.healthy[bearings])["AUC"], 4),
         "machines": np.round(each, 4).tolist(),
     }
 
@@ -55,7 +55,7 @@ def watched(detector: detect.Autoencoder, number: int) -> detect.Scores:
     plan = duty_cycle.plan(8, MINUTES, seed=number)
     seen = anomaly_features.features(plan.segments(number))
     scores = detector(seen - seen[plan.day < 1].mean(0))
-    return detect.median_of(scores, 30 // MINUTES)[plan.day >= 1]
+    return detect.rolling_median(scores, 30 // MINUTES)[plan.day >= 1]
 
 
 def main() -> None:
@@ -74,8 +74,8 @@ def main() -> None:
     }
     print(result, flush=True)
     held = [watched(detectors[0], number) for number in HELD_OUT]
-    threshold = detect.threshold_for(held, len(held) / 2)
-    alarms = [detect.alarms(watched(detectors[0], number), threshold) for number in FURTHER]
+    threshold = detect.choose_threshold(held, len(held) / 2)
+    alarms = [detect.count_alarms(watched(detectors[0], number), threshold) for number in FURTHER]
     result["weeks"] = {
         "minutes": MINUTES, "threshold": round(threshold, 3), "machines": len(FURTHER), "alarms": alarms,
     }  # fmt: skip

@@ -90,7 +90,9 @@ def test_parts_add_up_to_the_object_file(built):
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_damaged_objects_give_a_clear_error_or_a_report(built, data):
-    content = compiler.read_objects(built.executable)["devc.o"] if not hasattr(built, "kept") else built.kept
+    content = (
+        compiler.read_objects(built.executable)["devc.o"] if not hasattr(built, "kept") else built.kept
+    )
     built.kept = content
     damaged = bytearray(content[: data.draw(st.integers(0, len(content)))])
     for place in data.draw(st.lists(st.integers(0, max(0, len(damaged) - 1)), max_size=3)):

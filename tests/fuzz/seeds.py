@@ -1,6 +1,5 @@
 """Undamaged files of every format to begin with, made by code; and a few small ones that ship."""
 
-import functools
 import gzip
 import io
 import json
@@ -355,17 +354,6 @@ def elf():
     content = image.elf if isinstance(getattr(image, "elf", None), bytes) else b""
     plain = toolchain.host_library({"one.c": "int t[9]; int f(int i) { return t[i]; }"}).read_bytes()
     return [one for one in (content, plain) if one]
-
-
-def template():
-    from tinyml_helpers.usecases.faces.templates import quantize
-
-    return [quantize(np.sin(np.arange(128.0))).to_bytes()]
-
-
-@functools.cache
-def sealed():
-    return tflite()[-2:]
 
 
 def weights():

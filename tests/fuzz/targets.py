@@ -220,22 +220,6 @@ def object_file(path, content, folder):
     repr(tvm.inspect_object(content))
 
 
-def face_template(path, content, folder):
-    from tinyml_helpers.usecases.faces import templates
-
-    found = templates.from_bytes(content)
-    repr(found), templates.similarity(found, found)
-
-
-def sealed(path, content, folder):
-    from tinyml_helpers.usecases.privacy import signing
-
-    key, original = b"k" * 32, seeds.sealed()[0]
-    path.with_name(path.name + ".seal").write_bytes(signing.seal(original, key))
-    signing.load_signed(path, key)
-    assert content == original, "another file than the sealed one was loaded"
-
-
 def weights(path, content, folder):
     import hashlib
     import json
@@ -313,10 +297,6 @@ TARGETS = {
     ),
     "idx": Target(idx, seeds.packed, "packed", ".gz", DATA, named=False, parts=30),
     "object-file": Target(object_file, seeds.elf, "bytes", ".o", MODEL, named=False, parts=20),
-    "face-template": Target(
-        face_template, seeds.template, "bytes", ".bin", ("ValueError",), named=False, parts=10
-    ),
-    "sealed": Target(sealed, seeds.sealed, "bytes", ".tflite", MODEL, parts=10),
     "weights": Target(weights, seeds.weights, "bytes", ".safetensors", DATA, named=False, parts=10),
 }
 

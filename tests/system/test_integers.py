@@ -1,6 +1,7 @@
 """The one quantizer: held against LiteRT's own kernel, and against everything here that quantizes."""
 
 import ctypes
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,15 +93,19 @@ def test_an_interpreter_and_the_chip_see_the_same_bytes_for_one_float_input():
 
 def test_the_vibration_detector_s_c_rounds_as_it_does():
     """Its C writes steps of a feature; the last float below one half must not be rounded up."""
-    ports = (Integers(1.0, -10), Integers(1.0, 0))
+    ports = [
+        graph.Tensor(name, (1, 56), "int8", (1.0,), (zero,)) for name, zero in (("in", -10), ("out", 0))
+    ]
+    network = SimpleNamespace(input=ports[0], output=ports[1])
     one = np.ones(anomaly_features.FEATURES, np.float32)
     scaling = Scaling(0 * one, one, one)
-    files = anomaly_firmware.c_files(scaling, 0 * one, *ports, 4096)
+    detector = anomaly_firmware.Int8Autoencoder(scaling, network)
+    files = dict(anomaly_firmware.pipeline(detector, 0 * one, 4096).files)
     files["try.c"] = files.pop("vibration.c") + "\nint32_t try_one(float x) { return stored(x); }\n"
     library = ctypes.CDLL(str(toolchain.host_library(files)))
     library.try_one.argtypes = [ctypes.c_float]
     for value in around_halves(1.0).tolist():
-        assert library.try_one(value) == ports[0].store(value), value
+        assert library.try_one(value) == Integers.of(ports[0]).store(value), value
 
 
 @given(SCALES, st.integers(-128, 127), st.integers(-128, 127))

@@ -39,8 +39,8 @@ def _healthy() -> tuple[Array, Scaling]:
 
     data = datasets.load_vibration(machines=TRAINING)
     features = anomaly_features.features(data.samples)
-    features = detect.without_baseline(features, data.machine, data.commissioning())
-    return features, detect.scaling(features)
+    features = detect.subtract_baseline(features, data.machine, data.commissioning())
+    return features, detect.fit_scaling(features)
 
 
 @cache
@@ -57,7 +57,7 @@ def _segments(part: Part) -> Examples:
         return Examples(inputs, inputs, np.repeat(np.array(TRAINING).astype(np.str_), 100))
     numbers = UNSEEN if part == "test" else HELD_OUT
     data = datasets.load_vibration(machines=numbers, healthy=130, faulty=10, seed=1)
-    features = detect.without_baseline(
+    features = detect.subtract_baseline(
         anomaly_features.features(data.samples), data.machine, data.commissioning()
     )
     late = ~data.commissioning()
@@ -106,16 +106,13 @@ def _auc(predict: Predict, load: Callable[[Part], Examples], part: Part) -> floa
 
     examples = load(part)
     scores = _fitted(predict, load).score(examples.inputs.numpy(), predict(examples.inputs))
-    return 100 * detect.quality(scores, examples.extra)["AUC"]
+    return 100 * detect.measure_auc(scores, examples.extra)["AUC"]
 
 
 def _pipeline(model: Model) -> Pipeline:
-    from tinyml_helpers import mcu
     from tinyml_helpers.datasets.vibration.simulator.machines import SAMPLES
     from tinyml_helpers.usecases.anomaly import firmware
 
     detector = firmware.Int8Autoencoder(_healthy()[1], model)
     # The baseline of a machine is measured where it stands; any other takes as many instructions.
-    files = detector.c_files(np.zeros_like(detector.scaling.mean), SAMPLES)
-    ends = firmware.BEFORE, firmware.AFTER
-    return mcu.Pipeline(files, ends[0], "int16_t", SAMPLES, ends[1])
+    return firmware.pipeline(detector, np.zeros_like(detector.scaling.mean), SAMPLES)

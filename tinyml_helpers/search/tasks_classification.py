@@ -95,7 +95,7 @@ def _spoken(part: Part) -> Examples:
     spoken = datasets.load_keywords(per_class=100).part(names[part])
     raw, labels = augment.raw_features(spoken.clips), torch.from_numpy(spoken.labels)
     # For training the features stay as they are: every step alters them anew.
-    inputs = raw if part == "train" else augment.network_input(raw)
+    inputs = raw if part == "train" else augment.as_input(raw)
     quiet = raw[labels == spoken.classes.index("silence")]
     return Examples(inputs, labels, spoken.voices, quiet)
 
@@ -119,7 +119,7 @@ def _keyword_batch(examples: Examples, draw: torch.Generator) -> Batch:
     share = torch.bincount(examples.targets).float().rsqrt()[examples.targets]
     chosen = torch.multinomial(share, 128, replacement=True, generator=draw)
     altered = augment.alter(examples.inputs[chosen], examples.extra, draw)
-    return augment.network_input(altered), examples.targets[chosen]
+    return augment.as_input(altered), examples.targets[chosen]
 
 
 def _keyword_twin(model: nn.Module) -> Any:
@@ -138,12 +138,9 @@ def _keyword_teacher() -> nn.Module:
 
 
 def _keyword_pipeline(model: Model) -> Pipeline:
-    from tinyml_helpers import mcu
     from tinyml_helpers.usecases.keywords import firmware
 
-    ends = model.input.scales[0], model.input.zero_points[0]
-    files = firmware.c_files(*ends, threshold=LEAST_SCORE)
-    return mcu.Pipeline(files, firmware.BEFORE, "int16_t", 3200, firmware.AFTER)
+    return firmware.pipeline(model, threshold=LEAST_SCORE)
 
 
 def gestures() -> Task:
@@ -167,7 +164,7 @@ def _moved(part: Part) -> Examples:
     if part == "train":
         mine = recordings.without(*VALIDATION_PEOPLE, *TEST_PEOPLE)
         windows = train.training_windows(mine)
-        inputs = gesture_augment.values(windows, gesture_augment.RECIPE)
+        inputs = gesture_augment.in_units(windows, gesture_augment.RECIPE)
     else:
         windows = features.cut(recordings.of(*(TEST_PEOPLE if part == "test" else VALIDATION_PEOPLE)))
         inputs = torch.from_numpy(features.network_input(windows.raw, windows.right))
@@ -186,8 +183,8 @@ def _gesture_batch(examples: Examples, draw: torch.Generator) -> Batch:
 
     recipe = gesture_augment.RECIPE
     values, targets = tasks.drawn(examples, draw, recipe.batch)
-    played = gesture_augment.augmented(values, recipe, draw)
-    return gesture_augment.prepared(played, recipe), targets
+    played = gesture_augment.augment(values, recipe, draw)
+    return gesture_augment.prepare(played, recipe), targets
 
 
 def _gesture_twin(model: nn.Module) -> Any:
@@ -207,8 +204,6 @@ def _gesture_teacher() -> nn.Module:
 
 
 def _gesture_pipeline(model: Model) -> Pipeline:
-    from tinyml_helpers import mcu
-    from tinyml_helpers.usecases.gestures import features
+    from tinyml_helpers.usecases.gestures import firmware
 
-    files = features.c_files(model.input.scales[0], model.input.zero_points[0])
-    return mcu.Pipeline(files, "motion_features", "int16_t", features.WINDOW * 6, "motion_vote")
+    return firmware.pipeline(model)

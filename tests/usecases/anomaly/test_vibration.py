@@ -286,7 +286,7 @@ def test_the_int8_network_is_small_and_close_to_the_float_one(trained, int8, sma
     content, runner, inputs, outputs = int8
     assert len(content) <= 20 * 1024
     features = anomaly_features.features(small.samples)
-    plain = detect.without_baseline(features, small.machine, small.commissioning())
+    plain = detect.subtract_baseline(features, small.machine, small.commissioning())
     scaled, exact = scaling(plain), trained(plain)
     raw = inputs.store(scaled)
     rounded = scaling.score(inputs.read(raw), outputs.read(runner.run(raw)))
@@ -295,8 +295,9 @@ def test_the_int8_network_is_small_and_close_to_the_float_one(trained, int8, sma
     assert np.median(exact[small.healthy]) == pytest.approx(1, abs=0.2)
 
 
-def tables(trained, int8, baseline):
-    return anomaly_firmware.c_files(trained.scaling, baseline, *int8[2:], machines.SAMPLES)
+def pipeline(trained, int8, baseline, samples=machines.SAMPLES):
+    detector = anomaly_firmware.Int8Autoencoder(trained.scaling, int8[1])
+    return anomaly_firmware.pipeline(detector, baseline, samples)
 
 
 def expected(trained, int8, samples, baseline):
@@ -315,7 +316,7 @@ def loud():
 
 def test_the_c_on_the_host_makes_what_numpy_makes(trained, int8, small):
     baseline = anomaly_features.features(small.samples[:30]).mean(0)
-    library = ctypes.CDLL(str(toolchain.host_library(tables(trained, int8, baseline))))
+    library = ctypes.CDLL(str(toolchain.host_library(pipeline(trained, int8, baseline).files)))
     raw, off = np.zeros(anomaly_features.FEATURES, np.int8), []
     for samples in (*small.samples[::4], *loud()):
         pointers = (
@@ -330,14 +331,9 @@ def test_the_c_on_the_host_makes_what_numpy_makes(trained, int8, small):
 @pytest.fixture(scope="module")
 def firmware(trained, int8, small):
     baseline = anomaly_features.features(small.samples[:30]).mean(0)
-    pipeline = mcu.Pipeline(
-        files=tables(trained, int8, baseline),
-        before=anomaly_firmware.BEFORE,
-        samples="int16_t",
-        count=machines.SAMPLES,
-        after=anomaly_firmware.AFTER,
-    )
-    return mcu.build(int8[0], "nano33ble", pipeline=pipeline), baseline
+    around = pipeline(trained, int8, baseline)
+    assert (around.samples, around.count) == ("int16_t", machines.SAMPLES)
+    return mcu.build(int8[0], "nano33ble", pipeline=around), baseline
 
 
 @pytest.mark.parametrize("place", [31, 45, 60])
@@ -359,7 +355,7 @@ def test_a_core_without_a_floating_point_unit_gives_the_same_score(int8, small, 
 
 def test_a_number_of_samples_that_c_cannot_divide_by_shifting_is_refused(trained, int8):
     with pytest.raises(ValueError, match="5000 samples in a segment: give a power of two"):
-        anomaly_firmware.c_files(trained.scaling, np.zeros(56, np.float32), *int8[2:], 5000)
+        pipeline(trained, int8, np.zeros(56, np.float32), samples=5000)
 
 
 def test_training_learns_to_rebuild_and_finds_what_is_new():
@@ -426,47 +422,47 @@ def test_the_stored_recipe_is_that_of_the_script_and_of_the_lesson():
 def test_a_baseline_is_each_machines_own():
     features = np.array([[1.0], [3.0], [10.0], [30.0]], np.float32)
     first = np.array([True, False, True, False])
-    out = detect.without_baseline(features, np.array([0, 0, 1, 1]), first)
+    out = detect.subtract_baseline(features, np.array([0, 0, 1, 1]), first)
     assert out.ravel().tolist() == [0, 2, 0, 20]
     with pytest.raises(ValueError, match="machine 1 has no healthy segment"):
-        detect.without_baseline(features, np.array([0, 0, 1, 1]), np.array([True, True, False, False]))
+        detect.subtract_baseline(features, np.array([0, 0, 1, 1]), np.array([True, True, False, False]))
 
 
 def test_alarms_in_a_row_count_once():
     scores = np.array([0, 2, 2, 0, 2, 0, 0, 2.0])
-    assert detect.alarms(scores, 1) == 3
-    assert detect.alarms(scores[1:], 1) == 3
-    assert detect.alarms(scores, 2) == 0
+    assert detect.count_alarms(scores, 1) == 3
+    assert detect.count_alarms(scores[1:], 1) == 3
+    assert detect.count_alarms(scores, 2) == 0
 
 
 def test_a_median_of_five_ignores_two_outliers():
     scores = np.array([1, 9, 1, 9, 1, 1, 9, 9, 9, 1.0])
-    assert detect.median_of(scores).tolist() == [1, 1, 1, 1, 1, 1, 1, 9, 9, 9]
+    assert detect.rolling_median(scores).tolist() == [1, 1, 1, 1, 1, 1, 1, 9, 9, 9]
 
 
 def test_a_threshold_keeps_the_budget_and_no_lower_one_does():
     weeks = [np.random.default_rng(seed).exponential(size=500) for seed in range(4)]
-    threshold = detect.threshold_for(weeks, 4)
-    assert sum(detect.alarms(scores, threshold) for scores in weeks) <= 4
+    threshold = detect.choose_threshold(weeks, 4)
+    assert sum(detect.count_alarms(scores, threshold) for scores in weeks) <= 4
     lower = max(score for scores in weeks for score in scores if score < threshold)
-    assert sum(detect.alarms(scores, lower) for scores in weeks) > 4
+    assert sum(detect.count_alarms(scores, lower) for scores in weeks) > 4
     with pytest.raises(ValueError, match="0 machines"):
-        detect.threshold_for([], 1)
+        detect.choose_threshold([], 1)
 
 
 def test_an_adapting_baseline_follows_only_what_may_move():
     steady = np.ones((200, 2), np.float32)
-    left = detect.adapting(steady, np.zeros(2, np.float32), 0.1, np.array([True, False]))
+    left = detect.adapt_baseline(steady, np.zeros(2, np.float32), 0.1, np.array([True, False]))
     np.testing.assert_allclose(left[:3], [[1, 1], [0.9, 1], [0.81, 1]], rtol=1e-6)
     assert left[-1, 0] < 1e-6
 
 
 def test_quality_is_one_for_perfect_scores_and_a_half_for_none():
     faulty, machine = np.tile([False, True], 40), np.repeat([0, 1], 40)
-    assert set(detect.quality(faulty.astype(float), faulty, machine).values()) == {1.0}
-    assert set(detect.quality(np.zeros(80), faulty, machine).values()) == {0.5}
+    assert set(detect.measure_auc(faulty.astype(float), faulty, machine).values()) == {1.0}
+    assert set(detect.measure_auc(np.zeros(80), faulty, machine).values()) == {0.5}
     swapped = np.where(machine == 1, ~faulty, faulty).astype(float)
-    assert detect.quality(swapped, faulty, machine)["worst machine"] == 0
+    assert detect.measure_auc(swapped, faulty, machine)["worst machine"] == 0
 
 
 def test_a_duty_repeats_by_its_seed_and_keeps_its_bounds():
@@ -506,8 +502,8 @@ def test_pictures_show_what_they_are_given(small):
     from tinyml_helpers.usecases.anomaly import figures
 
     segments = {"one": small.samples[:3], "two": small.samples[3:6]}
-    upper = figures.waves(segments, 16_000, 2048, milliseconds=50)
-    np.testing.assert_allclose(upper.lines[0].get_ydata(), small.samples[0, :800] / 2048)
+    upper = figures.waves(segments, 16_000, 2048)
+    np.testing.assert_allclose(upper.lines[0].get_ydata(), small.samples[0, :1600] / 2048)
     left, right = figures.spectra(segments, 16_000, (2000, 4000), (100, 200))
     assert [line.get_xdata()[0] for line in right.lines[2:]] == [100, 200]
     assert len(left.lines) == 2
@@ -527,7 +523,7 @@ def test_pictures_show_what_they_are_given(small):
 def test_the_int8_autoencoder_scores_as_its_parts_do(trained, int8, small):
     _, runner, inputs, outputs = int8
     whole = anomaly_firmware.Int8Autoencoder(trained.scaling, runner)
-    plain = detect.without_baseline(
+    plain = detect.subtract_baseline(
         anomaly_features.features(small.samples), small.machine, small.commissioning()
     )
     raw = inputs.store(trained.scaling(plain))
@@ -535,7 +531,6 @@ def test_the_int8_autoencoder_scores_as_its_parts_do(trained, int8, small):
     np.testing.assert_allclose(
         whole(plain), trained.scaling.score(inputs.read(raw), outputs.read(runner.run(raw)))
     )
-    assert whole.c_files(plain[0], 8192) == tables(trained, int8, plain[0])
 
 
 def test_the_auc_table_scores_each_case_alone():

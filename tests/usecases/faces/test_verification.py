@@ -17,7 +17,7 @@ from tinyml_helpers.usecases.faces.verification import Scores
 from tinyml_helpers.usecases.vision import letterbox
 
 HAND = Scores([0.9, 0.5, 0.7, 0.8], [0.1, 0.6, 0.2, 0.3, 0.4])
-BEST = embedding.available()[0]
+BEST = embedding.list_embedders()[0]
 RANDOM = np.random.default_rng(0)
 
 
@@ -91,11 +91,11 @@ def test_scores_without_numbers_are_refused(genuine, impostor):
 
 
 def test_what_was_never_seen_may_still_be_three_in_as_many():
-    assert verification.at_most(0, 1000) == pytest.approx(3 / 1000, rel=0.01)
-    assert verification.at_most(0, 1) == pytest.approx(0.95)
-    assert verification.at_most(5, 5) == 1
+    assert verification.upper_limit(0, 1000) == pytest.approx(3 / 1000, rel=0.01)
+    assert verification.upper_limit(0, 1) == pytest.approx(0.95)
+    assert verification.upper_limit(5, 5) == 1
     # The limit itself makes so few errors as likely as 5 %: summed from the formula.
-    limit = verification.at_most(2, 50)
+    limit = verification.upper_limit(2, 50)
     terms = [1, 50, 1225]
     told = sum(n * limit**k * (1 - limit) ** (50 - k) for k, n in enumerate(terms))
     assert told == pytest.approx(0.05)
@@ -104,7 +104,7 @@ def test_what_was_never_seen_may_still_be_three_in_as_many():
 @pytest.mark.parametrize(("errors", "trials"), [(2, 1), (-1, 4), (0, 0)])
 def test_impossible_counts_are_refused(errors, trials):
     with pytest.raises(ValueError, match="impossible"):
-        verification.at_most(errors, trials)
+        verification.upper_limit(errors, trials)
 
 
 def test_everybody_is_compared_with_everybody():
@@ -193,9 +193,8 @@ def test_a_template_in_bytes_by_hand():
     assert template.values.tolist() == [64, -127, 32]
     assert template.scale == pytest.approx(1 / 127)
     assert len(template.to_bytes()) == 7
-    again = templates.from_bytes(template.to_bytes())
-    assert again.values.tolist() == [64, -127, 32]
-    assert templates.similarity(template, again) == pytest.approx((64**2 + 127**2 + 32**2) / 127**2)
+    assert template.to_bytes() == np.float32(1 / 127).tobytes() + bytes([64, 129, 32])
+    assert templates.similarity(template, template) == pytest.approx((64**2 + 127**2 + 32**2) / 127**2)
     assert "7 bytes" in repr(template)
 
 
@@ -212,12 +211,6 @@ def test_bytes_compare_as_the_vectors_do(seed):
 def test_what_is_no_vector_makes_no_template(vector):
     with pytest.raises(ValueError, match="one vector of finite numbers"):
         templates.quantize(vector)
-
-
-@pytest.mark.parametrize("stored", [b"", b"1234", b"\x00\x00\x00\x00abc", b"\x00\x00\xc0\x7fabc"])
-def test_a_damaged_template_is_refused(stored):
-    with pytest.raises(ValueError, match="enrol again"):
-        templates.from_bytes(stored)
 
 
 def test_templates_of_two_networks_cannot_be_compared():
@@ -284,8 +277,8 @@ def test_every_embedder_is_measured_in_the_wild(tmp_path):
         crop = letterbox.warp(photos[name], [[scale, 0, -scale * x], [0, scale, -scale * y]], 250)
         for number in (1, 2):
             Image.fromarray(crop).save(home / "lfw_funneled" / person / f"{person}_{number:04d}.jpg")
-    told = evaluation.in_the_wild(str(tmp_path), fetch=False)
-    assert told.results == tuple((name, 0.0, 0) for name in embedding.available())
+    told = evaluation.verify_on_lfw(str(tmp_path), fetch=False)
+    assert told.results == tuple((name, 0.0, 0) for name in embedding.list_embedders())
     assert "patterns: equal error 0.0%, 0 of 2 pairs without two faces" in repr(told)
 
 

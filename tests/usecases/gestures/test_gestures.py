@@ -278,8 +278,8 @@ def left_out(shipped):
     """Percent of each person's windows that the stored network which never saw them names right."""
     windows = features.cut(shipped)
     unseen = {person: networks.load_trained(person) for person in shipped.people}
-    outputs = train.left_out(unseen, windows)
-    return np.array(vote.scores(outputs, windows).window_percent)
+    outputs = train.predict_unseen(unseen, windows)
+    return np.array(vote.score_people(outputs, windows).window_percent)
 
 
 def test_the_stored_networks_recognise_people_they_never_saw_as_well_as_is_said(left_out):
@@ -376,7 +376,9 @@ def test_results_are_plain_json():
 def test_training_finds_its_way_from_a_seed(shipped):
     windows = train.training_windows(shipped.of("4", "6"))
     recipe = train.Recipe(steps=25, batch=32)
-    first, again, other = (train.trained(windows, recipe, seed=seed).head.weight for seed in (0, 0, 1))
+    first, again, other = (
+        train.train_network(windows, recipe, seed=seed).head.weight for seed in (0, 0, 1)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     network = networks.build()

@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,13 @@ from tinyml_helpers import mcu
 from tinyml_helpers.datasets import load_gestures
 from tinyml_helpers.datasets.gestures.recordings import UNITS, Gestures, Recording
 from tinyml_helpers.deploy import litert
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
 from tinyml_helpers.usecases.gestures import (
     augment,
     features,
+    firmware,
     personalize,
     random_forest,
     stream,
@@ -79,11 +82,11 @@ def test_people_are_taken_and_left(windows):
 def test_mirroring_twice_changes_nothing_and_left_arms_stay():
     raw = hard_cases().astype(np.int32)
     right = np.arange(len(raw)) % 2 == 0
-    once = features.mirrored(raw, right)
-    assert np.array_equal(features.mirrored(once, right), raw)
+    once = features.mirror(raw, right)
+    assert np.array_equal(features.mirror(once, right), raw)
     assert np.array_equal(once[~right], raw[~right])
     assert np.array_equal(once[right][..., 0], -raw[right][..., 0])
-    assert np.array_equal(features.mirrored(raw[0], True), raw[0] * features.MIRROR)
+    assert np.array_equal(features.mirror(raw[0], True), raw[0] * features.MIRROR)
 
 
 def test_no_other_signs_make_left_and_right_arms_more_alike():
@@ -108,7 +111,7 @@ def test_no_other_signs_make_left_and_right_arms_more_alike():
 def test_gravity_of_a_watch_at_rest_is_gone():
     raw = np.zeros((1, 200, 6), np.int16)
     raw[..., 2] = 4096
-    assert not features.steps(raw, [False]).any()
+    assert not features.subtract_slow_part(raw, [False]).any()
 
 
 def test_the_low_pass_follows_its_formula():
@@ -119,12 +122,12 @@ def test_the_low_pass_follows_its_formula():
         level = level + (arms[:, moment, :3] - level) * 19 / 256
         arms[:, moment, :3] -= level
     # The integers round down by less than a unit a step, of which the low-pass forgets most.
-    assert np.abs(features.steps(raw, np.zeros(20, bool)) - arms).max() < 2
+    assert np.abs(features.subtract_slow_part(raw, np.zeros(20, bool)) - arms).max() < 2
 
 
 def test_the_filter_as_a_matrix_is_the_same_filter(windows):
     some = windows.take(slice(0, 50))
-    inside = augment.prepared(augment.values(some, augment.RECIPE), augment.RECIPE)
+    inside = augment.prepare(augment.in_units(some, augment.RECIPE), augment.RECIPE)
     assert np.abs(inside.numpy() - features.network_input(some.raw, some.right)).max() < 1e-3
 
 
@@ -139,12 +142,19 @@ def test_int8_is_the_float_input_rounded(windows):
 
 def test_a_scale_too_fine_for_32_bits_is_refused():
     with pytest.raises(ValueError, match=r"at least 0\.00"):
-        features.gains(1e-4)
+        features.input_gains(1e-4)
     with pytest.raises(ValueError, match="input scale 0"):
-        features.gains(0)
+        features.input_gains(0)
     # The largest product at the smallest scale still fits.
     least = (UNITS / 2 * features.WEIGHTS).max() * 2**20 / 16383
-    assert int(features.gains(least * 1.001).max()) * 2 * 65536 + 2**19 < 2**31
+    assert int(features.input_gains(least * 1.001).max()) * 2 * 65536 + 2**19 < 2**31
+
+
+def model():
+    return SimpleNamespace(
+        input=Tensor("in", (1, 1, 100, 6), "int8", (SCALE,), (ZERO_POINT,)),
+        output=Tensor("out", (1, 7), "int8"),
+    )
 
 
 def host(files):
@@ -159,7 +169,7 @@ def pointer(array):
 
 @pytest.mark.parametrize("right", [False, True])
 def test_the_c_on_the_host_gives_the_bytes_of_numpy(windows, right):
-    library = host(features.c_files(SCALE, ZERO_POINT, right=right))
+    library = host(firmware.pipeline(model(), right=right).files)
     raw = np.concatenate([windows.raw[windows.right == right][:150], hard_cases()])
     wanted = features.quantized_input(raw, np.full(len(raw), right), SCALE, ZERO_POINT)
     got = np.zeros((len(raw), 1, 100, 6), np.int8)
@@ -176,7 +186,7 @@ def test_the_c_on_the_emulated_core_gives_the_bytes_of_numpy(windows, core):
         "int8_t input[600];\n"
         "int main(void) { motion_features(samples, input); return 0; }\n"
     )
-    machine = Machine(toolchain.compile_c({**features.c_files(SCALE, ZERO_POINT), "main.c": main}, core))
+    machine = Machine(toolchain.compile_c({**firmware.pipeline(model()).files, "main.c": main}, core))
     raw = np.concatenate([windows.raw[:3], hard_cases()[-3:]])
     wanted = features.quantized_input(raw, np.zeros(6, bool), SCALE, ZERO_POINT)
     for one, bytes_ in zip(raw, wanted, strict=True):
@@ -194,7 +204,7 @@ def test_the_c_on_the_emulated_core_gives_the_bytes_of_numpy(windows, core):
     st.sampled_from([0, 2, 40]),
 )
 def test_the_vote_in_c_is_the_vote_in_numpy(outputs, votes, margin):
-    library = host(features.c_files(SCALE, 0, votes=votes, margin=margin))
+    library = host(firmware.pipeline(model(), votes=votes, margin=margin).files)
     library.motion_forget()
     said = [library.motion_vote(pointer(one)) for one in outputs]
     assert said == vote.vote(outputs, votes, margin).tolist()
@@ -211,12 +221,12 @@ def test_a_vote_forgets_what_lay_before_rest():
 def test_scores_by_hand():
     cut = features.cut(Gestures((recording(400), recording(300, label=1)), ("x", "y")))
     outputs = np.eye(2)[[0, 0, 1, 0, 0, 1, 0, 0]]  # 5 windows of x, 3 of y
-    scores = vote.scores(outputs, cut, 3)
+    scores = vote.score_people(outputs, cut, 3)
     # Windows: 4/5 and 1/3. Votes of three: x x x, and one of y which is wrong.
     assert scores.window_percent[0] == pytest.approx(100 * (4 / 5 + 1 / 3) / 2)
     assert scores.vote_percent[0] == pytest.approx(50)
     assert "mean" in repr(scores)
-    assert vote.leads(outputs, cut, 3) == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1 / 3])
+    assert vote.vote_leads(outputs, cut, 3) == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1 / 3])
 
 
 def test_votes_stay_within_their_recording_by_hand():
@@ -224,10 +234,10 @@ def test_votes_stay_within_their_recording_by_hand():
     movements = (recording(400), recording(250, label=1), recording(350, label=1))
     cut = features.cut(Gestures(movements, ("x", "y")))
     outputs = np.eye(2)[[0, 0, 0, 1, 1, *[1, 1], *[1, 1, 0, 0]]]
-    scores = vote.scores(outputs, cut, 3)
+    scores = vote.score_people(outputs, cut, 3)
     assert scores.window_percent[0] == pytest.approx(100 * (3 / 5 + 4 / 6) / 2)
     assert scores.vote_percent[0] == pytest.approx(100 * (2 / 3 + 2 / 3) / 2)
-    first, second = vote.scores(np.eye(2)[[1] * 11], cut, 3), vote.scores(outputs, cut, 1)
+    first, second = vote.score_people(np.eye(2)[[1] * 11], cut, 3), vote.score_people(outputs, cut, 1)
     assert first.vote_percent[0] == pytest.approx(50)  # always y: all of y, none of x
     assert second.vote_percent == second.window_percent  # one window votes alone
 
@@ -242,12 +252,12 @@ def test_rest_is_still_and_movement_is_not(windows):
 
 
 def test_rotations_turn_and_do_not_stretch():
-    turns = augment.rotations(200, (30.0, 15.0, 15.0), torch.Generator().manual_seed(0))
+    turns = augment.draw_rotations(200, (30.0, 15.0, 15.0), torch.Generator().manual_seed(0))
     assert torch.allclose(turns @ turns.mT, torch.eye(3).expand(200, 3, 3), atol=1e-5)
     angles = torch.rad2deg(torch.arccos(((turns.diagonal(dim1=1, dim2=2).sum(1)) - 1) / 2))
     assert 20 < float(angles.mean()) < 45
     values = torch.randn(200, 10, 6)
-    turned = augment.turned(values, turns)
+    turned = augment.rotate(values, turns)
     assert torch.allclose(turned[..., 3:].norm(dim=-1), values[..., 3:].norm(dim=-1), atol=1e-4)
     by_hand = torch.einsum("nij,ntj->nti", turns, values[..., :3])
     assert torch.allclose(turned[..., :3], by_hand, atol=1e-5)
@@ -258,7 +268,7 @@ def test_playing_faster_turns_faster():
     long[..., 0] = torch.arange(train.LONG)
     long[..., 3] = 1.0
     recipe = augment.Recipe(degrees=(0.0, 0.0, 0.0))
-    played = augment.augmented(long, recipe, torch.Generator().manual_seed(0))
+    played = augment.augment(long, recipe, torch.Generator().manual_seed(0))
     speed = played[:, 1, 0] - played[:, 0, 0]
     assert speed.min() >= 1 / 1.3 - 1e-3
     assert speed.max() <= 1.3 + 1e-3
@@ -270,15 +280,13 @@ def test_a_turned_watch_is_found_and_turned_back(windows):
 
     others, own = windows.without("6"), windows.of("6").take(windows.of("6").right)
     before = personalize.watch_rotation(own, others).magnitude()
-    arms = features.mirrored(own.raw, own.right).reshape(len(own), -1, 3)
+    arms = features.mirror(own.raw, own.right).reshape(len(own), -1, 3)
     turned = arms @ Rotation.from_euler("x", 50, degrees=True).as_matrix().T
-    raw = (
-        features.mirrored(turned.reshape(own.raw.shape), own.right).clip(-32768, 32767).astype(np.int16)
-    )
+    raw = features.mirror(turned.reshape(own.raw.shape), own.right).clip(-32768, 32767).astype(np.int16)
     moved = features.Windows(raw, own.right, own.labels, own.people, own.recording, own.classes)
     found = np.degrees(personalize.watch_rotation(moved, others).magnitude())
     assert abs(found - 50) < np.degrees(before) + 2
-    back = personalize.turned_back(moved, moved, others)
+    back = personalize.turn_back(moved, moved, others)
     assert np.degrees(personalize.watch_rotation(back, others).magnitude()) < 1
 
 
@@ -286,7 +294,7 @@ def test_turns_and_errors_by_hand(windows):
     answers = windows.labels.copy()
     wrong = np.flatnonzero((windows.people == "6") & windows.right)[:3]
     answers[wrong] = (answers[wrong] + 1) % len(windows.classes)
-    table = personalize.turns(windows, answers)
+    table = personalize.measure_turns(windows, answers)
     for _, row in table.iterrows():
         mine = (windows.people == row.person) & (windows.right == (row.arm == "right"))
         missed = 3 if (row.person, row.arm) == ("6", "right") else 0
@@ -295,15 +303,16 @@ def test_turns_and_errors_by_hand(windows):
         assert row.turned == pytest.approx(np.degrees(rotation.magnitude()))
     pairs = zip(windows.people.tolist(), windows.right.tolist(), strict=True)
     assert set(zip(table.person, table.arm == "right", strict=True)) == set(pairs)
-    found = personalize.errors(windows, answers, "6")
+    found = personalize.count_errors(windows, answers, "6")
     assert found.windows.sum() == 3
     done, said = found.index[0]
     assert windows.classes.index(said) == (windows.classes.index(done) + 1) % len(windows.classes)
-    assert personalize.errors(windows, answers, "2").empty
+    assert personalize.count_errors(windows, answers, "2").empty
 
 
 def test_the_start_shares_no_sample_with_what_follows(windows):
-    own, later = personalize.start_of(windows.of("9"))
+    mine = windows.of("9")
+    own, later = (mine.take(part) for part in personalize.split_at_10_s(mine))
     assert len(own) == 7 * 14  # windows that end by 10 s: starts at 0 to 6 s, in 14 recordings
     for number in np.unique(own.recording):
         last = own.raw[own.recording == number][-1]
@@ -313,6 +322,14 @@ def test_the_start_shares_no_sample_with_what_follows(windows):
         assert np.flatnonzero((whole == first).all((1, 2)))[0] * 50 >= ends
 
 
+def test_first_and_later_windows_of_a_recording(windows):
+    first, later = personalize.split_at_10_s(windows)
+    one = windows.recording == windows.recording[0]
+    # Windows of 4 s, one a second: seven end by 10 s (0 to 6), and those from 10 s on are later.
+    assert np.flatnonzero(first[one]).tolist() == list(range(7))
+    assert np.flatnonzero(later[one])[0] == 10
+
+
 # ----- the forest
 
 
@@ -320,7 +337,7 @@ def test_the_forest_in_c_votes_as_scikit_learn_does(windows):
     described = random_forest.features(windows.raw, windows.right)
     assert described.shape == (len(windows), len(random_forest.NAMES))
     forest = RandomForestClassifier(8, random_state=0).fit(described[::2], windows.labels[::2])
-    wanted = random_forest.forest_votes(forest, described, 7).argmax(1)
+    wanted = random_forest.count_votes(forest, described, 7).argmax(1)
     for right in (False, True):
         files = random_forest.forest_c_files(forest, right=right)
         library = host({name: text for name, text in files.items() if name != "forest_main.c"})
@@ -359,7 +376,7 @@ def test_a_forest_grown_by_leaves_is_refused(windows):
 
 @pytest.fixture(scope="module")
 def flow():
-    return stream.stream(load_gestures().of("6").arm("right"), seed=1)
+    return stream.join(load_gestures().of("6").arm("right"), seed=1)
 
 
 def test_a_stream_has_every_movement_with_rest_before_it(flow):
@@ -369,7 +386,7 @@ def test_a_stream_has_every_movement_with_rest_before_it(flow):
     raw, ends = flow.windows()
     assert len(raw) == len(ends) == (len(flow.raw) - 200) // 50 + 1
     with pytest.raises(ValueError, match="one person and one arm"):
-        stream.stream(load_gestures().of("6"))
+        stream.join(load_gestures().of("6"))
 
 
 def test_a_perfect_network_is_judged_perfect(flow):
@@ -391,14 +408,11 @@ def test_raw_samples_become_an_answer_byte_by_byte(windows, device):
     tflite = networks_file()
     reference = litert.load(tflite, "reference")
     port = reference.input.scales[0], reference.input.zero_points[0]
-    pipeline = mcu.Pipeline(
-        features.c_files(*port), "motion_features", "int16_t", 1200, after="motion_vote"
-    )
-    firmware = mcu.build(tflite, device, pipeline=pipeline)
+    built = mcu.build(tflite, device, pipeline=firmware.pipeline(reference))
     some = windows.take(np.flatnonzero(~windows.right)[::120])
     expected = reference.run(features.quantized_input(some.raw, some.right, *port))
     for raw, bytes_ in zip(some.raw, expected, strict=True):
-        run = firmware.run(raw)
+        run = built.run(raw)
         assert np.array_equal(run.output.ravel(), bytes_)
         assert run.score == bytes_.argmax()
 

@@ -118,7 +118,7 @@ def test_each_figure_on_people_follows_from_its_counts(name):
     assert np.trace(confusion) == right.sum() + confusion[-1, -1]
     headline = people["int8_percent" if name in NETWORKS else "float_percent"]
     assert headline == pytest.approx(100 * np.trace(confusion) / people["clips"], abs=0.01)
-    interval = streaming.of_people(people)
+    interval = streaming.people_interval(people)
     assert interval.value == pytest.approx(headline, abs=0.01)
     assert 1 < interval.half_width < 4
 
@@ -243,7 +243,7 @@ def features(count=4, seed=0):
 
 def test_the_input_of_training_is_that_of_the_product_up_to_rounding():
     raw = features()
-    ours = augment.network_input(raw)[:, 0].numpy()
+    ours = augment.as_input(raw)[:, 0].numpy()
     assert np.abs(ours - keyword_features.network_input(raw.numpy().astype(np.int64))).max() < 0.005
 
 
@@ -252,14 +252,14 @@ def test_two_sounds_at_once_are_the_logarithm_of_the_sum_of_powers():
     noises = rng.normal(size=(2, 30, 16_000)) * 3000
     together = augment.raw_features((noises[0] + noises[1]).astype(np.int16))
     alone = [augment.raw_features(part.astype(np.int16)) for part in noises]
-    mixed = augment.mixed(alone[0], alone[1], torch.zeros(30, 1, 1))
+    mixed = augment.mix(alone[0], alone[1], torch.zeros(30, 1, 1))
     # Frames of noise scatter by some decibels; their mean does not.
     assert abs(float((mixed - together).mean())) < 0.7 * augment.PER_DB
 
 
 def test_a_sound_mixed_with_one_far_below_stays_itself():
     raw = features()
-    mixed = augment.mixed(raw, features(seed=1), torch.full((4, 1, 1), 80 * augment.PER_DB))
+    mixed = augment.mix(raw, features(seed=1), torch.full((4, 1, 1), 80 * augment.PER_DB))
     assert (mixed - raw).abs().max() < 0.1
 
 
@@ -273,7 +273,7 @@ def test_without_any_strength_nothing_changes():
 def test_faster_is_higher():
     seconds = np.arange(16_000) / 16_000
     clip = (9000 * np.sin(2 * np.pi * 1000 * seconds)).astype(np.int16)[None]
-    faster = augment.speeds(clip, ends=(1.25, 1.2500001))[0]
+    faster = augment.change_speed(clip, ends=(1.25, 1.2500001))[0]
     spectrum = np.abs(np.fft.rfft(faster[3000:13_000]))
     assert abs(spectrum.argmax() * 1.6 - 1250) < 2
 
@@ -285,7 +285,7 @@ def test_altered_features_are_finite_and_of_the_same_shape(seed):
     raw[0] = 0  # digital silence
     rng = torch.Generator().manual_seed(seed)
     strong = augment.Strength(echo_chance=1, telephone_chance=1, noise_chance=1)
-    out = augment.network_input(augment.alter(raw, features(5, seed + 1), rng, strong))
+    out = augment.as_input(augment.alter(raw, features(5, seed + 1), rng, strong))
     assert out.shape == (6, 1, 50, 10)
     assert torch.isfinite(out).all()
     assert 0 <= float(out.min()) <= float(out.max()) <= 1

@@ -44,7 +44,7 @@ def knows_tones(inputs):
 def test_each_word_has_its_place_and_a_loudness_of_its_own(peak):
     clip = np.zeros(4000, np.int16)
     clip[1000:3000:2], clip[1001:3000:2] = peak, -peak
-    sound, spoken = mix.scene([clip] * 4, list("abcd"), 4.0, np.random.default_rng(0), noise_db=80)
+    sound, spoken = mix.mix_scene([clip] * 4, list("abcd"), 4.0, np.random.default_rng(0), noise_db=80)
     assert len(sound) == 64_000
     assert [one.word for one in spoken] == list("abcd")
     for number, one in enumerate(spoken):
@@ -58,7 +58,7 @@ def test_each_word_has_its_place_and_a_loudness_of_its_own(peak):
 
 
 def test_noise_rises_and_falls_by_six_decibels_at_most():
-    sound, spoken = mix.scene([], [], 60.0, np.random.default_rng(0), noise_db=30)
+    sound, spoken = mix.mix_scene([], [], 60.0, np.random.default_rng(0), noise_db=30)
     parts = sound[: 60 * 16_000].reshape(-1, 1600).astype(float)
     # Its peaks are about four times its mean level.
     level = 4 * np.sqrt((parts**2).mean(1)) / (10_000 * 10 ** (-30 / 20))
@@ -70,8 +70,8 @@ def test_noise_rises_and_falls_by_six_decibels_at_most():
 def test_one_clip_that_is_longer_than_its_share_is_too_long():
     short, long = np.ones(10, np.int16), np.ones(8001, np.int16)
     with pytest.raises(ValueError, match=r"2 clips of up to 8001 samples do not fit into 1\.0 s"):
-        mix.scene([short, long], ["a", "b"], 1.0, np.random.default_rng(0))
-    sound, _ = mix.scene([short, long[1:]], ["a", "b"], 1.0, np.random.default_rng(0))
+        mix.mix_scene([short, long], ["a", "b"], 1.0, np.random.default_rng(0))
+    sound, _ = mix.mix_scene([short, long[1:]], ["a", "b"], 1.0, np.random.default_rng(0))
     assert len(sound) == 16_000
 
 
@@ -101,13 +101,13 @@ def test_a_scene_without_words_of_the_vocabulary_has_none_to_miss():
     quiet = streaming.listen(knows_tones, others, minutes=0.5, share=0)
     assert quiet.keys == ()
     assert quiet.at(0.5).miss_percent == 0
-    with pytest.raises(ValueError, match="no words of the vocabulary"):
+    with pytest.raises(ValueError, match="no commands"):
         streaming.listen(knows_tones, others, minutes=0.5)
 
 
 def test_noise_makes_a_network_worse():
-    right = streaming.under_noise({"a": knows_tones}, tones(22), (60, -20))
-    assert streaming.correct(knows_tones, tones(22)).value == pytest.approx(100)
+    right = streaming.accuracy_under_noise({"a": knows_tones}, tones(22), (60, -20))
+    assert streaming.measure_accuracy(knows_tones, tones(22)).value == pytest.approx(100)
     assert right["a"][60] > 90
     assert right["a"][-20] < 60
 
@@ -116,14 +116,16 @@ def test_every_class_counts_alike():
     labels, found = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
     assert streaming.balanced_percent(found, labels) == 50
     clips = tones(4, ("yes", "yes", "yes", "no"))
-    assert streaming.judged(np.zeros(4, int), clips).value == pytest.approx(50)
+    assert streaming.accuracy_interval(np.zeros(4, int), clips).value == pytest.approx(50)
 
 
 def test_the_interval_knows_that_the_clips_of_a_voice_resemble_each_other():
     clips = tones(200, ("yes",))
     found = np.repeat(np.arange(20) % 2, 10)  # one voice in two is always misunderstood
-    alone = streaming.judged(found, clips)
-    by_voice = streaming.judged(found, replace(clips, voices=np.repeat(np.arange(20), 10).astype(str)))
+    alone = streaming.accuracy_interval(found, clips)
+    by_voice = streaming.accuracy_interval(
+        found, replace(clips, voices=np.repeat(np.arange(20), 10).astype(str))
+    )
     assert (alone.value, by_voice.value) == pytest.approx((50, 50))
     assert (alone.n, alone.things) == (200, "clips")
     assert by_voice.n == 20
@@ -132,7 +134,7 @@ def test_the_interval_knows_that_the_clips_of_a_voice_resemble_each_other():
 
 def test_people_are_counted_as_people_and_noises_apart():
     counts = {"clips_of_each": [4, 6], "right_of_each": [4, 3], "confusion": [[7, 3], [1, 9]]}
-    found = streaming.of_people(counts)
+    found = streaming.people_interval(counts)
     assert found.value == pytest.approx(80)
     assert (found.n, found.things) == (2, "people, 10 noises")
     assert found.low < 80 < found.high
@@ -182,13 +184,13 @@ def test_training_without_anything_is_refused():
 
 
 def test_a_start_gets_a_head_for_other_classes():
-    assert train.start(5).head.out_features == 5
-    assert train.start().head.out_features == 12
+    assert train.load_start(5).head.out_features == 5
+    assert train.load_start().head.out_features == 12
 
 
 def test_spoilt_features_begin_with_the_clean_ones():
     clip, noises = tones(1).clips[0], tones(5).clips
-    spoilt = train.spoilt(clip, noises, 3)
+    spoilt = train.alter_clip(clip, noises, 3)
     assert spoilt.shape == (4, 50, 10)
     assert np.array_equal(spoilt[0], features.features(clip))
     assert not torch.equal(spoilt[0], spoilt[1])
@@ -235,7 +237,7 @@ def test_pictures_are_drawn(session):
     scenes = {"one": session.trade_off(), "none": silent}
     axis = figures.trade_off(plt.subplots()[1], scenes, 0.5)
     assert set(axis.get_legend_handles_labels()[1]) == {"one", "none (no command)"}
-    figure = streaming.judged(np.zeros(4, int), tones(4))
+    figure = streaming.accuracy_interval(np.zeros(4, int), tones(4))
     axis = figures.dots(plt.subplots()[1], {"net": {"a": figure, "b": figure}, "other": {"b": figure}})
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
     plt.close("all")

@@ -3,12 +3,14 @@
 import ctypes
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.usecases.keywords import detector, features, firmware, mix
 from tinyml_helpers.usecases.keywords.detector import Detection, Spoken
@@ -29,7 +31,7 @@ def scores(*peaks, count=100):
 def test_a_window_of_the_stream_is_what_the_clip_gives_alone():
     rng = np.random.default_rng(0)
     samples = (rng.standard_normal(5 * 16_000) * np.linspace(50, 9000, 80_000)).astype(np.int16)
-    seen = detector.windows(samples, hop=7)
+    seen = detector.cut_windows(samples, hop=7)
     assert seen.end_s[0] == 1.01
     assert np.allclose(np.diff(seen.end_s), 0.14)
     for i in (0, 5, len(seen.end_s) - 1):
@@ -40,11 +42,14 @@ def test_a_window_of_the_stream_is_what_the_clip_gives_alone():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: detector.windows(np.zeros(16_000, np.int16)), "16000 samples: a window takes 16160"),
-        (lambda: detector.windows(np.zeros(20_000, np.int16), 0), "hop of 0"),
+        (
+            lambda: detector.cut_windows(np.zeros(16_000, np.int16)),
+            "16000 samples: a window takes 16160",
+        ),
+        (lambda: detector.cut_windows(np.zeros(20_000, np.int16), 0), "hop of 0"),
         (lambda: detector.smooth(np.zeros((3, 2)), 0), "width of 0"),
         (
-            lambda: mix.scene([np.ones(16_000, np.int16)] * 3, WORDS, 2, np.random.default_rng()),
+            lambda: mix.mix_scene([np.ones(16_000, np.int16)] * 3, WORDS, 2, np.random.default_rng()),
             "fewer",
         ),
     ],
@@ -114,7 +119,9 @@ def test_every_word_is_hit_or_missed_and_every_report_is_a_hit_or_an_alarm(peaks
 def test_a_scene_holds_its_clips_where_it_says():
     click = np.zeros(8_000, np.int16)
     click[2_000:4_000] = 20_000
-    samples, spoken = mix.scene([click] * 6, list("abcdef"), 12, np.random.default_rng(1), noise_db=40)
+    samples, spoken = mix.mix_scene(
+        [click] * 6, list("abcdef"), 12, np.random.default_rng(1), noise_db=40
+    )
     assert len(samples) == 12 * 16_000
     assert [place.word for place in spoken] == list("abcdef")
     for i, place in enumerate(spoken):
@@ -125,10 +132,19 @@ def test_a_scene_holds_its_clips_where_it_says():
     assert 0 < outside.mean() < 500
 
 
+def model(classes):
+    return SimpleNamespace(
+        input=Tensor("in", (1, 50, 10, 1), "int8", (1 / 255,), (-128,)),
+        output=Tensor("out", (1, classes), "int8"),
+    )
+
+
 @pytest.fixture(scope="module")
 def library():
-    files = firmware.c_files(1 / 255, -128, classes=3, words=2, threshold=0.6, width=3, hop=7, silent=4)
-    return ctypes.CDLL(str(toolchain.host_library(files)))
+    pipeline = firmware.pipeline(model(3), words=2, threshold=0.6, width=3, hop=7, silent=4)
+    assert (pipeline.before, pipeline.after) == ("keyword_hop", "keyword_word")
+    assert (pipeline.samples, pipeline.count) == ("int16_t", 7 * 320)
+    return ctypes.CDLL(str(toolchain.host_library(pipeline.files)))
 
 
 def address(array):
@@ -141,7 +157,7 @@ def test_c_sees_the_windows_of_numpy(library):
     got = np.empty((50, 10), np.int8)
     # The device has heard nothing before: the first window is the first hop after zeros.
     before = np.zeros(features.SAMPLES - 7 * 320, np.int16)
-    seen = detector.windows(np.concatenate([before, samples]), hop=7)
+    seen = detector.cut_windows(np.concatenate([before, samples]), hop=7)
     for i in range(len(samples) // (7 * 320)):
         library.keyword_hop(
             address(np.ascontiguousarray(samples[i * 7 * 320 : (i + 1) * 7 * 320])), address(got)
@@ -164,7 +180,9 @@ def test_c_reports_the_words_of_numpy(library):
 
 def test_the_wake_words_front_end_in_c_is_numpys_without_noise_reduction_and_gain():
     plain = replace(features.WAKE_WORD, noise_reduction=False, gain_control=False)
-    library = ctypes.CDLL(str(toolchain.host_library(firmware.wake_word_files(1 / 255, -128))))
+    pipeline = firmware.wake_word_pipeline(model(1))
+    assert (pipeline.before, pipeline.count, pipeline.after) == ("wake_hop", 480, None)
+    library = ctypes.CDLL(str(toolchain.host_library(pipeline.files)))
     rng = np.random.default_rng(5)
     samples = (rng.standard_normal(20 * 480) * np.linspace(9000, 50, 20 * 480)).astype(np.int16)
     got = np.empty((3, 40), np.int8)
@@ -174,7 +192,7 @@ def test_the_wake_words_front_end_in_c_is_numpys_without_noise_reduction_and_gai
     for step, piece in enumerate(samples.reshape(20, 480)):
         library.wake_hop(address(np.ascontiguousarray(piece)), address(got))
         peak = loud[step * 480 : step * 480 + 800].max()
-        seen = features.raised(raw[3 * step : 3 * step + 3], peak, plain.log_shift)
+        seen = features.raise_level(raw[3 * step : 3 * step + 3], peak, plain.log_shift)
         assert np.array_equal(got, features.quantized_input(seen, 1 / 255, -128))
 
 
@@ -184,14 +202,14 @@ def test_the_wake_words_front_end_in_c_is_numpys_without_noise_reduction_and_gai
 )
 def test_a_stream_that_cannot_be_is_refused(bad, message):
     with pytest.raises(ValueError, match=message):
-        firmware.c_files(1 / 255, -128, **{"threshold": 0.8, **bad})
+        firmware.pipeline(model(12), **{"threshold": 0.8, **bad})
 
 
 def test_noise_has_the_ratio_that_was_asked_for():
     clips = np.round(3000 * np.sin(np.arange(2 * 16_000).reshape(2, -1) / 5)).astype(np.int16)
-    noisy = mix.with_noise(clips, 10, np.random.default_rng(4))
+    noisy = mix.add_noise(clips, 10, np.random.default_rng(4))
     added = noisy.astype(float) - clips
     ratio = 10 * np.log10((clips.astype(float) ** 2).mean(1) / (added**2).mean(1))
     assert np.allclose(ratio, 10, atol=0.1)
-    loud = mix.with_noise((clips * 10).astype(np.int16), -10, np.random.default_rng(4))
+    loud = mix.add_noise((clips * 10).astype(np.int16), -10, np.random.default_rng(4))
     assert np.abs(loud.astype(int)).max() == 32767

@@ -41,9 +41,9 @@ def test_losses_are_cross_entropies():
 
 
 def test_the_attack_is_perfect_or_a_coin_where_it_must_be():
-    perfect = membership_inference.membership(Knows(), flat(255, 5), flat(0, 7))
+    perfect = membership_inference.attack(Knows(), flat(255, 5), flat(0, 7))
     assert (perfect.auc.value, perfect.caught.value) == (1.0, 100.0)
-    coin = membership_inference.membership(Knows(), flat(0, 5), flat(0, 7))
+    coin = membership_inference.attack(Knows(), flat(0, 5), flat(0, 7))
     assert (coin.auc.value, coin.caught.value) == (0.5, 0.0)
     assert repr(coin).startswith("attack's AUC: 0.500 (0.500 to 0.500, n = 5 members)\ncaught at 1 %")
 
@@ -68,16 +68,16 @@ def test_the_auc_is_scikit_learns_and_its_interval_that_of_a_bootstrap():
 
 def test_the_attack_wants_both_kinds():
     with pytest.raises(ValueError, match="0 members and 7 strangers"):
-        membership_inference.membership(Knows(), flat(0, 5).take(slice(0, 0)), flat(0, 7))
+        membership_inference.attack(Knows(), flat(0, 5).take(slice(0, 0)), flat(0, 7))
 
 
 def test_a_long_gradient_is_cut_and_a_short_one_is_left():
     assert torch.allclose(
-        membership_inference.clipped(torch.tensor([3.0, 4.0]), 1.0), torch.tensor([0.6, 0.8])
+        membership_inference.clip_gradient(torch.tensor([3.0, 4.0]), 1.0), torch.tensor([0.6, 0.8])
     )
     short = torch.tensor([0.3, 0.4])
-    assert torch.equal(membership_inference.clipped(short, 1.0), short)
-    assert torch.equal(membership_inference.clipped(torch.zeros(2), 1.0), torch.zeros(2))
+    assert torch.equal(membership_inference.clip_gradient(short, 1.0), short)
+    assert torch.equal(membership_inference.clip_gradient(torch.zeros(2), 1.0), torch.zeros(2))
 
 
 def fitted(images, **options):
@@ -158,7 +158,7 @@ def test_the_c_learns_the_same_on_the_virtual_core(core):
     from tinyml_helpers.mcu.target import emulator, toolchain
 
     start, raw, labels = problem()
-    image = toolchain.compile_c(last_layer.c_source(3, 5, 12), core)
+    image = toolchain.compile_c(last_layer.c_program(3, 5, 12), core)
     given = {
         "weights": start.weights,
         "biases": start.biases,
@@ -181,12 +181,12 @@ def test_learning_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="give 0 to 2"):
         last_layer.learn(start, raw, labels + 1)
     with pytest.raises(ValueError, match="0 classes"):
-        last_layer.c_source(0, 5, 1)
+        last_layer.c_program(0, 5, 1)
 
 
 def test_replay_mixes_own_and_stored_examples():
-    order = last_layer.replayed(np.array([1, 2]), np.array([7, 8, 9]), share=3)
-    usual = last_layer.replayed(np.array([1, 2]), np.array([7, 8, 9]))
+    order = last_layer.mix_replay(np.array([1, 2]), np.array([7, 8, 9]), share=3)
+    usual = last_layer.mix_replay(np.array([1, 2]), np.array([7, 8, 9]))
     assert usual.tolist() == order.tolist()  # three of others for one of one's own
     assert usual[::4].tolist() == [1, 2]
     assert set(usual.reshape(2, 4)[:, 1:].ravel()) <= {7, 8, 9}
@@ -194,14 +194,14 @@ def test_replay_mixes_own_and_stored_examples():
     assert order[::4].tolist() == [1, 2]
     assert set(np.delete(order, [0, 4])) <= {7, 8, 9}
     labels = np.array([0, 0, 0, 1, 1, 0])
-    store = last_layer.some_of_each(labels, np.arange(1, 6), 2)
+    store = last_layer.draw_of_each_class(labels, np.arange(1, 6), 2)
     assert sorted(labels[store]) == [0, 0, 1, 1]
     assert 0 not in store
 
 
 def test_an_owner_gains_and_replay_keeps_the_others():
     gestures = datasets.load_gestures()
-    table = personal_gain.everybody(gestures.of("1", "2"), each=5, passes=3)
+    table = personal_gain.personalize_everybody(gestures.of("1", "2"), each=5, passes=3)
     assert table.case.tolist() == list(personal_gain.CASES) * 2
     means = table.groupby("case")[["owner", "others"]].mean()
     shipped, alone, replay = (means.loc[case] for case in personal_gain.CASES)
@@ -209,46 +209,35 @@ def test_an_owner_gains_and_replay_keeps_the_others():
     assert replay.others > alone.others
     owners = personal_gain.by_owner(table)
     assert owners.index.tolist() == ["1", "2"]
-    gained = personal_gain.gains(table)
+    gained = personal_gain.replay_gains(table)
     assert gained.tolist() == (owners["with replay"] - owners["as shipped"]).tolist()
-    axes = personal_gain.picture(table)
+    axes = personal_gain.draw_gains(table)
     assert {text.get_text() for text in axes.texts} == {"1", "2"}
     drawn = np.concatenate([line.get_ydata() for line in axes.lines[1:]])
     assert sorted(drawn) == pytest.approx(sorted(gained))
-
-
-def test_first_and_later_windows_share_no_sample():
-    from tinyml_helpers.usecases.gestures import features as gesture_features
-
-    windows = gesture_features.cut(datasets.load_gestures().of("1"))
-    first, later = personal_gain.first_and_later(windows)
-    one = windows.recording == windows.recording[0]
-    # Windows of 4 s, one a second: seven end by 10 s (0 to 6), and those from 10 s on are later.
-    assert np.flatnonzero(first[one]).tolist() == list(range(7))
-    assert np.flatnonzero(later[one])[0] == 10
 
 
 def test_a_core_counts_what_learning_takes():
     from tinyml_helpers.usecases.privacy import on_device_learning
 
     start, raw, labels = problem()
-    learnt = on_device_learning.learn(start, raw.astype(np.float32), labels, rate=0.001)
+    learnt = on_device_learning.learn_on_core(start, raw.astype(np.float32), labels, rate=0.001)
     assert learnt.agrees
     assert learnt.layer.weights.shape == (3, 5)
     assert (learnt.layer_bytes, learnt.example_bytes) == (72, 6)
     assert 100 < learnt.instructions_per_step < 2000
     assert "it learnt the same as numpy" in repr(learnt)
     with pytest.raises(ValueError, match="all features are zero"):
-        on_device_learning.learn(start, np.zeros((2, 5), np.float32), labels[:2])
+        on_device_learning.learn_on_core(start, np.zeros((2, 5), np.float32), labels[:2])
 
 
 def test_defences_are_what_their_names_say(images):
     members = images.take(slice(0, 100))
     start = models.build("tiny").eval()
-    rounded = defences.tried(start, members)
+    rounded = defences.train_defences(start, members)
     assert list(rounded) == ["weights in 8 bits", "weights in 4 bits", "stopped early", "augmented"]
     assert len(torch.unique(rounded["weights in 4 bits"].head.weight[0].detach())) <= 16
-    kept = defences.limited(members)
+    kept = defences.train_privately(members)
     assert [one.noise for one in kept.values()] == [0, 0, 2]
     assert kept["tanh, clipping"].epsilon == float("inf") > kept["tanh, clipping and noise"].epsilon
 
@@ -261,10 +250,10 @@ def test_pictures_show_everybody():
     one = membership_inference.Membership(
         membership_inference.auc(np.arange(5.0), np.arange(2.0, 9.0)), low, high, low
     )
-    axes = defences.trade({"a": one, "b": one})
+    axes = defences.draw_trade({"a": one, "b": one})
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
     losses = np.array([0.001, 0.1, 1.0], np.float32)
-    axes = defences.histogram(losses, losses + 1, 0.01)
+    axes = defences.draw_histogram(losses, losses + 1, 0.01)
     assert axes.get_title() == "Accused: 33 % of members, 0 % of strangers"
     bars = [sum(patch.get_height() for patch in part) for part in axes.containers]
     assert bars == pytest.approx([100, 100])  # percent of strangers and of members
@@ -277,16 +266,16 @@ def test_a_gradient_is_the_picture(images):
     (picture, label), more = images.take(slice(0, 1)).tensors(), images.take(slice(0, 4)).tensors()
     loss = nn.functional.cross_entropy(layer(picture.flatten(1)), label)
     weight, bias = torch.autograd.grad(loss, layer.parameters())
-    assert torch.allclose(membership_inference.from_gradient(weight, bias), picture[0, 0], atol=1e-4)
+    assert torch.allclose(membership_inference.reconstruct(weight, bias), picture[0, 0], atol=1e-4)
     assert torch.allclose(
-        membership_inference.from_gradient(weight, bias, clip=0.01), picture[0, 0], atol=1e-4
+        membership_inference.reconstruct(weight, bias, clip=0.01), picture[0, 0], atol=1e-4
     )
     assert torch.allclose(
-        membership_inference.from_gradient(weight, bias, unit=3), picture[0, 0], atol=1e-3
+        membership_inference.reconstruct(weight, bias, unit=3), picture[0, 0], atol=1e-3
     )
-    noisy = membership_inference.from_gradient(weight, bias, noise=0.1)
+    noisy = membership_inference.reconstruct(weight, bias, noise=0.1)
     assert not torch.allclose(noisy, picture[0, 0], atol=0.1)
-    defences.row({"one": picture[0, 0], "other": more[0][1, 0]})
+    defences.draw_row({"one": picture[0, 0], "other": more[0][1, 0]})
 
 
 def test_the_three_that_are_compared_start_from_the_same_small_network(monkeypatch):
@@ -296,7 +285,7 @@ def test_the_three_that_are_compared_start_from_the_same_small_network(monkeypat
         started.append((network, options))
 
     monkeypatch.setattr(defences.dp_training, "fit", fit)
-    defences.limited(None, seed=1)
+    defences.train_privately(None, seed=1)
     weights = [torch.cat([p.detach().flatten() for p in one.parameters()]) for one, _ in started]
     assert all(torch.equal(one, weights[0]) for one in weights) and len(weights) == 3
     first = next(one for one in started[0][0].modules() if isinstance(one, nn.Conv2d))

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from tinyml_helpers import datasets
-from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.system import socket_guard
 from tinyml_helpers.usecases.privacy import cloud, isolation, same_answers, signing
 
@@ -103,7 +102,7 @@ def test_what_is_local(address, local):
 
 
 def isolated(code):
-    run = isolation.isolated(code)
+    run = isolation.run_isolated(code)
     if run.why_not:
         pytest.skip(run.why_not)
     return run
@@ -181,7 +180,7 @@ def refused(monkeypatch):
 def test_what_cannot_be_measured_is_none_and_not_zero(monkeypatch, change, words):
     monkeypatch.setattr(sys, "platform", "linux")
     change(monkeypatch)
-    run = isolation.isolated("print(1)")
+    run = isolation.run_isolated("print(1)")
     assert (run.bytes_sent, run.turned_away, run.output) == (None, None, "")
     assert re.search(f"not measured on this system: .*{words}", repr(run))
 
@@ -189,9 +188,9 @@ def test_what_cannot_be_measured_is_none_and_not_zero(monkeypatch, change, words
 def lesson(monkeypatch, sent, capsys):
     """Run the lesson's cell on a system where runs come out like `sent`; return records and prints."""
     book = json.loads((ROOT / "notebooks" / "14_privacy_on_the_device.ipynb").read_text("utf-8"))
-    (cell,) = [one for one in book["cells"] if "isolation.isolated" in "".join(one["source"])]
+    (cell,) = [one for one in book["cells"] if "isolation.run_isolated" in "".join(one["source"])]
     recorded = {}
-    monkeypatch.setattr(isolation, "isolated", lambda code: next(sent))
+    monkeypatch.setattr(isolation, "run_isolated", lambda code: next(sent))
     board = SimpleNamespace(record=lambda name, value, unit, lesson: recorded.update({name: value}))
     room = SimpleNamespace(isolation=isolation)
     names = {"privacy": room, "scoreboard": board, "files": [], "usual": {}}
@@ -217,16 +216,16 @@ def test_the_lesson_records_nothing_where_nothing_was_measured(monkeypatch, caps
 def test_code_that_fails_is_told():
     isolated("")
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        isolation.isolated("1 / 0")
+        isolation.run_isolated("1 / 0")
 
 
 def test_networks_answer_alike_with_and_without_a_network():
     files = [MODELS / "tiny.tflite", MODELS / "vibration.tflite"]
-    usual = same_answers.answers(files)
+    usual = same_answers.digest(files)
     with socket_guard.cut():
-        assert same_answers.answers(files) == usual
+        assert same_answers.digest(files) == usual
     assert set(usual) == {"tiny", "vibration"}
-    assert same_answers.answers(files, seed=1) != usual
+    assert same_answers.digest(files, seed=1) != usual
 
 
 # ----- the cloud
@@ -297,28 +296,16 @@ def test_the_seal_is_the_standard_one():
     assert signing.seal(text, b"\xaa" * 131).hex() == known
 
 
-def test_a_sealed_model_loads_and_a_changed_one_does_not(model):
-    assert signing.sign(model, KEY).name == "tiny.tflite.seal"
-    assert signing.load_signed(model, KEY).content == model.read_bytes()
-    changed = bytearray(model.read_bytes())
+def test_a_sealed_model_is_sound_and_a_changed_one_is_not(model):
+    content = model.read_bytes()
+    mark, changed = signing.seal(content, KEY), bytearray(content)
     changed[len(changed) // 2] ^= 1
-    assert not signing.is_sound(bytes(changed), signing.seal(model.read_bytes(), KEY), KEY)
-    model.write_bytes(changed)
-    with pytest.raises(ModelError, match=r"tiny\.tflite is not what was sealed"):
-        signing.load_signed(model, KEY)
-
-
-def test_another_key_and_a_missing_or_short_seal_are_refused(model):
-    with pytest.raises(ModelError, match="has no seal"):
-        signing.load_signed(model, KEY)
-    place = signing.sign(model, KEY)
-    with pytest.raises(ModelError, match="not what was sealed"):
-        signing.load_signed(model, bytes(32))
-    place.write_bytes(b"")
-    with pytest.raises(ModelError, match="not what was sealed"):
-        signing.load_signed(model, KEY)
+    assert signing.is_sound(content, mark, KEY)
+    assert not signing.is_sound(bytes(changed), mark, KEY)
+    for other_key, short in ((bytes(32), mark), (KEY, b""), (KEY, mark[:-1])):
+        assert not signing.is_sound(content, short, other_key)
     with pytest.raises(ValueError, match="a key of 4 bytes"):
-        signing.sign(model, b"1234")
+        signing.seal(content, b"1234")
 
 
 # ----- the flash
@@ -329,23 +316,23 @@ def test_weights_are_read_out_of_the_flash():
     from tinyml_helpers.usecases.privacy import flash_dump
 
     firmware = mcu.build(MODELS / "small.tflite", "nano33ble")
-    start, content = flash_dump.flash(firmware)
+    start, content = flash_dump.read_flash(firmware)
     assert len(content) == firmware.flash_bytes
     assert start == 0x0800_0000
-    packed = np.frombuffer(flash_dump.stored(firmware, "conv_2d_12_weights"), np.uint8)
+    packed = np.frombuffer(flash_dump.find_weights(firmware, "conv_2d_12_weights"), np.uint8)
     read = packed.reshape(64, 32, 2, 4).swapaxes(1, 2).reshape(128, 128).copy()
     read[:, ::2] ^= 0x80
     original = next(t.array for t in firmware.source.tensors if t.data and t.size == 128**2)
     assert np.array_equal(read.view(np.int8), original.reshape(128, 128))
     with pytest.raises(ValueError, match=r"no symbol 'secret': tables of weights are conv_2d_0_weights"):
-        flash_dump.stored(firmware, "secret")
-    assert len(flash_dump.picture(firmware)) == 2
+        flash_dump.find_weights(firmware, "secret")
+    assert len(flash_dump.draw_flash(firmware)) == 2
 
 
 def test_the_radio_and_what_survives(served, capfd):
     # 1,000 bytes at 62,500 a second take 16 ms; at 24.3 mW that is 0.3888 mJ.
     assert cloud.Call(1, 900, 100, 1.0).radio_mj == pytest.approx(0.3888)
-    counts = served.survived([np.zeros((2, 2), np.uint8)])
+    counts = served.count_answers([np.zeros((2, 2), np.uint8)])
     assert counts == {"no fault": 1, "down": 0, "slow": 0, "broken": 0}
     assert served.fault == ""
     import time

@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 Scores = NDArray[np.float64]
 
 
-def without_baseline(features: Floats, groups: NDArray[np.generic], first: NDArray[np.bool_]) -> Floats:
+def subtract_baseline(features: Floats, groups: NDArray[np.generic], first: NDArray[np.bool_]) -> Floats:
     """Take each machine's own healthy mean from its features.
 
     Args:
@@ -64,7 +64,7 @@ class Scaling:
         return np.asarray(((scaled - rebuilt) ** 2 @ self.weights), np.float64)
 
 
-def scaling(features: Floats) -> Scaling:
+def fit_scaling(features: Floats) -> Scaling:
     """Measure mean and standard deviation of healthy features [N, F]."""
     std = features.std(0) + 1e-6
     return Scaling(features.mean(0), std, np.ones_like(std))
@@ -104,7 +104,7 @@ def fit_autoencoder(
 
     if len(healthy) < 64 or epochs < 1:
         raise ValueError(f"{len(healthy)} rows x {epochs} epochs: give at least 64 rows and one epoch")
-    scale = scaling(healthy)
+    scale = fit_scaling(healthy)
     rows, draw = torch.from_numpy(scale(healthy)), torch.Generator().manual_seed(seed)
     steps = len(rows) // 64
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=1e-4)
@@ -123,7 +123,9 @@ def fit_autoencoder(
     return replace(fitted, scaling=replace(scale, residual=np.sqrt((wrong**2).mean(0))))
 
 
-def adapting(features: Floats, baseline: Floats, share: float, moving: NDArray[np.bool_]) -> Floats:
+def adapt_baseline(
+    features: Floats, baseline: Floats, share: float, moving: NDArray[np.bool_]
+) -> Floats:
     """Take a baseline from features [N, F] that follows them: after each row it moves by a share.
 
     Args:
@@ -139,7 +141,7 @@ def adapting(features: Floats, baseline: Floats, share: float, moving: NDArray[n
     return out
 
 
-def quality(
+def measure_auc(
     scores: Scores, faulty: NDArray[np.bool_], machine: NDArray[np.generic] | None = None
 ) -> dict[str, float]:
     """How well scores [N] tell faulty segments from healthy ones.
@@ -158,7 +160,7 @@ def quality(
     from sklearn.metrics import roc_auc_score
 
     machine = np.zeros(len(scores), np.int64) if machine is None else machine
-    single = by_machine(scores, faulty, machine)
+    single = auc_by_machine(scores, faulty, machine)
     return {
         "AUC": float(roc_auc_score(faulty, scores)),
         "partial AUC": float(roc_auc_score(faulty, scores, max_fpr=0.1)),
@@ -167,7 +169,7 @@ def quality(
     }
 
 
-def by_machine(scores: Scores, faulty: NDArray[np.bool_], machine: NDArray[np.generic]) -> Scores:
+def auc_by_machine(scores: Scores, faulty: NDArray[np.bool_], machine: NDArray[np.generic]) -> Scores:
     """AUC of each machine alone, in the order of their numbers.
 
     Args:
@@ -196,24 +198,24 @@ def auc_table(
         kind: "AUC" or "partial AUC".
     """
     return {
-        case: {name: quality(s[rows], faulty[rows])[kind] for name, s in scores.items()}
+        case: {name: measure_auc(s[rows], faulty[rows])[kind] for name, s in scores.items()}
         for case, rows in cases.items()
     }
 
 
-def median_of(scores: Scores, last: int = 5) -> Scores:
+def rolling_median(scores: Scores, last: int = 5) -> Scores:
     """Median of each score and the `last` - 1 before it [N]; the first ones have fewer before them."""
     padded = np.concatenate([np.repeat(scores[:1], last - 1), scores])
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, last), axis=1))
 
 
-def alarms(scores: Scores, threshold: float) -> int:
+def count_alarms(scores: Scores, threshold: float) -> int:
     """How often the scores rise above the threshold: checks in a row count as one alarm."""
     above = scores > threshold
     return int(above[0]) + int((above[1:] & ~above[:-1]).sum()) if len(above) else 0
 
 
-def threshold_for(weeks: list[Scores], budget: float) -> float:
+def choose_threshold(weeks: list[Scores], budget: float) -> float:
     """Lowest threshold that keeps healthy machines within a budget.
 
     Args:
@@ -231,7 +233,7 @@ def threshold_for(weeks: list[Scores], budget: float) -> float:
     candidates = np.sort(np.concatenate(weeks))[::-1]
     kept = float(candidates[0])
     for candidate in candidates:
-        if sum(alarms(scores, candidate) for scores in weeks) > budget:
+        if sum(count_alarms(scores, candidate) for scores in weeks) > budget:
             break
         kept = float(candidate)
     return kept

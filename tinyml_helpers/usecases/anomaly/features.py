@@ -4,13 +4,12 @@ A short-time Fourier transform cuts the segment into overlapping frames of 16 ms
 bands, in powers of two, make a log-spectrogram. Two numbers remain of each band: its mean over time,
 and how much it swings about that mean; blows on a damaged bearing make both larger.
 
-`c_files` writes the same as C for a microcontroller with a floating-point unit.
+`firmware.pipeline` does the same in C on a microcontroller with a floating-point unit.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +31,6 @@ def band_edges() -> NDArray[np.int64]:
         ratio = (last / edges[-1]) ** (1 / left)
         edges.append(max(edges[-1] + 1, round(edges[-1] * ratio)))
     return np.array(edges)
-
-
-def band_centres_hz(rate_hz: float) -> NDArray[np.float64]:
-    """Middle of each band, float64 [BANDS], for a signal of `rate_hz` samples a second."""
-    edges = band_edges()
-    return (edges[:-1] + edges[1:] - 1) / 2 * rate_hz / FRAME
 
 
 @cache
@@ -105,7 +98,7 @@ def kurtosis(samples: Samples) -> NDArray[np.float64]:
     return np.asarray((square * square).mean(1) / np.maximum(square.mean(1), 1e-12) ** 2 - 3)
 
 
-def single_numbers(samples: Samples) -> NDArray[np.float64]:
+def rms_and_kurtosis(samples: Samples) -> NDArray[np.float64]:
     """RMS, as a power of two, and kurtosis: float64 [N, 2]."""
     return np.stack([np.log2(rms(samples) + 1e-9), kurtosis(samples)], axis=1)
 
@@ -154,8 +147,3 @@ def envelope_spectrum(
     envelope = np.abs(np.fft.ifft(inside, count))
     centred = envelope - envelope.mean(1, keepdims=True)
     return half, np.asarray((np.abs(np.fft.rfft(centred)) * 2 / count).mean(0))
-
-
-def kernel_file() -> str:
-    """The C of the features and of the score, which includes "vibration_tables.h"."""
-    return (resources.files(__package__) / "c" / "vibration.c").read_text(encoding="utf-8")

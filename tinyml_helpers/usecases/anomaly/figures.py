@@ -16,26 +16,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def waves(
-    segments: Mapping[str, Samples],
-    rate_hz: float,
-    counts_per_g: float,
-    milliseconds: int = 100,
-    title: str = "",
-) -> Axes:
-    """Draw the start of one segment of each, one above the other; return the upper axes.
+def waves(segments: Mapping[str, Samples], rate_hz: float, counts_per_g: float, title: str = "") -> Axes:
+    """Draw the first 100 ms of one segment of each, one above the other; return the upper axes.
 
     Args:
         segments: label -> int16 [N, T]; the first of each is drawn.
         rate_hz: samples a second.
         counts_per_g: counts of the sensor for each g.
-        milliseconds: how much of it.
         title: over the upper one.
     """
     import matplotlib.pyplot as plt
 
     axes = plt.subplots(len(segments), sharex=True, sharey=True, squeeze=False)[1][:, 0]
-    time = np.arange(int(milliseconds * rate_hz / 1000)) * 1000 / rate_hz
+    time = np.arange(int(rate_hz / 10)) * 1000 / rate_hz
     for axis, (label, samples) in zip(axes, segments.items(), strict=True):
         axis.plot(time, samples[0, : len(time)] / counts_per_g, lw=0.6)
         axis.set_ylabel(f"{label}\n(g)", fontsize=10)

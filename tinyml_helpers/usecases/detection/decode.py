@@ -40,11 +40,6 @@ class Detections:
         """What was found, with its score, for the label of a box."""
         return [f"{self.classes[i]} {s:.2f}" for i, s in zip(self.labels, self.scores, strict=True)]
 
-    def above(self, score: float) -> Detections:
-        """Return the objects that score `score` or more."""
-        kept = self.scores >= score
-        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.classes)
-
     def __repr__(self) -> str:
         return text_table(_HEADER, list(self._rows()), (0,)) if len(self) else "nothing found"
 
@@ -110,26 +105,21 @@ def grid_anchors() -> NDArray[np.float32]:
     return np.stack([x, y, side, side], 1).astype(np.float32)
 
 
-def with_coarse_codes(outputs: NDArray[np.float32], step: float) -> NDArray[np.float32]:
+def round_codes(outputs: NDArray[np.float32], step: float) -> NDArray[np.float32]:
     """Round the codes in outputs [N, 13, 13, 4 + classes] to multiples of a step, as int8 would."""
     codes = np.round(outputs[..., :4] / step) * step
     return np.concatenate([codes, outputs[..., 4:]], -1).astype(np.float32)
 
 
-def read_grid(
-    outputs: NDArray[np.float32],
-    score: float = 0.3,
-    iou: float = 0.4,
-    classes: tuple[str, ...] = SCENE_CLASSES,
-) -> list[Detections]:
+def read_grid(outputs: NDArray[np.float32], score: float = 0.3) -> list[Detections]:
     """Read the outputs of the tiny detector.
+
+    Of two boxes with an overlap above 0.4 the weaker goes, whatever their classes: two objects hardly
+    ever share a place.
 
     Args:
         outputs: float32 [N, 13, 13, 4 + classes], channels last as in .tflite.
         score: least score.
-        iou: overlap above which the weaker of two boxes goes, whatever their classes: two objects
-            hardly ever share a place.
-        classes: names.
 
     Returns:
         For each image its detections, in pixels, clipped to the scene.
@@ -139,12 +129,12 @@ def read_grid(
     """
     anchors = grid_anchors()
     flat = np.asarray(outputs, np.float32).reshape(len(outputs), -1, outputs.shape[-1])
-    if flat.shape[1:] != (len(anchors), 4 + len(classes)):
-        raise ValueError(
-            f"outputs {list(outputs.shape)}: the grid gives [N, 13, 13, {4 + len(classes)}]"
-        )
+    numbers = 4 + len(SCENE_CLASSES)
+    if flat.shape[1:] != (len(anchors), numbers):
+        raise ValueError(f"outputs {list(outputs.shape)}: the grid gives [N, 13, 13, {numbers}]")
     found = []
     for one in flat:
         boxes = geometry.decode(one[:, :4], anchors).clip(0, SIDE)
-        found.append(select(boxes, sigmoid(one[:, 4:]), classes, score, iou, per_class=False))
+        scores = sigmoid(one[:, 4:])
+        found.append(select(boxes, scores, SCENE_CLASSES, score, iou=0.4, per_class=False))
     return found

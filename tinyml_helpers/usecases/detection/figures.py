@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FOUND = "#E69F00"
 # Anchors in each grid of the 300x300 network: 19x19 cells of three, then 10, 5, 3, 2, 1 of six.
 SSD_GRIDS = (1083, 600, 150, 54, 24, 6)
+_COLUMNS = 3  # pictures in a row
 
 
 def show(
@@ -45,22 +46,19 @@ def _axes() -> Axes:
     return plt.subplots(figsize=(7, 4.6))[1]
 
 
-def gallery(
-    images: Iterable[NDArray[np.uint8]], found: Iterable[Detections], title: str, columns: int = 3
-) -> Any:
+def gallery(images: Iterable[NDArray[np.uint8]], found: Iterable[Detections], title: str) -> Any:
     """Show images with their detections in a grid, under a title.
 
     Args:
         images: uint8, grey or RGB.
         found: for each image.
         title: what the pictures show.
-        columns: pictures in a row.
     """
     import matplotlib.pyplot as plt
 
     pictures = list(zip(images, found, strict=True))
-    rows = -(-len(pictures) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(9, 3.1 * rows + 0.4), squeeze=False)
+    rows = -(-len(pictures) // _COLUMNS)
+    figure, grid = plt.subplots(rows, _COLUMNS, figsize=(9, 3.1 * rows + 0.4), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, (image, one) in zip(grid.flat, pictures, strict=False):
@@ -69,7 +67,7 @@ def gallery(
     return figure
 
 
-def found_over_truth(scenes: Scenes, found: Sequence[Detections], title: str, columns: int = 3) -> Any:
+def found_over_truth(scenes: Scenes, found: Sequence[Detections], title: str) -> Any:
     """Show what a detector found in scenes (orange) over what lies there (white, dashed).
 
     A box that found an object bears its class and its overlap (IoU) with the true box, any other the
@@ -79,12 +77,11 @@ def found_over_truth(scenes: Scenes, found: Sequence[Detections], title: str, co
         scenes: to show, all of them.
         found: for each scene.
         title: what the pictures show.
-        columns: pictures in a row.
     """
     import matplotlib.pyplot as plt
 
-    rows = -(-len(scenes) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(9, 3.2 * rows + 0.4), squeeze=False)
+    rows = -(-len(scenes) // _COLUMNS)
+    figure, grid = plt.subplots(rows, _COLUMNS, figsize=(9, 3.2 * rows + 0.4), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     pictures = zip(grid.flat, scenes.images, found, scenes.boxes, scenes.labels, strict=False)

@@ -5,20 +5,20 @@ Where only the number of objects matters, no box has to be decoded: FOMO's idea.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.images.scenes import SCENE_CLASSES, SIDE
+from tinyml_helpers.mcu.compiler import c_source
+from tinyml_helpers.mcu.pipeline import Pipeline
 from tinyml_helpers.usecases.detection.network import CELLS, CODES
 
-BITS = 6
-"""Of each class's count in the answer of the C."""
+_BITS = 6  # of each class's count in the answer of the C; five classes fit into 32
 
 
-def threshold(score: float, scale: float, zero_point: int) -> int:
+def logit_threshold(score: float, scale: float, zero_point: int) -> int:
     """Return the int8 logit from which on a cell scores `score` or more.
 
     Args:
@@ -35,12 +35,12 @@ def threshold(score: float, scale: float, zero_point: int) -> int:
     return int(np.clip(np.ceil(logit / scale + zero_point), -128, 127))
 
 
-def count(outputs: NDArray[np.int8], least: int) -> NDArray[np.int64]:
+def count_peaks(outputs: NDArray[np.int8], least: int) -> NDArray[np.int64]:
     """Count the objects of each class: int64 [N, classes].
 
     Args:
         outputs: int8 [N, 13, 13, 4 + classes] of the tiny detector.
-        least: the logit that a peak needs at the least, see `threshold`.
+        least: the logit that a peak needs at the least, see `logit_threshold`.
     """
     logits = outputs[..., CODES:].astype(np.int16)
     best, labels = logits.max(-1), logits.argmax(-1)
@@ -53,27 +53,28 @@ def count(outputs: NDArray[np.int8], least: int) -> NDArray[np.int64]:
     return np.stack([(peaks & (labels == i)).sum((1, 2)) for i in range(logits.shape[-1])], 1)
 
 
-def c_files(least: int, classes: int = len(SCENE_CLASSES)) -> Mapping[str, str]:
-    """Return C of `peaks_pixels` (uint8 pixels to the network's input) and `peaks_count`.
+def pipeline(least: int) -> Pipeline:
+    """Put the tiny detector between a picture and its counts.
 
     Args:
-        least: the logit that a peak needs at the least, see `threshold`.
-        classes: of the network, up to 5.
+        least: the logit that a peak needs at the least, see `logit_threshold`.
 
-    Raises:
-        ValueError: more classes than fit into the answer.
+    Returns:
+        SIDE x SIDE pixels uint8 -> `peaks_pixels` -> network -> `peaks_count`: see `unpack`.
     """
-    if not 1 <= classes <= 30 // BITS:
-        raise ValueError(f"{classes} classes: counts of up to {30 // BITS} fit into 32 bits")
     sizes = {
-        "PIXELS": SIDE**2, "CELLS": CELLS, "CODES": CODES, "CLASSES": classes, "THRESHOLD": least,
-    }  # fmt: skip
-    header = "".join(f"#define PEAKS_{name} ({value})\n" for name, value in sizes.items())
-    code = (Path(__file__).parent / "c" / "peaks.c").read_text("utf-8")
-    return {"peaks.c": code, "peaks_sizes.h": "#pragma once\n" + header}
+        "PIXELS": SIDE**2,
+        "CELLS": CELLS,
+        "CODES": CODES,
+        "CLASSES": len(SCENE_CLASSES),
+        "THRESHOLD": least,
+    }
+    code = (resources.files(__package__) / "c" / "peaks.c").read_text("utf-8")
+    files = {"peaks.c": code, "peaks_sizes.h": "#pragma once\n" + c_source.defines(sizes, "PEAKS_")}
+    return Pipeline(files, "peaks_pixels", "uint8_t", SIDE**2, "peaks_count")
 
 
-def unpack(answer: int, classes: tuple[str, ...] = SCENE_CLASSES) -> dict[str, int]:
+def unpack(answer: int) -> dict[str, int]:
     """Return the counts in the answer of `peaks_count`, by class, those that are not 0."""
-    counts = {name: answer >> BITS * i & 2**BITS - 1 for i, name in enumerate(classes)}
+    counts = {name: answer >> _BITS * i & 2**_BITS - 1 for i, name in enumerate(SCENE_CLASSES)}
     return {name: number for name, number in counts.items() if number}

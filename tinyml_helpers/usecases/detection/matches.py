@@ -77,16 +77,15 @@ class Count:
         return f"objects found: {self.objects}\nboxes right: {self.boxes}"
 
 
-def count(found: Sequence[Detections], scenes: Scenes, overlap: float = 0.5) -> Count:
+def count_matches(found: Sequence[Detections], scenes: Scenes) -> Count:
     """Count over all scenes what was found and what is right, at the scores that `found` holds.
 
     Args:
         found: for each scene, best first.
         scenes: that were searched.
-        overlap: IoU that a match needs.
     """
     judged = [
-        judge(one, boxes, labels, overlap)
+        judge(one, boxes, labels)
         for one, boxes, labels in zip(found, scenes.boxes, scenes.labels, strict=True)
     ]
     right = sum(int((~one.false).sum()) for one in judged)

@@ -26,7 +26,7 @@ CODES = 4
 _STEM, _PLAN = 12, ((24, 2), (32, 1), (64, 2), (64, 1), (64, 1), (96, 1))
 
 
-def tiny_detector(classes: int = len(SCENE_CLASSES)) -> nn.Sequential:
+def tiny_detector() -> nn.Sequential:
     """Build the untrained network.
 
     Input: float32 [N, 1, 97, 97] in 0..1. Output: float32 [N, 4 + classes, 13, 13], for each cell the
@@ -40,7 +40,7 @@ def tiny_detector(classes: int = len(SCENE_CLASSES)) -> nn.Sequential:
         separable(inputs, outputs, stride)
         for inputs, (outputs, stride) in zip(widths, _PLAN, strict=False)
     ]
-    head = nn.Conv2d(widths[-1], CODES + classes, 1)
+    head = nn.Conv2d(widths[-1], CODES + len(SCENE_CLASSES), 1)
     # Nearly every cell is empty: the network starts from there, at a probability of 1 %.
     nn.init.constant_(head.bias[CODES:], -4.6)  # type: ignore[index]
     return nn.Sequential(

@@ -97,7 +97,9 @@ class Agreement:
         )
 
 
-def compare(first: Detector, second: Detector, album: Iterable[NDArray[np.uint8]]) -> Agreement:
+def measure_agreement(
+    first: Detector, second: Detector, album: Iterable[NDArray[np.uint8]]
+) -> Agreement:
     """Compare what two versions of the network say of photos, anchor by anchor.
 
     Raises:

@@ -35,7 +35,7 @@ class Targets:
     weight: torch.Tensor
 
 
-def targets(scenes: Scenes) -> Targets:
+def make_targets(scenes: Scenes) -> Targets:
     """Write down what the grid should say of each scene."""
     shape = (len(scenes), CELLS, CELLS)
     heat = np.zeros((len(scenes), len(scenes.classes), CELLS, CELLS), np.float32)
@@ -106,7 +106,7 @@ def fit(
         learning_rate: peak of the one-cycle schedule.
         seed: of the order of the scenes.
     """
-    wanted = targets(scenes)
+    wanted = make_targets(scenes)
 
     def wrong(_images: torch.Tensor, outputs: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
         return loss(outputs, Targets(wanted.heat[which], wanted.codes[which], wanted.weight[which]))
@@ -119,7 +119,7 @@ def fit(
     )  # fmt: skip
 
 
-def outputs(model: nn.Module, scenes: Scenes) -> NDArray[np.float32]:
+def predict(model: nn.Module, scenes: Scenes) -> NDArray[np.float32]:
     """Return the outputs of a PyTorch detector, channels last: float32 [N, 13, 13, 4 + classes]."""
     numbered = ImageSet(scenes.images, np.arange(len(scenes)), scenes.classes)
     return training.predict(model, numbered).permute(0, 2, 3, 1).numpy()

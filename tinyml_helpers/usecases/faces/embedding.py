@@ -13,9 +13,6 @@ from tinyml_helpers.usecases import networks
 from tinyml_helpers.usecases.faces.lbp import describe_patterns
 from tinyml_helpers.usecases.vision import boxes, letterbox
 
-LANDMARKS = ("right eye", "left eye", "nose", "mouth", "right ear", "left ear")
-"""The points of a face, named by the person whose they are: the right eye is left in the photo."""
-
 EMBEDDERS = {"accurate": 224, "small": 112, "patterns": 112}
 """What turns a face into numbers, and the side of the aligned face that it takes, in pixels.
 
@@ -38,7 +35,11 @@ class FaceError(ValueError):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Face:
-    """A face: `box` float32 [4] x1, y1, x2, y2, `landmarks` float32 [6, 2], `score` 0 to 1."""
+    """A face: `box` float32 [4] x1, y1, x2, y2, `landmarks` float32 [6, 2], `score` 0 to 1.
+
+    The landmarks are right eye, left eye, nose, mouth, right ear and left ear of the person: the right
+    eye is left in the photo.
+    """
 
     box: NDArray[np.float32]
     landmarks: NDArray[np.float32]
@@ -63,7 +64,7 @@ def anchors() -> NDArray[np.float32]:
     return boxes.grid_anchors([(16, [(1, 1)] * 2), (8, [(1, 1)] * 6)])
 
 
-def look(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def run_detector(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Run the detector once on its own square: what it says at each of its anchors.
 
     Args:
@@ -99,7 +100,7 @@ def detect(photo: NDArray[np.uint8], least: float = 0.7) -> tuple[Face, ...]:
     if not 0 < least < 1:
         raise ValueError(f"least = {least}: give a score between 0 and 1, such as 0.7")
     fitted = letterbox.letterbox(photo, _SIDE)
-    scores, points = look(fitted.image)
+    scores, points = run_detector(fitted.image)
     found = np.flatnonzero(scores >= min(least, _PROPOSED))
     kept = found[boxes.nms(points[found, :2].reshape(-1, 4), scores[found], 0.3)]
     faces = [_look_again(photo, fitted.to_photo(points[i])) for i in kept]
@@ -115,7 +116,7 @@ def _look_again(photo: NDArray[np.uint8], points: NDArray[np.float32]) -> Face:
     side = max(float(np.abs(points[1] - points[0]).max()), 1.0)
     turned = _similarity(across, _SIDE / (side * _SECOND_LOOK))
     matrix = np.column_stack([turned, np.full(2, _SIDE / 2) - turned @ centre])
-    scores, seen = look(letterbox.warp(photo, matrix, _SIDE))
+    scores, seen = run_detector(letterbox.warp(photo, matrix, _SIDE))
     best = int(scores.argmax())
     back = (seen[best] - matrix[:, 2]) @ np.linalg.inv(turned).T
     middle, half = back[:2].mean(0), np.ptp(seen[best, :2, 0]) * side * _SECOND_LOOK / _SIDE / 2
@@ -129,13 +130,13 @@ def _similarity(across: NDArray[np.float32], scale: float) -> NDArray[np.float64
     return scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def only_face(photo: NDArray[np.uint8], least: float = 0.7) -> Face:
+def only_face(photo: NDArray[np.uint8]) -> Face:
     """Return the face of a photo that has exactly one.
 
     Raises:
         FaceError: none, several, or one that is too small.
     """
-    found = detect(photo, least)
+    found = detect(photo)
     if not found:
         raise FaceError(
             "no face found: it must look towards the camera, upright, and fill a tenth of the photo"
@@ -190,7 +191,7 @@ def embed(aligned: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.
     Raises:
         ValueError: unknown embedder, or a face of another size.
     """
-    size = side(embedder)
+    size = input_side(embedder)
     if aligned.shape != (size, size, 3):
         raise ValueError(
             f"{embedder!r} takes [{size}, {size}, 3], not {list(aligned.shape)}: align the face first"
@@ -202,24 +203,24 @@ def embed(aligned: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.
     return unit
 
 
-def describe(photo: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.float32]:
+def embed_photo(photo: NDArray[np.uint8], embedder: str = "accurate") -> NDArray[np.float32]:
     """Find the one face of a photo, align it and embed it: `only_face`, `align`, `embed`.
 
     Raises:
         FaceError: no face, several faces, or one that is too small.
         ValueError: unknown embedder.
     """
-    size = side(embedder)
+    size = input_side(embedder)
     return embed(align(photo, only_face(photo), size), embedder)
 
 
-def available() -> tuple[str, ...]:
+def list_embedders() -> tuple[str, ...]:
     """Return the embedders that work here, the best first: a network only where its file is shipped."""
     shipped = manifest()
     return tuple(n for n in EMBEDDERS if n == "patterns" or f"models/face_{n}.tflite" in shipped)
 
 
-def side(embedder: str) -> int:
+def input_side(embedder: str) -> int:
     """Return the side of the aligned face that an embedder takes, in pixels.
 
     Raises:

@@ -38,7 +38,7 @@ class Trial:
             ValueError: unknown embedder.
         """
         if embedder not in self._vectors:
-            size = embedding.side(embedder)
+            size = embedding.input_side(embedder)
             crops = (
                 embedding.align(shot, face, size)
                 for shot, face in zip(self.shots, self.found, strict=True)
@@ -57,7 +57,7 @@ class Trial:
             ValueError: unknown embedder, or fewer shots than that.
         """
         if not first:
-            return np.array([embedding.describe(photo, embedder) for photo in self.enrolled])
+            return np.array([embedding.embed_photo(photo, embedder) for photo in self.enrolled])
         owned = [self.vectors(embedder)[self.who == person] for person in range(len(self.enrolled))]
         if min(map(len, owned)) < first:
             raise ValueError(
@@ -122,7 +122,7 @@ def shoot(
     taken = [
         (person, shot)
         for person, photo in enumerate(enrolled)
-        for shot in simulated_camera.views(photo, count, seed + person, strength)
+        for shot in simulated_camera.take_views(photo, count, seed + person, strength)
     ]
     seen = [(person, shot, embedding.detect(shot)) for person, shot in taken]
     good = [(person, shot, found[0]) for person, shot, found in seen if len(found) == 1]
@@ -150,7 +150,7 @@ class Wild:
         return "\n".join(lines)
 
 
-def in_the_wild(folder: str | None = None, fetch: bool = True) -> Wild:
+def verify_on_lfw(folder: str | None = None, fetch: bool = True) -> Wild:
     """Measure each available embedder on the 1,000 test pairs of Labeled Faces in the Wild, in minutes.
 
     Args:
@@ -162,7 +162,7 @@ def in_the_wild(folder: str | None = None, fetch: bool = True) -> Wild:
     """
     pairs = lfw.load_pairs(folder=folder, fetch=fetch)
     results = []
-    for embedder in embedding.available():
+    for embedder in embedding.list_embedders():
         scores, missing = verification.compare_pairs(pairs.photos, pairs.same, embedder)
         results.append((embedder, scores.equal_error()[1], missing))
     return Wild(len(pairs), tuple(results))

@@ -21,7 +21,7 @@ def _kinds() -> NDArray[np.int64]:
     return np.where(uniform, np.cumsum(uniform) - 1, _KINDS - 1)
 
 
-def patterns(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def local_binary_patterns(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Say of each pixel which of its eight neighbours are at least as bright: uint8 [H-2, W-2].
 
     Args:
@@ -48,7 +48,7 @@ def describe_patterns(aligned: NDArray[np.uint8]) -> NDArray[np.float32]:
     from PIL import Image
 
     grey = np.asarray(Image.fromarray(aligned).convert("L"), np.uint8)
-    kinds = _kinds()[patterns(grey)]
+    kinds = _kinds()[local_binary_patterns(grey)]
     cells = (cell for row in np.array_split(kinds, CELLS) for cell in np.array_split(row, CELLS, axis=1))
     shares = [np.bincount(cell.ravel(), minlength=_KINDS) / cell.size for cell in cells]
     return np.sqrt(np.concatenate(shares) / CELLS**2).astype(np.float32)

@@ -15,7 +15,7 @@ Photo = NDArray[np.uint8]
 LEANING = ((0.30, 0.16), (0.70, 0.10), (0.73, 0.93), (0.25, 0.88))
 
 
-def views(photo: Photo, count: int, seed: int = 0, strength: float = 1.0) -> list[Photo]:
+def take_views(photo: Photo, count: int, seed: int = 0, strength: float = 1.0) -> list[Photo]:
     """Shoot a photo anew, each time from elsewhere, in other light, with other faults.
 
     A view is turned, moved, tilted, lit from a side, tinted, blurred, noisy and packed as JPEG, each by
@@ -43,7 +43,7 @@ def views(photo: Photo, count: int, seed: int = 0, strength: float = 1.0) -> lis
     ]
 
 
-def photo_of_print(photo: Photo, scene: Photo, seed: int = 0, corners: ArrayLike = LEANING) -> Photo:
+def photograph_print(photo: Photo, scene: Photo, seed: int = 0, corners: ArrayLike = LEANING) -> Photo:
     """Print a photo on paper, put it into a scene, and shoot the scene.
 
     The print has less contrast and a white border; it is tilted, shines a little, and the shot of it is

@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinyml_helpers.integers import Integers
 
-_HEADER = struct.Struct("<f")
-
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Template:
@@ -24,7 +22,7 @@ class Template:
 
     def to_bytes(self) -> bytes:
         """Return what is stored: the scale as a float of 4 bytes, then a byte for each value."""
-        return _HEADER.pack(self.scale) + self.values.tobytes()
+        return struct.pack("<f", self.scale) + self.values.tobytes()
 
     def __repr__(self) -> str:
         return f"template of {len(self.to_bytes()):,} bytes: {len(self.values):,} values and a scale"
@@ -43,20 +41,6 @@ def quantize(vector: ArrayLike) -> Template:
     return Template(Integers(scale, 0).store(values), scale)
 
 
-def from_bytes(stored: bytes) -> Template:
-    """Read a template that `to_bytes` wrote.
-
-    Raises:
-        ValueError: too short, or its scale is no positive number.
-    """
-    if len(stored) <= _HEADER.size:
-        raise ValueError(f"a template of {len(stored)} bytes is cut off: enrol again")
-    (scale,) = _HEADER.unpack_from(stored)
-    if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"the template's scale is {scale}: it is damaged, so enrol again")
-    return Template(np.frombuffer(stored, np.int8, offset=_HEADER.size), scale)
-
-
 def similarity(a: Template, b: Template) -> float:
     """Return the product of two templates, close to the cosine of the vectors, from their integers.
 
@@ -69,7 +53,7 @@ def similarity(a: Template, b: Template) -> float:
 
 
 def matching_c(values: int, people: int) -> str:
-    """Return a program in C that compares one template with many: `kernels/match.c`.
+    """Return a program in C that compares one template with many: `c/match.c`.
 
     It reads `probe` int8 [values] and `stored` int8 [people, values], and writes `sums` int32 [people].
 

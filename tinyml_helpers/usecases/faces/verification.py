@@ -84,24 +84,23 @@ class Scores:
         return "; ".join(told)
 
 
-def at_most(errors: int, trials: int, confidence: float = 0.95) -> float:
-    """Return the highest true rate that fits what was seen, if the trials are independent.
+def upper_limit(errors: int, trials: int) -> float:
+    """Return the highest true rate that fits what was seen, if the trials are independent: 95 % sure.
 
     Args:
         errors: seen.
         trials: of which.
-        confidence: how sure, one-sided.
 
     Raises:
-        ValueError: more errors than trials, or a confidence outside of 0 to 1.
+        ValueError: more errors than trials.
 
     Source: Clopper and Pearson, Biometrika 26 (1934), 404. Without an error it is nearly 3 / trials.
     """
     from scipy.stats import beta
 
-    if not 0 <= errors <= trials or not trials or not 0 < confidence < 1:
-        raise ValueError(f"{errors} errors of {trials} trials, confidence {confidence}: impossible")
-    return 1.0 if errors == trials else float(beta.ppf(confidence, errors + 1, trials - errors))
+    if not 0 <= errors <= trials or not trials:
+        raise ValueError(f"{errors} errors of {trials} trials: impossible")
+    return 1.0 if errors == trials else float(beta.ppf(0.95, errors + 1, trials - errors))
 
 
 def compare_all(enrolled: ArrayLike, tried: ArrayLike) -> NDArray[np.float64]:
@@ -144,7 +143,7 @@ def compare_pairs(
 
     cosines = np.full(len(photos), np.nan)
     for place, pair in enumerate(tqdm(photos, unit="pair", leave=False, delay=2)):
-        crops = [_largest(photo, embedding.side(embedder)) for photo in pair]
+        crops = [_largest(photo, embedding.input_side(embedder)) for photo in pair]
         if crops[0] is not None and crops[1] is not None:
             cosines[place] = embedding.embed(crops[0], embedder) @ embedding.embed(crops[1], embedder)
     seen = np.isfinite(cosines)

@@ -45,7 +45,7 @@ class Recipe:
 RECIPE = Recipe()
 
 
-def augmented(values: torch.Tensor, recipe: Recipe, draw: torch.Generator) -> torch.Tensor:
+def augment(values: torch.Tensor, recipe: Recipe, draw: torch.Generator) -> torch.Tensor:
     """Play long windows [N, samples, 6] at random speeds from random starts, turned: [N, 200, 6].
 
     Played faster, an arm also turns faster: the gyroscope's values grow with the speed.
@@ -61,16 +61,18 @@ def augmented(values: torch.Tensor, recipe: Recipe, draw: torch.Generator) -> to
     later = (moments - before)[:, :, None]
     played = values[rows, before] * (1 - later) + values[rows, before + 1] * later
     played[..., 3:] *= speeds[:, None, None]
-    return turned(played, rotations(count, recipe.degrees, draw))
+    return rotate(played, draw_rotations(count, recipe.degrees, draw))
 
 
-def turned(values: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
+def rotate(values: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
     """Turn windows [N, samples, 6] by rotations [N, 3, 3]: as if the watch sat differently."""
     count, length = values.shape[:2]
     return (values.reshape(count, 2 * length, 3) @ by.mT).reshape(count, length, 6)
 
 
-def rotations(count: int, degrees: tuple[float, float, float], draw: torch.Generator) -> torch.Tensor:
+def draw_rotations(
+    count: int, degrees: tuple[float, float, float], draw: torch.Generator
+) -> torch.Tensor:
     """Draw rotations [count, 3, 3], by N(0, degrees) about x, y and z.
 
     Source: Rodrigues' rotation formula, as the exponential of a skew-symmetric matrix.
@@ -85,7 +87,7 @@ def rotations(count: int, degrees: tuple[float, float, float], draw: torch.Gener
     return made
 
 
-def prepared(values: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+def prepare(values: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     """Steps 2 to 4 of the front end in float: [N, 200, 6] in g and rad/s to [N, axes, 1, 100]."""
     import torch
 
@@ -97,36 +99,36 @@ def prepared(values: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     return weighted[..., : recipe.axes].permute(0, 2, 1)[:, :, None]
 
 
-def high_pass(steps: int = features.STEPS) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return the matrix [steps, steps] that subtracts the low-pass from a window of an axis.
+def high_pass() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return the matrix [100, 100] that subtracts the low-pass from a window of an axis.
 
     Row t of the low-pass is what each moment counts for at t: share * (1 - share) ** age, and what
     is left of the mean that it started from.
     """
-    share = features.SLOW_SHARE
+    share, steps = features.SLOW_SHARE_256 / 256, features.STEPS
     age = np.subtract.outer(np.arange(steps), np.arange(steps))
     low = np.where(age >= 0, share * (1 - share) ** np.maximum(age, 0), 0)
     low += (1 - share) ** (1 + np.arange(steps))[:, None] / steps
     return np.eye(steps) - low
 
 
-def other_wrists(raw: NDArray[np.int16], count: int = 8, seed: int = 0) -> NDArray[np.float32]:
-    """Turn a window int16 [200, 6] as in training: float32 [1 + count, 200, 6] in g and rad/s.
+def simulate_wrists(raw: NDArray[np.int16], seed: int = 0) -> NDArray[np.float32]:
+    """Turn a window int16 [200, 6] eight times as in training: float32 [9, 200, 6] in g and rad/s.
 
     The first is the window as it is.
     """
     import torch
 
     draw = torch.Generator().manual_seed(seed)
-    copies = torch.from_numpy((raw * UNITS).astype(np.float32)).repeat(1 + count, 1, 1)
-    by = rotations(count, RECIPE.degrees, draw)
-    result: NDArray[np.float32] = torch.cat([copies[:1], turned(copies[1:], by)]).numpy()
+    copies = torch.from_numpy((raw * UNITS).astype(np.float32)).repeat(9, 1, 1)
+    by = draw_rotations(8, RECIPE.degrees, draw)
+    result: NDArray[np.float32] = torch.cat([copies[:1], rotate(copies[1:], by)]).numpy()
     return result
 
 
-def values(windows: Windows, recipe: Recipe) -> torch.Tensor:
+def in_units(windows: Windows, recipe: Recipe) -> torch.Tensor:
     """Return windows in g and rad/s, arms made alike if the recipe says so: float32 [M, samples, 6]."""
     import torch
 
-    raw = features.mirrored(windows.raw, windows.right) if recipe.same_arms else windows.raw
+    raw = features.mirror(windows.raw, windows.right) if recipe.same_arms else windows.raw
     return torch.from_numpy((raw * UNITS).astype(np.float32))

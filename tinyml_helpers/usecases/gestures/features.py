@@ -9,13 +9,12 @@ A window of 4 s (200 samples of 6 axes at 50 Hz) goes through four steps:
    the arm swings, gravity swings as fast in the watch's axes, and much of it stays.
 4. Rotation is weighted by a quarter against acceleration; one scale brings all to int8.
 
-`kernels/motion.c` does the same, and gives the same bytes.
+`c/motion.c` does the same, and gives the same bytes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,8 @@ MIRROR = np.array([-1, 1, 1, 1, -1, -1])
 """What turns a right arm into a left one: a mirror reverses acceleration along x, and the turns about y
 and z. Of all 64 choices of signs it is also the one that fits best."""
 
-SLOW_SHARE = 19 / 256
-"""Share of the difference by which the low-pass moves in 1/25 s: a cut-off of 0.3 Hz."""
+SLOW_SHARE_256 = 19
+"""In 1/256: share of the difference by which the low-pass moves in 1/25 s, a cut-off of 0.3 Hz."""
 
 WEIGHTS = np.array([1, 1, 1, 0.25, 0.25, 0.25])
 """What an axis counts for: a fast turn of 4 rad/s as much as 1 g."""
@@ -39,7 +38,10 @@ WEIGHTS = np.array([1, 1, 1, 0.25, 0.25, 0.25])
 INPUT_LIMIT = 3.0
 """Largest value that the int8 input holds: 3 g, or 12 rad/s."""
 
-_SHIFT, _LARGEST_GAIN = 20, 16383
+GAIN_SHIFT = 20
+"""`input_gains` are in 1/2**20."""
+
+_LARGEST_GAIN = 16383
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -110,7 +112,7 @@ def cut(gestures: Gestures, *, window: int = WINDOW, hop: int = HOP) -> Windows:
     return Windows(np.stack(pieces), right, labels.astype(np.int64), people, recording, gestures.classes)
 
 
-def mirrored(samples: NDArray[Any], right: ArrayLike) -> NDArray[Any]:
+def mirror(samples: NDArray[Any], right: ArrayLike) -> NDArray[Any]:
     """Make right arms look like left ones: samples [..., 6] of one arm, or [M, ..., 6] of M."""
     flags = np.asarray(right)
     signs = np.where(flags[..., None], MIRROR, 1).astype(np.int32)
@@ -119,14 +121,14 @@ def mirrored(samples: NDArray[Any], right: ArrayLike) -> NDArray[Any]:
     return arms
 
 
-def halved(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float64]:
+def halve_rate(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float64]:
     """Steps 1 and 2 in g and rad/s: windows int16 [M, 200, 6] to [M, 100, 6], arms alike, 25 Hz."""
-    arms = mirrored(raw, right) * UNITS
+    arms = mirror(raw, right) * UNITS
     pairs: NDArray[np.float64] = arms.reshape(len(arms), -1, 2, 6).mean(2)
     return pairs
 
 
-def steps(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.int32]:
+def subtract_slow_part(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.int32]:
     """Steps 1 to 3 of the front end: mirror, halve the rate, subtract the slow part.
 
     Args:
@@ -136,13 +138,13 @@ def steps(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.int32]:
     Returns:
         int32 [M, 100, 6]: sums of two samples, in halves of a raw unit.
     """
-    arms = mirrored(raw.astype(np.int32), right)
+    arms = mirror(raw.astype(np.int32), right)
     pairs: NDArray[np.int32] = arms.reshape(len(arms), -1, 2, 6).sum(2, dtype=np.int32)
     # The low-pass keeps 8 bits more than its input. The C divides towards zero, and so does fix.
     start = pairs[..., :3].sum(1) * 256
     level = np.fix(start / pairs.shape[1]).astype(np.int32)
     for moment in range(pairs.shape[1]):
-        level += ((pairs[:, moment, :3] * 256 - level) * 19) >> 8
+        level += ((pairs[:, moment, :3] * 256 - level) * SLOW_SHARE_256) >> 8
         pairs[:, moment, :3] -= level >> 8
     return pairs
 
@@ -154,14 +156,16 @@ def network_input(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float3
         raw: int16 [M, 200, 6].
         right: bool [M].
     """
-    values: NDArray[np.float32] = (steps(raw, right) * (UNITS / 2 * WEIGHTS)).astype(np.float32)
+    values: NDArray[np.float32] = (subtract_slow_part(raw, right) * (UNITS / 2 * WEIGHTS)).astype(
+        np.float32
+    )
     return values.transpose(0, 2, 1)[:, :, None]
 
 
 def quantized_input(
     raw: NDArray[np.int16], right: ArrayLike, scale: float, zero_point: int
 ) -> NDArray[np.int8]:
-    """What an int8 network sees: int8 [M, 1, 100, 6], the bytes that `kernels/motion.c` writes.
+    """What an int8 network sees: int8 [M, 1, 100, 6], the bytes that `c/motion.c` writes.
 
     Args:
         raw: int16 [M, 200, 6].
@@ -169,12 +173,14 @@ def quantized_input(
         scale: of the network's input.
         zero_point: of the network's input.
     """
-    scaled = (steps(raw, right) * gains(scale) + (1 << (_SHIFT - 1))) >> _SHIFT
+    scaled = (
+        subtract_slow_part(raw, right) * input_gains(scale) + (1 << (GAIN_SHIFT - 1))
+    ) >> GAIN_SHIFT
     integers: NDArray[np.int8] = (scaled + zero_point).clip(-128, 127).astype(np.int8)
     return integers[:, None]
 
 
-def representative(windows: Windows, count: int = 500, seed: int = 0) -> NDArray[np.float32]:
+def calibration_inputs(windows: Windows, count: int = 500, seed: int = 0) -> NDArray[np.float32]:
     """Draw inputs for the converter to calibrate on: float32 [count, 1, 100, 6], channels last.
 
     They are clipped to `INPUT_LIMIT`, so that the few fastest jerks do not coarsen all the rest.
@@ -185,52 +191,15 @@ def representative(windows: Windows, count: int = 500, seed: int = 0) -> NDArray
     return seen.transpose(0, 2, 3, 1)
 
 
-def gains(scale: float) -> NDArray[np.int32]:
+def input_gains(scale: float) -> NDArray[np.int32]:
     """Return the whole factors, in 1/2**20, from the sum of two raw samples to input steps: [6].
 
     Raises:
         ValueError: a scale so small that 32 bits would not hold the products.
     """
-    worth = UNITS / 2 * WEIGHTS * (1 << _SHIFT)
+    worth = UNITS / 2 * WEIGHTS * (1 << GAIN_SHIFT)
     least = worth.max() / _LARGEST_GAIN
     if not scale >= least:
         raise ValueError(f"input scale {scale}: it must be at least {least:.4f}")
     whole: NDArray[np.int32] = np.round(worth / scale).astype(np.int32)
     return whole
-
-
-def c_files(
-    scale: float,
-    zero_point: int,
-    *,
-    right: bool = False,
-    votes: int = 5,
-    margin: int = 0,
-    classes: int = 7,
-) -> dict[str, str]:
-    """Return the C around a gesture network: `motion_features` before it, `motion_vote` after it.
-
-    Args:
-        scale: of the network's int8 input.
-        zero_point: of the network's int8 input.
-        right: the watch is worn on the right arm.
-        votes: windows whose outputs are added up.
-        margin: by how many output steps a window the best class must lead the next one, on
-            average; below that the answer is -1, none of the movements.
-        classes: outputs of the network.
-
-    Returns:
-        File name -> text.
-    """
-    signs = MIRROR if right else np.ones(6, int)
-    constants = {
-        "STEPS": STEPS, "ZERO_POINT": zero_point, "SHIFT": _SHIFT, "SLOW_SHARE": 19,
-        "VOTES": votes, "MARGIN": margin, "CLASSES": classes,
-    }  # fmt: skip
-    lines = ["/* Generated: what motion.c needs to know of the network and of the arm. */"]
-    lines += [f"#define MOTION_{name} ({value})" for name, value in constants.items()]
-    for name, values in (("sign", signs), ("gain", gains(scale))):
-        lines.append(f"static const int32_t motion_{name}[6] = {{{', '.join(map(str, values))}}};")
-    folder = resources.files(__package__) / "c"
-    kernel = {name: (folder / name).read_text("utf-8") for name in ("motion.c", "motion.h")}
-    return {**kernel, "motion_table.h": "\n".join(lines) + "\n"}

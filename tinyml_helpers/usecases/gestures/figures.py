@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 _GREY = "#B8C4CE"
 
 
-def recordings(some: Iterable[Recording], seconds: float = 8.0) -> list[list[Axes]]:
-    """Draw the start of recordings below each other: acceleration left, rotation right."""
+def recordings(some: Iterable[Recording]) -> list[list[Axes]]:
+    """Draw the first 8 s of recordings below each other: acceleration left, rotation right."""
     import matplotlib.pyplot as plt
 
-    chosen, stop = list(some), int(seconds * RATE_HZ)
+    chosen, stop = list(some), 8 * RATE_HZ
     figure, panels = plt.subplots(
         len(chosen), 2, figsize=(9, 1.9 * len(chosen)), sharex=True, sharey="col", squeeze=False
     )
@@ -40,14 +40,14 @@ def recordings(some: Iterable[Recording], seconds: float = 8.0) -> list[list[Axe
     return [list(row) for row in panels]
 
 
-def overlapping(one: Recording, count: int = 6) -> Axes:
-    """Draw the first windows of a recording as bars under its rotation about x."""
+def window_overlap(one: Recording) -> Axes:
+    """Draw the first six windows of a recording as bars under its rotation about x."""
     import matplotlib.pyplot as plt
 
     axis = plt.subplots(figsize=(9, 3))[1]
-    values = one.values[: features.WINDOW + count * features.HOP, 3]
+    values = one.values[: features.WINDOW + 6 * features.HOP, 3]
     axis.plot(_seconds(values), values, color="#8090A0")
-    for n in range(count):
+    for n in range(6):
         start = n * features.HOP / RATE_HZ
         heights = [values.min() - 0.6 * (n + 1)] * 2
         axis.plot([start, start + features.WINDOW / RATE_HZ], heights, lw=6, solid_capstyle="butt")
@@ -97,7 +97,7 @@ def arms_and_turns(gestures: Gestures, turned: NDArray[Any]) -> list[Axes]:
     pair = [one for one in gestures.recordings if one.person == whose and one.label == label]
     for panel, mirror in zip(panels, (False, True), strict=False):
         for one in pair[:2]:
-            values = features.mirrored(one.values, mirror and one.side == "right")[:300, 0]
+            values = features.mirror(one.values, mirror and one.side == "right")[:300, 0]
             panel.plot(_seconds(values), values, lw=1.5, label=one.side)
     time = _seconds(turned[0])
     panels[2].plot(time, turned[1:, :, 1].T, color=_GREY, lw=1)
@@ -209,7 +209,7 @@ def decisions(flow: Stream, spoken: NDArray[Any], second: int, votes: int) -> li
     """
     import matplotlib.pyplot as plt
 
-    answers, ends, within = stream.answered(flow, spoken, votes)
+    answers, ends, within = stream.decide(flow, spoken, votes)
     shown = slice(RATE_HZ * max(0, second - 30), RATE_HZ * (second + 30))
     time = np.arange(len(flow.raw)) / RATE_HZ
     panels = plt.subplots(2, 1, figsize=(9, 4.8), sharex=True, height_ratios=(2, 3))[1]

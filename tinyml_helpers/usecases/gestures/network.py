@@ -11,7 +11,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from tinyml_helpers.datasets import read_json, read_verified
@@ -95,6 +97,13 @@ def load_trained(person: str | None = None) -> nn.Sequential:
     network = build()
     network.load_state_dict(state)
     return network.eval()
+
+
+def embed(network: nn.Sequential, inputs: torch.Tensor) -> NDArray[np.float32]:
+    """Return what reaches the last layer: float32 [N, channels], of inputs [N, axes, 1, 100]."""
+    with torch.no_grad():
+        reached: NDArray[np.float32] = network[:3](inputs).numpy()
+    return reached
 
 
 def results() -> dict[str, Any]:

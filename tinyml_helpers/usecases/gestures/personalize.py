@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets.gestures.recordings import UNITS
+from tinyml_helpers.datasets.gestures.recordings import RATE_HZ, UNITS
 from tinyml_helpers.usecases.gestures import features as gesture_features
 from tinyml_helpers.usecases.gestures.features import Windows
 from tinyml_helpers.usecases.gestures.train import logits
-from tinyml_helpers.usecases.gestures.vote import scores
+from tinyml_helpers.usecases.gestures.vote import score_people
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from scipy.spatial.transform import Rotation
     from torch import nn
+
+_FIRST_S = 10
 
 
 def watch_rotation(own: Windows, others: Windows) -> Rotation:
@@ -44,14 +46,12 @@ def watch_rotation(own: Windows, others: Windows) -> Rotation:
 
 
 def _gravity(windows: Windows) -> NDArray[np.float64]:
-    arms: NDArray[np.float64] = (
-        gesture_features.mirrored(windows.raw, windows.right)[..., :3] * UNITS[:3]
-    )
+    arms: NDArray[np.float64] = gesture_features.mirror(windows.raw, windows.right)[..., :3] * UNITS[:3]
     means: NDArray[np.float64] = arms.mean(1)
     return means
 
 
-def turns(windows: Windows, answers: NDArray[np.int64]) -> DataFrame:
+def measure_turns(windows: Windows, answers: NDArray[np.int64]) -> DataFrame:
     """List for each person and arm: how far the watch is turned (degrees), correct answers (percent).
 
     Args:
@@ -71,7 +71,7 @@ def turns(windows: Windows, answers: NDArray[np.int64]) -> DataFrame:
     return DataFrame(rows, columns=["person", "arm", "turned", "correct"])
 
 
-def errors(windows: Windows, answers: NDArray[np.int64], person: str) -> DataFrame:
+def count_errors(windows: Windows, answers: NDArray[np.int64], person: str) -> DataFrame:
     """Count a person's wrong windows by what was done and what was said, most frequent first."""
     from pandas import DataFrame
 
@@ -81,20 +81,20 @@ def errors(windows: Windows, answers: NDArray[np.int64], person: str) -> DataFra
     return wrong
 
 
-def start_of(windows: Windows, seconds: float = 10.0) -> tuple[Windows, Windows]:
-    """Split windows into those that end within the first seconds of a recording, and later ones.
+def split_at_10_s(windows: Windows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which windows end in the first 10 s of their recording, and which begin after them: [M].
 
     The later ones share no sample with the first.
     """
-    span, hop = windows.raw.shape[1], gesture_features.HOP
-    recordings = dict.fromkeys(windows.recording.tolist())
-    order = np.concatenate([np.arange((windows.recording == one).sum()) for one in recordings])
-    early = order * hop + span <= seconds * 50
-    late = order * hop >= seconds * 50
-    return windows.take(early), windows.take(late)
+    order = np.zeros(len(windows), np.int64)
+    for one in np.unique(windows.recording):
+        here = windows.recording == one
+        order[here] = np.arange(here.sum())
+    start, border = order * gesture_features.HOP, _FIRST_S * RATE_HZ
+    return start + windows.raw.shape[1] <= border, start >= border
 
 
-def remedies(networks: Mapping[str, nn.Sequential], windows: Windows) -> DataFrame:
+def compare_remedies(networks: Mapping[str, nn.Sequential], windows: Windows) -> DataFrame:
     """Score each person's network as it is, and with two remedies: macro percent by person.
 
     Both learn from the first 10 s of each recording, and are tested on what comes later. One turns
@@ -109,15 +109,16 @@ def remedies(networks: Mapping[str, nn.Sequential], windows: Windows) -> DataFra
     rows = {}
     for person, network in networks.items():
         others = windows.without(person)
-        own, later = start_of(windows.of(person))
-        taught = personalised(network, others, own)
-        turned = turned_back(later, own, others)
+        mine = windows.of(person)
+        own, later = (mine.take(part) for part in split_at_10_s(mine))
+        taught = teach_last_layer(network, others, own)
+        turned = turn_back(later, own, others)
         cases = ((network, later), (network, turned), (taught, later))
-        rows[person] = [scores(logits(one, test), test).mean[0] for one, test in cases]
+        rows[person] = [score_people(logits(one, test), test).mean[0] for one, test in cases]
     return DataFrame(rows, ["as it comes", "watch turned back", "last layer taught"]).T
 
 
-def turned_back(windows: Windows, own: Windows, others: Windows) -> Windows:
+def turn_back(windows: Windows, own: Windows, others: Windows) -> Windows:
     """Turn one person's windows as if the watch sat like everybody else's.
 
     Args:
@@ -128,16 +129,14 @@ def turned_back(windows: Windows, own: Windows, others: Windows) -> Windows:
     raw = windows.raw.copy()
     for right in np.unique(windows.right).tolist():
         mine = windows.right == right
-        arms = gesture_features.mirrored(windows.raw[mine], windows.right[mine]).reshape(
-            mine.sum(), -1, 3
-        )
+        arms = gesture_features.mirror(windows.raw[mine], windows.right[mine]).reshape(mine.sum(), -1, 3)
         by = watch_rotation(own.take(own.right == right), others).as_matrix()
-        back = gesture_features.mirrored((arms @ by.T).reshape(raw[mine].shape), windows.right[mine])
+        back = gesture_features.mirror((arms @ by.T).reshape(raw[mine].shape), windows.right[mine])
         raw[mine] = np.round(back).clip(-32768, 32767)
     return replace(windows, raw=raw)
 
 
-def personalised(network: nn.Sequential, others: Windows, own: Windows) -> nn.Sequential:
+def teach_last_layer(network: nn.Sequential, others: Windows, own: Windows) -> nn.Sequential:
     """Return the network with a last layer that has learnt one person too.
 
     The layers before stay as they are. The last is fitted anew, on features of the windows that the
@@ -154,7 +153,12 @@ def personalised(network: nn.Sequential, others: Windows, own: Windows) -> nn.Se
     import torch
     from sklearn.linear_model import LogisticRegression
 
-    known, new = _features(network, others), _features(network, own)
+    from tinyml_helpers.usecases.gestures.network import embed
+
+    known, new = (
+        embed(network, torch.from_numpy(gesture_features.network_input(part.raw, part.right)))
+        for part in (others, own)
+    )
     scale = known.std(0) + 1e-6
     weights = np.concatenate([np.ones(len(known)), np.full(len(new), len(known) / len(new) / 3)])
     fitted = LogisticRegression(max_iter=200, C=0.1).fit(
@@ -168,12 +172,3 @@ def personalised(network: nn.Sequential, others: Windows, own: Windows) -> nn.Se
         head.weight.copy_(torch.from_numpy(fitted.coef_ / scale))
         head.bias.copy_(torch.from_numpy(fitted.intercept_))
     return result
-
-
-def _features(network: nn.Sequential, windows: Windows) -> NDArray[np.float32]:
-    import torch
-
-    with torch.no_grad():
-        inputs = torch.from_numpy(gesture_features.network_input(windows.raw, windows.right))
-        features: NDArray[np.float32] = network[:3](inputs).numpy()
-    return features

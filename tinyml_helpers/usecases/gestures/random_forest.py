@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyml_helpers.datasets.gestures.recordings import AXES
+from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.usecases.gestures import features as gesture_features
+from tinyml_helpers.usecases.gestures import firmware
 from tinyml_helpers.usecases.gestures.features import Windows
 
 PAIRS = tuple((a, b) for a in range(6) for b in range(a))
@@ -27,10 +29,10 @@ def features(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float32]:
     After the front end (arms made equal, 25 Hz, slow part subtracted), for each axis: variance, least
     and largest value, sum of the steps from one moment to the next, and how often the sign changes.
     Then the mean acceleration, which is mostly gravity, and how two axes go together (the squared
-    correlation, with its sign). `kernels/forest.c` computes the same bits: the sums are whole numbers,
+    correlation, with its sign). `c/forest.c` computes the same bits: the sums are whole numbers,
     and a tree asks only which of two values is larger, so that units and square roots do not matter.
     """
-    steps = gesture_features.steps(raw, right).astype(np.int64)
+    steps = gesture_features.subtract_slow_part(raw, right).astype(np.int64)
     sums, count = steps.sum(1), steps.shape[1]
     products = np.einsum("mta,mtb->mab", steps, steps)
     covariance = (count * products - sums[:, :, None] * sums[:, None]).astype(np.float32)
@@ -38,14 +40,14 @@ def features(raw: NDArray[np.int16], right: ArrayLike) -> NDArray[np.float32]:
     change = np.abs(np.diff(steps, axis=1)).sum(1)
     turns = np.diff(steps < 0, axis=1).sum(1)
     each = np.stack([spread, steps.min(1), steps.max(1), change, turns], 2).reshape(len(raw), -1)
-    rest = gesture_features.mirrored(raw, right)[..., :3].sum(1)
+    rest = gesture_features.mirror(raw, right)[..., :3].sum(1)
     with np.errstate(invalid="ignore"):
         together = covariance * np.abs(covariance) / (spread[:, :, None] * spread[:, None])
     pairs = np.stack([np.nan_to_num(together[:, a, b]) for a, b in PAIRS], 1)
     return np.concatenate([each, rest, pairs], 1).astype(np.float32)
 
 
-def forest_votes(forest: Any, described: NDArray[np.float32], classes: int) -> NDArray[np.int64]:
+def count_votes(forest: Any, described: NDArray[np.float32], classes: int) -> NDArray[np.int64]:
     """Count how many trees of a scikit-learn forest name each class: int64 [M, classes]."""
     votes = np.zeros((len(described), classes), np.int64)
     for tree in forest.estimators_:
@@ -68,11 +70,11 @@ def leave_people_out(windows: Windows, trees: int = 30, seed: int = 0) -> tuple[
         held = windows.people == person
         forest = RandomForestClassifier(trees, random_state=seed)
         forest.fit(described[~held], windows.labels[~held])
-        votes[held] = forest_votes(forest, described[held], len(windows.classes))
+        votes[held] = count_votes(forest, described[held], len(windows.classes))
     return votes, forest
 
 
-def forest_c_files(forest: Any, *, right: bool = False, classes: int = 7) -> dict[str, str]:
+def forest_c_files(forest: Any, *, right: bool = False) -> dict[str, str]:
     """Return a scikit-learn forest as C: `forest_classify` takes a window of raw samples.
 
     A `main` that runs it once reads `samples` and leaves the class in `score`.
@@ -80,7 +82,6 @@ def forest_c_files(forest: Any, *, right: bool = False, classes: int = 7) -> dic
     Args:
         forest: a fitted `RandomForestClassifier` that was grown in depth (no `max_leaf_nodes`).
         right: the watch is worn on the right arm.
-        classes: movements.
 
     Raises:
         ValueError: trees whose left children do not follow their parents, or too many nodes.
@@ -97,18 +98,19 @@ def forest_c_files(forest: Any, *, right: bool = False, classes: int = 7) -> dic
         roots.append(len(feature))
     if len(feature) > 1 << 16:
         raise ValueError(f"{len(feature):,} nodes: 16 bits count to 65,536; grow fewer trees")
-    lines = ["/* Generated: a random forest. */", "#include <stdint.h>"]
-    lines += [f"#define FOREST_TREES {len(roots) - 1}", f"#define FOREST_FEATURES {len(NAMES)}"]
-    for kind, name, values in (
-        ("int8_t", "feature", feature), ("float", "limit", [f"{value.hex()}f" for value in limit]),
-        ("uint16_t", "right", child), ("uint16_t", "roots", roots[:-1]),
-    ):  # fmt: skip
-        text = ", ".join(map(str, values))
-        lines.append(f"static const {kind} forest_{name}[{len(values)}] = {{{text}}};")
+    sizes = {"TREES": len(roots) - 1, "FEATURES": len(NAMES)}
+    lines = [
+        "/* Generated: a random forest. */\n#include <stdint.h>",
+        c_source.defines(sizes, "FOREST_"),
+        c_source.array("int8_t", "forest_feature", feature),
+        c_source.array("float", "forest_limit", limit),
+        c_source.array("uint16_t", "forest_right", child),
+        c_source.array("uint16_t", "forest_roots", roots[:-1]),
+    ]
     folder = resources.files(__package__) / "c"
     kernel = {name: (folder / name).read_text("utf-8") for name in ("forest.c", "forest_main.c")}
-    front = gesture_features.c_files(1.0, 0, right=right, classes=classes)
-    return {**front, **kernel, "forest_table.h": "\n".join(lines) + "\n"}
+    front = firmware.motion_files(1.0, 0, right=right, classes=1 + int(forest.classes_.max()))
+    return {**front, **kernel, "forest_table.h": "\n".join(lines)}
 
 
 def _rounded_down(values: NDArray[np.float64]) -> NDArray[np.float64]:

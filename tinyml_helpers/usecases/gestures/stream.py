@@ -12,6 +12,8 @@ from tinyml_helpers.datasets.gestures.recordings import RATE_HZ, UNITS, Gestures
 from tinyml_helpers.usecases.gestures import features
 from tinyml_helpers.usecases.gestures.vote import NONE, VOTES, is_still, vote
 
+_REST_S = 8  # before each movement
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Stream:
@@ -43,7 +45,7 @@ class Stream:
         return features.quantized_input(raw, np.full(len(raw), self.right), scale, zero_point)
 
 
-def stream(gestures: Gestures, *, rest_s: float = 8.0, seed: int = 0) -> Stream:
+def join(gestures: Gestures, *, seed: int = 0) -> Stream:
     """Join recordings of one person and arm in random order.
 
     The movements are real. The rest between them is simulated: the arm hangs where the recording
@@ -51,7 +53,6 @@ def stream(gestures: Gestures, *, rest_s: float = 8.0, seed: int = 0) -> Stream:
 
     Args:
         gestures: recordings of one arm.
-        rest_s: seconds of rest before each movement.
         seed: of order and noise.
 
     Raises:
@@ -63,7 +64,7 @@ def stream(gestures: Gestures, *, rest_s: float = 8.0, seed: int = 0) -> Stream:
     pieces, truth, starts = [], [], []
     for number in draw.permutation(len(gestures)):
         one = gestures.recordings[number]
-        rest = np.zeros((int(rest_s * RATE_HZ), 6))
+        rest = np.zeros((_REST_S * RATE_HZ, 6))
         rest[:, :3] = one.raw[0, :3]
         rest += draw.normal(0, np.array([0.005] * 3 + [0.01] * 3) / UNITS, rest.shape)
         pieces += [np.round(rest).astype(np.int16), one.raw]
@@ -74,10 +75,10 @@ def stream(gestures: Gestures, *, rest_s: float = 8.0, seed: int = 0) -> Stream:
     return Stream(joined, known, tuple(starts), right, gestures.classes, gestures.people[0])
 
 
-def every_arm(gestures: Gestures, *, seed: int = 0) -> list[Stream]:
+def join_each_arm(gestures: Gestures, *, seed: int = 0) -> list[Stream]:
     """Return a stream for each person and arm."""
     arms = dict.fromkeys((one.person, one.side) for one in gestures.recordings)
-    return [stream(gestures.of(person).arm(side), seed=seed) for person, side in arms]
+    return [join(gestures.of(person).arm(side), seed=seed) for person, side in arms]
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Judged:
         correct_percent: right decisions, of those on windows that lie within one movement.
         delays_s: for each movement from its start to the first right decision; infinity if never.
         changes_a_minute: how often the decision changes while the movement does not.
-        rest_percent: answers of `NONE`, of windows that are nothing but rest. The rest of `stream` is
+        rest_percent: answers of `NONE`, of windows that are nothing but rest. The rest of `join` is
             simulated with less noise than the threshold, so there it is 100 by construction.
     """
 
@@ -98,7 +99,7 @@ class Judged:
     rest_percent: float
 
 
-def answered(
+def decide(
     flow: Stream, outputs: ArrayLike, count: int = VOTES
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Decide on a stream by votes and by the threshold for rest.
@@ -126,7 +127,7 @@ def judge(flow: Stream, outputs: ArrayLike, count: int = VOTES) -> Judged:
         outputs: of a network, for every window of `flow.windows()`: [M, classes].
         count: windows that vote.
     """
-    answers, ends, within = answered(flow, outputs, count)
+    answers, ends, within = decide(flow, outputs, count)
     truth = flow.truth[ends - 1]
     rest = (truth == NONE) & (flow.truth[ends - features.WINDOW] == NONE)
     delays = []

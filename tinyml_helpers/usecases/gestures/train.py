@@ -28,7 +28,7 @@ def training_windows(gestures: Gestures) -> Windows:
     return features.cut(gestures, window=LONG, hop=25)
 
 
-def trained(
+def train_network(
     windows: Windows, recipe: Recipe = RECIPE, *, seed: int = 0, **options: Any
 ) -> nn.Sequential:
     """Return a new network, trained.
@@ -75,7 +75,7 @@ def fit(
             "`training_windows`, or lower the speed"
         )
     draw = torch.Generator().manual_seed(seed)
-    values, labels = augment.values(windows, recipe), torch.from_numpy(windows.labels)
+    values, labels = augment.in_units(windows, recipe), torch.from_numpy(windows.labels)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=recipe.steps
@@ -84,8 +84,8 @@ def fit(
     losses = []
     for _ in trange(recipe.steps, unit="step", leave=False, delay=2):
         chosen = torch.randint(len(labels), (recipe.batch,), generator=draw)
-        played = augment.augmented(values[chosen], recipe, draw)
-        inputs = augment.prepared(played, recipe)
+        played = augment.augment(values[chosen], recipe, draw)
+        inputs = augment.prepare(played, recipe)
         loss = torch.nn.functional.cross_entropy(network(inputs), labels[chosen])
         optimizer.zero_grad()
         loss.backward()
@@ -104,12 +104,12 @@ def logits(network: nn.Module, windows: Windows, recipe: Recipe = RECIPE) -> tor
         if recipe.same_arms and not recipe.keep_slow and recipe.axes == 6:
             inputs = torch.from_numpy(features.network_input(windows.raw, windows.right))
         else:
-            inputs = augment.prepared(augment.values(windows, recipe), recipe)
+            inputs = augment.prepare(augment.in_units(windows, recipe), recipe)
         parts: list[torch.Tensor] = [network(part) for part in inputs.split(500)]
         return torch.cat(parts)
 
 
-def held_back(
+def train_without(
     windows: Windows, held: NDArray[np.bool_], *, seed: int = 0
 ) -> tuple[nn.Sequential, float]:
     """Train without some windows, and test on the first 4 s of those.
@@ -122,11 +122,11 @@ def held_back(
     Returns:
         The network, and its macro accuracy in percent.
     """
-    network, test = trained(windows.take(~held), seed=seed), windows.take(held).first()
+    network, test = train_network(windows.take(~held), seed=seed), windows.take(held).first()
     return network, macro_percent(logits(network, test).argmax(1), test.labels)
 
 
-def left_out(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
+def predict_unseen(unseen: Mapping[str, nn.Module], windows: Windows) -> torch.Tensor:
     """Return for each person's windows what the person's network says: float32 [M, classes].
 
     Args:

@@ -48,10 +48,10 @@ def vote(
     return answers
 
 
-def is_still(raw: NDArray[np.int16], limit_g: float = STILL_G) -> NDArray[np.bool_]:
+def is_still(raw: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Tell which windows [M, samples, 6] are rest: what a sensor's motion threshold does."""
     strays = (raw[..., :3] * UNITS[:3]).std(-2)
-    return np.asarray(strays.max(-1) < limit_g)
+    return np.asarray(strays.max(-1) < STILL_G)
 
 
 def macro_percent(answers: ArrayLike, labels: ArrayLike) -> float:
@@ -85,7 +85,7 @@ class Scores:
         return text_table(("person", "windows (%)", "vote (%)"), rows)
 
 
-def scores(outputs: ArrayLike, windows: Windows, count: int = VOTES) -> Scores:
+def score_people(outputs: ArrayLike, windows: Windows, count: int = VOTES) -> Scores:
     """Score a network's outputs [M, classes] for windows, person by person.
 
     A vote needs `count` windows of one recording that follow each other.
@@ -113,7 +113,7 @@ def _votes(
     return np.concatenate(answers), np.concatenate(labels)
 
 
-def leads(outputs: ArrayLike, windows: Windows, count: int = VOTES) -> NDArray[np.float64]:
+def vote_leads(outputs: ArrayLike, windows: Windows, count: int = VOTES) -> NDArray[np.float64]:
     """Return by how much the best class leads the next one in every whole vote: [M'].
 
     Args:

@@ -11,7 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "figures",
         "firmware",
         "fixed_fft",
-        "frontend_firmware",
         "micro_frontend",
         "mix",
         "network",

@@ -2,7 +2,7 @@
 
 Features are logarithms, 2^5 steps for a factor of e in amplitude. So a louder band is an addition, two
 sounds at once are the logarithm of a sum, slower speech is frames read at other places, and an echo is
-energy that leaks into the frames after it. Only pitch needs the samples: see `speeds`.
+energy that leaks into the frames after it. Only pitch needs the samples: see `change_speed`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Strength:
     warp: float = 0.06
 
 
-def speeds(
+def change_speed(
     clips: NDArray[np.int16], seed: int = 0, ends: tuple[float, float] = (0.85, 1.18)
 ) -> NDArray[np.int16]:
     """Play each clip faster or slower, pitch included, as other throats would speak.
@@ -67,7 +67,7 @@ def raw_features(clips: NDArray[np.int16]) -> torch.Tensor:
     return torch.from_numpy(features.features(clips).astype(np.float32))
 
 
-def network_input(raw: torch.Tensor) -> torch.Tensor:
+def as_input(raw: torch.Tensor) -> torch.Tensor:
     """Return altered features [N, 50, 10] as the networks take them: float32 [N, 1, 50, 10], 0 to 1.
 
     The same line as `audio.network_input`, without rounding to bytes.
@@ -95,13 +95,13 @@ def alter(
     out = torch.where(_chance(out, rng, how.echo_chance), _with_echo(out, rng), out)
     chosen = noises[torch.randint(len(noises), (len(out),), generator=rng)]
     level = PER_DB * _uniform(out, rng, *how.noise_db)
-    noisy = mixed(out, _read_elsewhere(chosen, rng, how), level)
+    noisy = mix(out, _read_elsewhere(chosen, rng, how), level)
     out = torch.where(_chance(out, rng, how.noise_chance), noisy, out)
     out = out + PER_DB * how.level_db * torch.randn(len(out), 1, 1, generator=rng)
     return _masked(out.clamp(min=0), rng, how.masks)
 
 
-def mixed(first: torch.Tensor, second: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+def mix(first: torch.Tensor, second: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
     """Return two sounds at once, the second quieter by `below` steps, both against the louder peak."""
     quieter = second - below
     both = PER_POWER * torch.logaddexp(first / PER_POWER, quieter / PER_POWER)

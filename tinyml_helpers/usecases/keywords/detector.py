@@ -73,7 +73,7 @@ class Windows:
     end_s: NDArray[np.float64]
 
 
-def windows(samples: NDArray[np.int16], hop: int = 10) -> Windows:
+def cut_windows(samples: NDArray[np.int16], hop: int = 10) -> Windows:
     """Slide over a stream, as the device does: each frame is computed once, each window has its level.
 
     Args:
@@ -97,7 +97,7 @@ def windows(samples: NDArray[np.int16], hop: int = 10) -> Windows:
     at = starts * settings.step_samples
     peaks = np.array([loud[start : start + keyword_features.SAMPLES].max() for start in at])
     return Windows(
-        keyword_features.raised(seen, peaks), (at + keyword_features.SAMPLES) / settings.rate_hz
+        keyword_features.raise_level(seen, peaks), (at + keyword_features.SAMPLES) / settings.rate_hz
     )
 
 

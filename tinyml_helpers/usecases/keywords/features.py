@@ -34,7 +34,7 @@ __all__ = [
     "micro_frontend",
     "network_input",
     "quantized_input",
-    "raised",
+    "raise_level",
     "to_int16",
     "to_mel",
     "wake_word_steps",
@@ -57,57 +57,50 @@ def to_mel(frequency_hz: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(1127.0 * np.log1p(np.asarray(frequency_hz, np.float64) / 700.0))
 
 
-def mel_filters(
-    channels: int, lower_hz: float, upper_hz: float, length: int = 512, rate_hz: int = 16_000
-) -> NDArray[np.float64]:
+def mel_filters(channels: int, lower_hz: float, upper_hz: float) -> NDArray[np.float64]:
     """Triangles, equally wide on the mel scale, each half over its neighbours.
 
     Args:
         channels: number of triangles.
         lower_hz: where the first begins.
         upper_hz: where the last ends.
-        length: samples of the Fourier transform.
-        rate_hz: samples in a second.
 
     Returns:
-        float64 of shape (channels, length // 2 + 1): weights of each frequency bin.
+        float64 of shape (channels, 257): weights of each bin of 512 samples at 16 kHz.
 
     Raises:
-        ValueError: limits that are not 0 <= lower < upper <= rate_hz / 2, or no channel.
+        ValueError: limits that are not 0 <= lower < upper <= 8000, or no channel.
     """
-    if not 0 <= lower_hz < upper_hz <= rate_hz / 2 or channels < 1:
+    if not 0 <= lower_hz < upper_hz <= 8000 or channels < 1:
         raise ValueError(
             f"{channels} channels from {lower_hz} to {upper_hz} Hz: "
-            f"give at least one, and 0 <= lower < upper <= {rate_hz / 2:g}"
+            f"give at least one, and 0 <= lower < upper <= 8000"
         )
     corners = np.linspace(to_mel(lower_hz), to_mel(upper_hz), channels + 2)
-    bins = to_mel(np.arange(length // 2 + 1) * rate_hz / length)
+    bins = to_mel(np.arange(257) * 16_000 / 512)
     rising = (bins - corners[:-2, None]) / (corners[1:-1] - corners[:-2])[:, None]
     falling = (corners[2:, None] - bins) / (corners[2:] - corners[1:-1])[:, None]
     return np.clip(np.minimum(rising, falling), 0, None)
 
 
-def log_mel(samples: ArrayLike, settings: Settings = MLPERF) -> NDArray[np.float64]:
+def log_mel(samples: ArrayLike) -> NDArray[np.float64]:
     """Log-mel spectrogram from its formula: window, Fourier transform, mel filters, root, logarithm.
 
     Args:
-        samples: of shape (samples,), in the units of int16.
-        settings: window, step and filters; noise reduction and gain control are left out.
+        samples: of shape (samples,), in the units of int16; window, step and filters are `MLPERF`'s.
 
     Returns:
-        float64 of shape (frames, channels): ln of the amplitude in each filter, at least 0.
+        float64 of shape (frames, 10): ln of the amplitude in each filter, at least 0.
     """
-    frames = np.lib.stride_tricks.sliding_window_view(
-        np.asarray(samples, np.float64), settings.window_samples
-    )
-    size = settings.window_samples
+    size = MLPERF.window_samples
+    frames = np.lib.stride_tricks.sliding_window_view(np.asarray(samples, np.float64), size)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(size) + 0.5) / size)
-    spectrum = np.abs(np.fft.rfft(frames[:: settings.step_samples] * hann, 512))
-    filters = mel_filters(settings.channels, settings.lower_hz, settings.upper_hz)
+    spectrum = np.abs(np.fft.rfft(frames[:: MLPERF.step_samples] * hann, 512))
+    filters = mel_filters(MLPERF.channels, MLPERF.lower_hz, MLPERF.upper_hz)
     return np.log(np.maximum(np.sqrt(spectrum**2 @ filters.T), 1.0))
 
 
-def raised(raw: NDArray[np.uint16], peak: ArrayLike, log_shift: int = 5) -> NDArray[np.uint16]:
+def raise_level(raw: NDArray[np.uint16], peak: ArrayLike, log_shift: int = 5) -> NDArray[np.uint16]:
     """Log features as if the loudest sample had been 32,000: a constant added; zeros stay.
 
     Args:
@@ -116,7 +109,7 @@ def raised(raw: NDArray[np.uint16], peak: ArrayLike, log_shift: int = 5) -> NDAr
         log_shift: of the settings that made them.
     """
     levels = [np.asarray(FULL_SCALE), np.maximum(np.asarray(peak), 1)]
-    full, own = (pcan.log_scaled(level.astype(np.int64), log_shift).astype(np.int64) for level in levels)
+    full, own = (pcan.scale_log(level.astype(np.int64), log_shift).astype(np.int64) for level in levels)
     louder = raw + (full - own)[..., None, None]
     return np.where(raw > 0, np.clip(louder, 0, 0xFFFF), 0).astype(np.uint16)
 
@@ -139,7 +132,7 @@ def features(samples: NDArray[np.int16], settings: Settings = MLPERF) -> NDArray
     samples = np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(0, missing)])
     raw = micro_frontend(samples, settings)
     peak = np.maximum(samples.max(-1).astype(np.int32), -samples.min(-1).astype(np.int32))
-    return raised(raw, peak, settings.log_shift)
+    return raise_level(raw, peak, settings.log_shift)
 
 
 def network_input(raw: ArrayLike) -> NDArray[np.float32]:

@@ -5,45 +5,49 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from importlib import resources
+from typing import TYPE_CHECKING
 
-from tinyml_helpers.usecases.keywords import features, frontend_firmware
+from tinyml_helpers.mcu.compiler import c_source
+from tinyml_helpers.mcu.pipeline import Pipeline
+from tinyml_helpers.usecases.keywords import features, fixed_fft, micro_frontend, pcan
+from tinyml_helpers.usecases.keywords.micro_frontend import MLPERF, Settings
 
-BEFORE, AFTER = "keyword_hop", "keyword_word"
-"""The C functions: what runs before the network, and what runs after it."""
+if TYPE_CHECKING:
+    from tinyml_helpers.deploy.tflite.interpreter import Model
 
-WAKE_BEFORE, WAKE_SAMPLES = "wake_hop", 480
-"""The C function before a wake word's network, and the samples that it takes: three steps of 10 ms."""
+_COMMENT = "/* Written by tinyml_helpers/usecases/keywords/firmware.py. */\n"
+_KERNELS = ("micro_frontend.c", "micro_frontend.h", "complex16.h")
+_STREAM_KERNELS = ("keyword_stream.c", "keyword_stream.h")
+_WAKE_FRAMES = 3
+_WAKE_HOP = """#include "micro_frontend.h"
+
+void wake_hop(const int16_t *samples, int8_t *input) {
+    for (int i = 0; i < FRAMES; i++, samples += STEP) frontend_push(samples);
+    frontend_input(input);
+}
+"""
 
 
-def c_files(
-    scale: float,
-    zero_point: int,
-    *,
-    threshold: float,
-    classes: int = 12,
-    words: int = 10,
-    width: int = 3,
-    hop: int = 10,
-    silent: int = 5,
-) -> dict[str, str]:
-    """Write the C around a keyword network: `hop` times 320 samples in, the number of a word out, or -1.
+def pipeline(
+    model: Model, *, threshold: float, words: int = 10, width: int = 3, hop: int = 10, silent: int = 5
+) -> Pipeline:
+    """Put a keyword network into a stream: `hop` times 320 samples in, the number of a word out, or -1.
 
     Args:
-        scale: of the network's int8 input tensor, which takes 0 to 1.
-        zero_point: of the same.
-        threshold: least averaged score, 0 to 1; the network ends in a softmax of scale 1/256.
-        classes: outputs of the network.
-        words: how many of them, from the first, are words to report.
+        model: its input takes 0 to 1, its output is a softmax of scale 1/256.
+        threshold: least averaged score, 0 to 1.
+        words: how many of the classes, from the first, are words to report.
         width: windows that are averaged.
         hop: frames of 20 ms from one window to the next.
         silent: windows from one report to the next, at least.
 
     Returns:
-        File name -> text.
+        int16 samples at 16 kHz -> `keyword_hop` -> network -> `keyword_word`.
 
     Raises:
         ValueError: a number out of its range.
     """
+    classes = model.output.shape[-1]
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold {threshold}: give a score from 0 to 1")
     if not 0 < words <= classes:
@@ -59,34 +63,59 @@ def c_files(
         "SILENT": silent,
         "LEAST_TOTAL": math.ceil(threshold * 256 * width - 1e-9),
     }
-    lines = ["/* Written by tinyml_helpers/usecases/keywords/firmware.py. */"]
-    lines += [f"#define {name} {number}" for name, number in numbers.items()]
-    kernels = resources.files(__package__) / "c"
-    sources = ("keyword_stream.c", "keyword_stream.h")
-    files = {name: (kernels / name).read_text(encoding="utf-8") for name in sources}
-    front = frontend_firmware.c_files(scale, zero_point)
-    return {**front, **files, "stream_tables.h": "\n".join([*lines, ""])}
+    files = {**_front_end(model, MLPERF, features.FRAMES), **_kernels(_STREAM_KERNELS)}
+    files["stream_tables.h"] = _COMMENT + c_source.defines(numbers)
+    return Pipeline(files, "keyword_hop", "int16_t", hop * MLPERF.step_samples, "keyword_word")
 
 
-def wake_word_files(scale: float, zero_point: int) -> dict[str, str]:
-    """Write the C of a wake word's front end without noise reduction and gain control.
+def wake_word_pipeline(model: Model) -> Pipeline:
+    """Put a wake word's front end without noise reduction and gain control before its network.
 
     It serves to count what the rest of the work takes at least: 40 channels, 100 frames a second. What
     it computes is not what the network was trained on.
 
     Args:
-        scale: of the network's int8 input tensor.
-        zero_point: of the same.
+        model: a streaming network that takes three frames at once.
 
     Returns:
-        File name -> text; the function is `WAKE_BEFORE`.
+        480 int16 samples at 16 kHz -> `wake_hop` -> network.
     """
     plain = replace(features.WAKE_WORD, noise_reduction=False, gain_control=False)
-    hop = f"""#include "micro_frontend.h"
+    files = {**_front_end(model, plain, _WAKE_FRAMES), "wake_hop.c": _WAKE_HOP}
+    return Pipeline(files, "wake_hop", "int16_t", _WAKE_FRAMES * plain.step_samples)
 
-void {WAKE_BEFORE}(const int16_t *samples, int8_t *input) {{
-    for (int i = 0; i < FRAMES; i++, samples += STEP) frontend_push(samples);
-    frontend_input(input);
-}}
-"""
-    return {**frontend_firmware.c_files(scale, zero_point, plain, 3), "wake_hop.c": hop}
+
+def _kernels(names: tuple[str, ...]) -> dict[str, str]:
+    folder = resources.files(__package__) / "c"
+    return {name: (folder / name).read_text(encoding="utf-8") for name in names}
+
+
+def _front_end(model: Model, settings: Settings, frames: int) -> dict[str, str]:
+    """C that turns sound into a network's input, with neither noise reduction nor gain control."""
+    inputs = features.input_table(model.input.scales[0], model.input.zero_point)
+    filters = micro_frontend.filters(settings)
+    numbers = {
+        "WINDOW": settings.window_samples,
+        "STEP": settings.step_samples,
+        "CHANNELS": settings.channels,
+        "FRAMES": frames,
+        "LOG_SHIFT": settings.log_shift,
+        "FULL_SCALE": features.FULL_SCALE,
+        "FIRST_BIN": filters.first,
+        "BINS": len(filters.channel),
+        "INPUTS": len(inputs),
+    }
+    tables = (
+        ("int16_t", "window", micro_frontend.window(settings)),
+        ("uint8_t", "reversed", fixed_fft.reverse_digits()),
+        ("int16_t", "twiddles", fixed_fft.twiddles().T[: 3 * fixed_fft.POINTS // 4]),
+        ("int16_t", "split", fixed_fft.split_twiddles().T),
+        ("uint8_t", "channel", filters.channel),
+        ("uint16_t", "rising", filters.rising),
+        ("uint16_t", "falling", filters.falling),
+        ("uint16_t", "log", pcan.log_table()),
+        ("int8_t", "inputs", inputs),
+    )
+    lines = [_COMMENT + "#include <stdint.h>\n", c_source.defines(numbers)]
+    lines += [c_source.array(ctype, f"frontend_{name}", values) for ctype, name, values in tables]
+    return {**_kernels(_KERNELS), "frontend_tables.h": "\n".join(lines)}

@@ -37,7 +37,7 @@ def split_twiddles() -> NDArray[np.int16]:
 
 
 @cache
-def digit_reversed() -> NDArray[np.intp]:
+def reverse_digits() -> NDArray[np.intp]:
     """Which of 256 inputs stands where before the first stage: the index, its base-4 digits reversed."""
     index = np.arange(POINTS)
     return (index & 3) << 6 | (index >> 2 & 3) << 4 | (index >> 4 & 3) << 2 | index >> 6
@@ -103,7 +103,7 @@ def real_fft(samples: NDArray[np.int16]) -> Complex:
     Returns:
         Real and imaginary parts, int32 holding 16-bit values, each of shape (257, frames).
     """
-    ordered = samples.astype(np.int32).reshape(POINTS, 2, -1)[digit_reversed()]
+    ordered = samples.astype(np.int32).reshape(POINTS, 2, -1)[reverse_digits()]
     value = ordered[:, 0], ordered[:, 1]
     for width in (1, 4, 16, 64):
         value = _stage(value, width)

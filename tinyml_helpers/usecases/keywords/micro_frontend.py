@@ -168,8 +168,8 @@ def micro_frontend(samples: NDArray[np.int16], settings: Settings = MLPERF) -> N
     shape = (*samples.shape[:-1], settings.frames(samples.shape[-1]), settings.channels)
     signal = np.concatenate(parts).reshape(shape)
     if settings.noise_reduction:
-        signal = pcan.without_noise(signal, gain_control=settings.gain_control)
-    return pcan.log_scaled(signal << CORRECTION_BITS, settings.log_shift)
+        signal = pcan.reduce_noise(signal, gain_control=settings.gain_control)
+    return pcan.scale_log(signal << CORRECTION_BITS, settings.log_shift)
 
 
 def library_features(samples: NDArray[np.int16]) -> NDArray[np.uint16]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinyml_helpers.usecases.keywords.detector import Spoken
 
 
-def scene(
+def mix_scene(
     clips: Sequence[NDArray[np.int16]],
     words: Sequence[str],
     seconds: float,
@@ -63,7 +63,7 @@ def _noise(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(noise / (4 * noise.std()) * swell)
 
 
-def with_noise(clips: NDArray[np.int16], ratio_db: float, rng: np.random.Generator) -> NDArray[np.int16]:
+def add_noise(clips: NDArray[np.int16], ratio_db: float, rng: np.random.Generator) -> NDArray[np.int16]:
     """Clips under steady noise of falling spectrum.
 
     Args:

@@ -40,7 +40,7 @@ def log_table() -> NDArray[np.uint16]:
     return np.round((np.log2(1 + x) - x) * (1 << LOG_BITS)).astype(np.uint16)
 
 
-def log_scaled(value: Integers, shift: int) -> NDArray[np.uint16]:
+def scale_log(value: Integers, shift: int) -> NDArray[np.uint16]:
     """2^shift times the natural logarithm of 32-bit values of any shape, rounded; 0 and 1 give 0."""
     value = value & 0xFFFFFFFF
     whole = np.frexp(np.maximum(value, 1).astype(np.float64))[1].astype(np.int64) - 1
@@ -95,7 +95,7 @@ def _controlled(signal: Integers, noise: Integers) -> Integers:
     return np.where(ratio < 2 << SNR_BITS, squared, linear)
 
 
-def without_noise(signal: Integers, *, gain_control: bool) -> Integers:
+def reduce_noise(signal: Integers, *, gain_control: bool) -> Integers:
     """Noise subtracted that a slow average has learnt, then, if asked for, gain control.
 
     Args:

@@ -14,8 +14,8 @@ from tinyml_helpers.datasets.keywords.clips import COMMANDS, SILENCE, Keywords
 from tinyml_helpers.intervals import Interval
 from tinyml_helpers.usecases.alarms import THRESHOLDS, Tally, TradeOff
 from tinyml_helpers.usecases.keywords import features
-from tinyml_helpers.usecases.keywords.detector import Outcome, Spoken, detect, judge, smooth, windows
-from tinyml_helpers.usecases.keywords.mix import scene, with_noise
+from tinyml_helpers.usecases.keywords.detector import Outcome, Spoken, cut_windows, detect, judge, smooth
+from tinyml_helpers.usecases.keywords.mix import add_noise, mix_scene
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.floating]]
 """Inputs float32 [N, 50, 10, 1] of 0 to 1 -> scores [N, classes], the words first."""
@@ -61,13 +61,13 @@ class Session:
         return TradeOff(tuple(map(self.tally, THRESHOLDS)))
 
 
-def correct(network: Network, clips: Keywords) -> Interval:
+def measure_accuracy(network: Network, clips: Keywords) -> Interval:
     """Return how many percent of one-second clips a network gets right, every class counting alike."""
     scores = network(features.network_input(features.features(clips.clips))[..., None])
-    return judged(scores.argmax(1), clips)
+    return accuracy_interval(scores.argmax(1), clips)
 
 
-def judged(found: NDArray[np.integer], clips: Keywords) -> Interval:
+def accuracy_interval(found: NDArray[np.integer], clips: Keywords) -> Interval:
     """Return how many percent of the answers are right, every class counting alike.
 
     The interval comes from drawing whole voices anew, for the clips of one resemble each other; where
@@ -88,7 +88,7 @@ def judged(found: NDArray[np.integer], clips: Keywords) -> Interval:
     return intervals.resampled(values, voices, things="voices and noises")
 
 
-def of_people(counts: Mapping[str, Any]) -> Interval:
+def people_interval(counts: Mapping[str, Any]) -> Interval:
     """Return how many percent of people's clips were right, with the interval of drawing other people.
 
     Args:
@@ -109,7 +109,7 @@ def balanced_percent(found: NDArray[np.integer], labels: NDArray[np.integer]) ->
     return 100 * float(np.mean([(found[labels == one] == one).mean() for one in np.unique(labels)]))
 
 
-def under_noise(
+def accuracy_under_noise(
     networks: Mapping[str, Network], clips: Keywords, ratios_db: Sequence[float], seed: int = 0
 ) -> dict[str, dict[float, float]]:
     """Return how many percent of the clips each network gets right, at each ratio of speech to noise.
@@ -122,7 +122,7 @@ def under_noise(
     """
     rng, found = np.random.default_rng(seed), {name: dict[float, float]() for name in networks}
     for ratio_db in ratios_db:
-        noisy = with_noise(clips.clips, ratio_db, rng)
+        noisy = add_noise(clips.clips, ratio_db, rng)
         seen = features.network_input(features.features(noisy))[..., None]
         for name, network in networks.items():
             found[name][ratio_db] = balanced_percent(network(seen).argmax(1), clips.labels)
@@ -134,44 +134,38 @@ def listen(
     clips: Keywords,
     *,
     minutes: float = 10,
-    seconds_per_word: float = 3,
     share: float = 0.5,
-    width: int = 3,
-    words: Sequence[str] = COMMANDS,
     seed: int = 0,
 ) -> Session:
-    """Make a scene from clips, some of them words of the vocabulary, and let a network hear it.
+    """Make a scene from clips, some of them commands, and let a network hear it.
+
+    A word comes every 3 s on average; the scores of three windows are averaged.
 
     Args:
         network: maps inputs to scores.
         clips: where the words come from, at random.
         minutes: length of the scene.
-        seconds_per_word: how dense the words lie, on average.
-        share: of the clips that are words of the vocabulary.
-        width: windows that are averaged.
-        words: the vocabulary.
+        share: of the clips that are one of the ten commands.
         seed: which clips, where and how loud.
 
     Raises:
-        ValueError: clips that lack words of the vocabulary, or others.
+        ValueError: clips that lack commands, or others.
     """
     rng = np.random.default_rng(seed)
-    count = round(60 * minutes / seconds_per_word)
-    chosen = _drawn(clips, (round(share * count), count - round(share * count)), words, rng)
-    sound, said = scene(list(clips.clips[chosen]), clips.words[chosen].tolist(), 60 * minutes, rng)
-    keys = tuple(word for word in said if word.word in words)
-    seen = windows(sound)
-    scores = smooth(network(features.network_input(seen.features)[..., None]), width)
-    return Session(sound, tuple(said), keys, tuple(words), seen.end_s, scores)
+    count = round(60 * minutes / 3)
+    chosen = _drawn(clips, (round(share * count), count - round(share * count)), rng)
+    sound, said = mix_scene(list(clips.clips[chosen]), clips.words[chosen].tolist(), 60 * minutes, rng)
+    keys = tuple(word for word in said if word.word in COMMANDS)
+    seen = cut_windows(sound)
+    scores = smooth(network(features.network_input(seen.features)[..., None]), 3)
+    return Session(sound, tuple(said), keys, COMMANDS, seen.end_s, scores)
 
 
-def _drawn(
-    clips: Keywords, sizes: tuple[int, int], words: Sequence[str], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Draw so many words of the vocabulary and so many others, in random order."""
-    inside = np.isin(clips.words, list(words))
+def _drawn(clips: Keywords, sizes: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw so many commands and so many others, in random order."""
+    inside = np.isin(clips.words, COMMANDS)
     groups = np.flatnonzero(inside), np.flatnonzero(~inside)
-    for group, size, kind in zip(groups, sizes, ("words of the vocabulary", "others"), strict=True):
+    for group, size, kind in zip(groups, sizes, ("commands", "others"), strict=True):
         if size and not len(group):
             raise ValueError(f"the clips hold no {kind}: change `share`, or give other clips")
     drawn = [

@@ -16,19 +16,14 @@ from tinyml_helpers.intervals import Interval
 from tinyml_helpers.models import conv_bn
 from tinyml_helpers.training import History
 from tinyml_helpers.usecases.keywords import augment, features, network
-from tinyml_helpers.usecases.keywords.streaming import judged
+from tinyml_helpers.usecases.keywords.streaming import accuracy_interval
 
 BATCH = 128
 
 
-def start(classes: int = network.CLASSES, *, name: str = "start") -> nn.Sequential:
-    """Load a keyword spotter to train further, with a new last layer if it has other classes.
-
-    Args:
-        classes: outputs.
-        name: as `network.load_trained` takes it.
-    """
-    model = network.load_trained(name)
+def load_start(classes: int = network.CLASSES) -> nn.Sequential:
+    """Load a keyword spotter to train further, with a new last layer if it has other classes."""
+    model = network.load_trained("start")
     head = model.get_submodule("head")
     if isinstance(head, nn.Linear) and head.out_features != classes:
         model.set_submodule("head", nn.Linear(head.in_features, classes))
@@ -64,7 +59,7 @@ def fit(
     model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for _ in tqdm(range(steps), unit="step", leave=False, delay=1):
         chosen = torch.multinomial(share, BATCH, replacement=True, generator=draw)
-        seen = augment.network_input(augment.alter(raw[chosen], noises, draw))
+        seen = augment.as_input(augment.alter(raw[chosen], noises, draw))
         seen = seen.contiguous(memory_format=torch.channels_last)
         loss = nn.functional.cross_entropy(model(seen), labels[chosen], label_smoothing=0.05)
         optimizer.zero_grad()
@@ -87,7 +82,7 @@ def _drawn(among: int, count: int, draw: torch.Generator) -> torch.Tensor:
     return torch.randperm(among, generator=draw)[:count]
 
 
-def spoilt(
+def alter_clip(
     clip: NDArray[np.int16], noises: NDArray[np.int16], count: int, seed: int = 0
 ) -> torch.Tensor:
     """Return the features of a clip int16 [16000], and then of it altered in `count` random ways.
@@ -107,7 +102,7 @@ def spoilt(
     return torch.cat([raw, altered])
 
 
-def rivals() -> dict[str, nn.Module]:
+def build_candidates() -> dict[str, nn.Module]:
     """Return three networks for 50 x 10 numbers: dense, with whole convolutions, with split ones."""
     ds_cnn = network.ds_cnn()
     stem, _, *end = network.ds_cnn()
@@ -122,4 +117,4 @@ def accuracy(model: nn.Module, spoken: Keywords) -> Interval:
     model.eval()
     with torch.inference_mode():
         found = torch.cat([model(part).argmax(1) for part in seen.split(500)])
-    return judged(found.numpy(), spoken)
+    return accuracy_interval(found.numpy(), spoken)

@@ -67,7 +67,7 @@ class Cloud:
         self.address: tuple[str, int] = ("127.0.0.1", server.server_address[1])
         self.seen: list[bytes] = []
 
-    def survived(self, images: Sequence[NDArray[np.generic]]) -> dict[str, int]:
+    def count_answers(self, images: Sequence[NDArray[np.generic]]) -> dict[str, int]:
         """Count the answers under each fault: fault -> how many of the images got one."""
         answers = {}
         for fault in FAULTS:
@@ -114,7 +114,9 @@ class Cloud:
         return Call(answer, sent, len(reply), 1000 * (time.perf_counter() - started), error)
 
 
-def against(calls: Sequence[Call], latency_ms: Sequence[float], energy_uj: Sequence[float]) -> DataFrame:
+def compare_with_device(
+    calls: Sequence[Call], latency_ms: Sequence[float], energy_uj: Sequence[float]
+) -> DataFrame:
     """Put requests beside a device's band: milliseconds and millijoules of each.
 
     Args:
@@ -143,15 +145,12 @@ def _answer(reply: bytes) -> int:
 
 
 @contextmanager
-def serve(
-    predict: Callable[[NDArray[np.generic]], int], shape: tuple[int, ...], dtype: str = "uint8"
-) -> Iterator[Cloud]:
+def serve(predict: Callable[[NDArray[np.uint8]], int], shape: tuple[int, ...]) -> Iterator[Cloud]:
     """Run a server in a thread of its own for as long as the block lasts.
 
     Args:
         predict: from one input to its class.
-        shape: of the inputs.
-        dtype: of the inputs.
+        shape: of the inputs, which are uint8.
 
     Yields:
         The cloud: `classify` calls it as a device would, `seen` is all that its owner got to see.
@@ -159,7 +158,7 @@ def serve(
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     server.daemon_threads = True
     cloud = Cloud(server)
-    server.RequestHandlerClass = _handler(cloud, predict, shape, dtype)
+    server.RequestHandlerClass = _handler(cloud, predict, shape)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -172,11 +171,10 @@ def serve(
 
 def _handler(
     cloud: Cloud,
-    predict: Callable[[NDArray[np.generic]], int],
+    predict: Callable[[NDArray[np.uint8]], int],
     shape: tuple[int, ...],
-    dtype: str,
 ) -> type[BaseHTTPRequestHandler]:
-    expected = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    expected = int(np.prod(shape))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -188,7 +186,7 @@ def _handler(
             if len(body) != expected:
                 self.send_error(400, f"{len(body)} bytes, {expected} expected")
                 return
-            text = str(predict(np.frombuffer(body, dtype).reshape(shape))).encode()
+            text = str(predict(np.frombuffer(body, np.uint8).reshape(shape))).encode()
             with suppress(OSError):
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(text)))

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def tiny(members: ImageSet, *, epochs: int = 40, augment: bool = False, seed: int = 0) -> nn.Sequential:
+def overfit(
+    members: ImageSet, *, epochs: int = 40, augment: bool = False, seed: int = 0
+) -> nn.Sequential:
     """Train `tiny` on a few images: by heart, with the settings as they stand here.
 
     Args:
@@ -39,24 +41,24 @@ def tiny(members: ImageSet, *, epochs: int = 40, augment: bool = False, seed: in
     return network
 
 
-def tried(overfitted: nn.Module, members: ImageSet, *, seed: int = 0) -> dict[str, nn.Module]:
+def train_defences(overfitted: nn.Module, members: ImageSet, *, seed: int = 0) -> dict[str, nn.Module]:
     """Return what became of an overfitted network by rounding, and others trained with more care.
 
     Args:
-        overfitted: from `tiny`.
+        overfitted: from `overfit`.
         members: the images that it was trained on.
-        seed: as for `tiny`.
+        seed: as for `overfit`.
     """
     folded = quantize.fold_batch_norm(overfitted)
     return {
         "weights in 8 bits": quantize.with_rounded_weights(folded, 8),
         "weights in 4 bits": quantize.with_rounded_weights(folded, 4),
-        "stopped early": tiny(members, epochs=8, seed=seed),
-        "augmented": tiny(members, augment=True, seed=seed),
+        "stopped early": overfit(members, epochs=8, seed=seed),
+        "augmented": overfit(members, augment=True, seed=seed),
     }
 
 
-def limited(members: ImageSet, *, seed: int = 0) -> dict[str, Private]:
+def train_privately(members: ImageSet, *, seed: int = 0) -> dict[str, Private]:
     """Train the small network of `private` plainly, with clipping, and with clipping and noise.
 
     Rates and noise were chosen on training images that are neither members nor strangers here.
@@ -80,7 +82,7 @@ def limited(members: ImageSet, *, seed: int = 0) -> dict[str, Private]:
     }
 
 
-def histogram(inside: NDArray[np.float32], outside: NDArray[np.float32], threshold: float) -> Axes:
+def draw_histogram(inside: NDArray[np.float32], outside: NDArray[np.float32], threshold: float) -> Axes:
     """Draw the losses of members and strangers, and what a threshold makes of them."""
     from matplotlib import pyplot as plt
 
@@ -97,7 +99,7 @@ def histogram(inside: NDArray[np.float32], outside: NDArray[np.float32], thresho
     return axes
 
 
-def row(views: Mapping[str, torch.Tensor]) -> None:
+def draw_row(views: Mapping[str, torch.Tensor]) -> None:
     """Draw pictures [28, 28] in 0..1 beside each other, clipped to that range."""
     from matplotlib import pyplot as plt
 
@@ -109,7 +111,7 @@ def row(views: Mapping[str, torch.Tensor]) -> None:
         axes.set_title(title, fontsize=11, fontweight="normal", loc="center")
 
 
-def trade(found: Mapping[str, Membership]) -> Axes:
+def draw_trade(found: Mapping[str, Membership]) -> Axes:
     """Draw attack, with its interval, against accuracy: a point for each network."""
     from matplotlib import pyplot as plt
 

@@ -16,7 +16,7 @@ WIDTH = 512
 _KINDS = ("code and the rest", "scales and biases", "weights")
 
 
-def flash(firmware: Firmware) -> tuple[int, bytes]:
+def read_flash(firmware: Firmware) -> tuple[int, bytes]:
     """Return the address where the flash begins, and its bytes."""
     parts = sorted(firmware.image.segments())
     start = parts[0][0]
@@ -26,7 +26,7 @@ def flash(firmware: Firmware) -> tuple[int, bytes]:
     return start, bytes(content)
 
 
-def stored(firmware: Firmware, name: str) -> bytes:
+def find_weights(firmware: Firmware, name: str) -> bytes:
     """Return the bytes of a symbol in flash.
 
     Raises:
@@ -35,16 +35,16 @@ def stored(firmware: Firmware, name: str) -> bytes:
     if name not in firmware.image.symbols:
         tables = [one for one in firmware.image.symbols if one.endswith("_weights")]
         raise ValueError(f"no symbol {name!r}: tables of weights are {', '.join(tables)}")
-    symbol, (start, content) = firmware.image.symbols[name], flash(firmware)
+    symbol, (start, content) = firmware.image.symbols[name], read_flash(firmware)
     return content[symbol.address - start :][: symbol.size_bytes]
 
 
-def picture(firmware: Firmware) -> list[Axes]:
+def draw_flash(firmware: Firmware) -> list[Axes]:
     """Draw the flash, a pixel for each byte: as it is, and what its symbols say that it is."""
     from matplotlib import pyplot as plt
     from matplotlib.colors import ListedColormap
 
-    _, content = flash(firmware)
+    _, content = read_flash(firmware)
     kinds = _kinds(firmware)
     axes: list[Axes] = list(plt.subplots(2, 1, figsize=(9, 5.4))[1])
     raw = np.frombuffer(content, np.uint8)
@@ -59,7 +59,7 @@ def picture(firmware: Firmware) -> list[Axes]:
 
 
 def _kinds(firmware: Firmware) -> NDArray[np.uint8]:
-    start, content = flash(firmware)
+    start, content = read_flash(firmware)
     kinds = np.zeros(len(content), np.uint8)
     for name, symbol in firmware.image.symbols.items():
         at = symbol.address - start

@@ -49,7 +49,7 @@ class Isolated:
         return f"{counts}, by the kernel's count (interfaces: {seen})"
 
 
-def isolated(code: str) -> Isolated:
+def run_isolated(code: str) -> Isolated:
     """Run Python code in a process whose network counts every packet, and lets none out.
 
     What it says to itself over 127.0.0.1 is counted, too.
@@ -68,7 +68,7 @@ def isolated(code: str) -> Isolated:
 
 
 _BEFORE = "from tinyml_helpers.usecases.privacy import isolation\nisolation.open_road({home!r})\n"
-_AFTER = "\nfrom tinyml_helpers.usecases.privacy import isolation\nprint(isolation.counted())\n"
+_AFTER = "\nfrom tinyml_helpers.usecases.privacy import isolation\nprint(isolation.read_counters())\n"
 
 
 def _python(code: str) -> subprocess.CompletedProcess[str]:
@@ -92,7 +92,7 @@ def _namespace() -> str:
 def open_road(home: str) -> None:
     """Switch a new namespace's loopback on, and lead every IPv4 address into it.
 
-    For the process that `isolated` starts, and for no other: on a machine's real network it would
+    For the process that `run_isolated` starts, and for no other: on a machine's real network it would
     lead all its traffic nowhere.
 
     Args:
@@ -124,7 +124,7 @@ def _ask(kind: int, body: bytes, flags: int = 0) -> None:
         raise OSError(-error, "the kernel refused to change this network")
 
 
-def counted() -> str:
+def read_counters() -> str:
     """Return the kernel's counts as JSON: bytes sent by each interface, and packets without a road.
 
     Source: man 5 proc_pid_net; field 9 behind the colon is the count of transmitted bytes.

@@ -1,7 +1,7 @@
 """Learning on the device: the last layer alone, one example at a time.
 
 The layers before stay as they are, so that no activation has to be kept and no gradient goes deeper
-than one product. `learn` is the algorithm, `c_source` the same for a microcontroller.
+than one product. `learn` is the algorithm, `c_program` the same for a microcontroller.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def learn(
     return Layer(weights, biases)
 
 
-def replayed(
+def mix_replay(
     own: NDArray[np.int64], store: NDArray[np.int64], share: int = 3, *, seed: int = 0
 ) -> NDArray[np.int64]:
     """Return an order of examples in which `share` from a store follow each of one's own.
@@ -81,7 +81,7 @@ def replayed(
     return np.column_stack([own, drawn]).ravel()
 
 
-def some_of_each(
+def draw_of_each_class(
     labels: NDArray[np.int64], among: NDArray[np.int64], count: int, *, seed: int = 0
 ) -> NDArray[np.int64]:
     """Return the numbers of `count` random examples of each class, as a store for replay.
@@ -96,8 +96,8 @@ def some_of_each(
     return np.concatenate([mixed[labels[mixed] == one][:count] for one in np.unique(labels)])
 
 
-def c_source(classes: int, features: int, examples: int) -> str:
-    """Return a program in C that does the same: `kernels/last_layer.c`.
+def c_program(classes: int, features: int, examples: int) -> str:
+    """Return a program in C that does the same: `c/last_layer.c`.
 
     It reads `weights`, `biases`, `rate`, `features` int8 [examples, features] with their `scale`, and
     `labels` uint8 [examples], takes a step for each example, and leaves the layer in place.

@@ -65,7 +65,7 @@ def losses(model: nn.Module, images: ImageSet) -> NDArray[np.float32]:
     return each
 
 
-def membership(model: nn.Module, members: ImageSet, strangers: ImageSet) -> Membership:
+def attack(model: nn.Module, members: ImageSet, strangers: ImageSet) -> Membership:
     """Attack a network: call everything below a threshold of the loss a member.
 
     Args:
@@ -96,7 +96,7 @@ def _right(model: nn.Module, images: ImageSet, things: str) -> Interval:
     return rate(hits, len(images), things)
 
 
-def from_gradient(
+def reconstruct(
     weight: torch.Tensor,
     bias: torch.Tensor,
     *,
@@ -119,13 +119,13 @@ def from_gradient(
     Source: Phong et al., IEEE TIFS 13 (2018), 1333, section 3.
     """
     shared = torch.cat([weight.flatten(), bias])
-    shared = shared if clip is None else clipped(shared, clip)
+    shared = shared if clip is None else clip_gradient(shared, clip)
     shared = shared + noise * torch.randn(len(shared))
     rows, pulls = shared[: weight.numel()].reshape(weight.shape), shared[weight.numel() :]
     unit = int(pulls.abs().argmax()) if unit is None else unit
     return (rows[unit] / pulls[unit]).reshape(28, 28)
 
 
-def clipped(gradient: torch.Tensor, limit: float) -> torch.Tensor:
+def clip_gradient(gradient: torch.Tensor, limit: float) -> torch.Tensor:
     """Return a gradient no longer than `limit`, in the same direction."""
     return gradient * min(1.0, limit / (float(gradient.norm()) + 1e-12))

@@ -38,18 +38,16 @@ class Learnt:
         return f"{self.instructions_per_step:,} instructions a step; {kept}; it learnt the same {same}"
 
 
-def learn(
-    layer: Layer, features: NDArray[np.float32], labels: ArrayLike, *, rate: float = 0.01,
-    core: str = "cortex-m4",
-) -> Learnt:  # fmt: skip
-    """Take a step for each example in C, on a core, with features rounded to bytes.
+def learn_on_core(
+    layer: Layer, features: NDArray[np.float32], labels: ArrayLike, *, rate: float = 0.01
+) -> Learnt:
+    """Take a step for each example in C, on a Cortex-M4, with features rounded to bytes.
 
     Args:
         layer: where to start.
         features: float32 [N, features], not all zero.
         labels: int [N].
         rate: length of a step.
-        core: as for `toolchain.compile_c`.
 
     Raises:
         ValueError: features that are all zero, or what `last_layer.learn` refuses.
@@ -60,7 +58,7 @@ def learn(
     raw, truth = Integers(scale, 0).store(features), np.asarray(labels)
     expected = last_layer.learn(layer, raw * np.float32(scale), truth, rate=rate)
     classes, width = layer.weights.shape
-    source = last_layer.c_source(classes, width, len(raw))
+    source = last_layer.c_program(classes, width, len(raw))
     given: dict[str, NDArray[Any]] = {
         "weights": layer.weights,
         "biases": layer.biases,
@@ -69,7 +67,7 @@ def learn(
         "features": raw,
         "labels": truth.astype(np.uint8),
     }
-    machine = emulator.Machine(toolchain.compile_c(source, core))
+    machine = emulator.Machine(toolchain.compile_c(source, "cortex-m4"))
     run = machine.run(given, {"weights": "float32", "biases": "float32"})
     weights = run.outputs["weights"].reshape(layer.weights.shape)
     return Learnt(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.intervals import over_groups
 from tinyml_helpers.usecases.gestures import features as gesture_features
-from tinyml_helpers.usecases.gestures.features import Windows
+from tinyml_helpers.usecases.gestures.personalize import split_at_10_s
 from tinyml_helpers.usecases.gestures.vote import macro_percent
 from tinyml_helpers.usecases.privacy import last_layer
 from tinyml_helpers.usecases.privacy.last_layer import Layer
@@ -26,39 +26,23 @@ CASES = ("as shipped", "own examples alone", "with replay")
 _LOOKS = ((True, "#0072B2", "o", "gained"), (False, "#D55E00", "X", "lost, or stayed"))
 
 
-def features(person: str, inputs: torch.Tensor) -> tuple[Layer, NDArray[np.float32]]:
+def last_layer_of(person: str, inputs: torch.Tensor) -> tuple[Layer, NDArray[np.float32]]:
     """Return the last layer of the network that never saw a person, and what reaches it.
 
     Args:
         person: of the shipped set.
         inputs: float32 [N, 6, 1, 100], from `motion.network_input`.
     """
-    import torch
-
     from tinyml_helpers.usecases.gestures import network as networks
 
     network: Any = networks.load_trained(person)
-    with torch.no_grad():
-        seen: NDArray[np.float32] = network[:3](inputs).numpy()
+    seen = networks.embed(network, inputs)
     weights, biases = (part.detach().numpy() for part in network.head.parameters())
     return Layer(weights, biases), seen
 
 
-def first_and_later(windows: Windows, seconds: int = 10) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which windows end in the first seconds of their recording, and which begin after them."""
-    order = np.zeros(len(windows), np.int64)
-    for one in np.unique(windows.recording):
-        here = windows.recording == one
-        order[here] = np.arange(here.sum())
-    span = windows.raw.shape[1]
-    return (
-        order * gesture_features.HOP + span <= seconds * 50,
-        order * gesture_features.HOP >= seconds * 50,
-    )
-
-
-def everybody(
-    gestures: Gestures, *, each: int = 20, passes: int = 10, rate: float = 0.01, seed: int = 0
+def personalize_everybody(
+    gestures: Gestures, *, each: int = 20, passes: int = 10, seed: int = 0
 ) -> DataFrame:
     """Teach each person's network its owner: macro percent on the owner's later windows, and on others.
 
@@ -68,7 +52,6 @@ def everybody(
         gestures: the shipped set.
         each: examples of each movement that are kept for replay.
         passes: how often to go through the owner's first 10 s of each recording.
-        rate: length of a step.
         seed: of orders and of what is kept.
     """
     import torch
@@ -76,17 +59,17 @@ def everybody(
 
     windows, draw = gesture_features.cut(gestures), np.random.default_rng(seed)
     inputs = torch.from_numpy(gesture_features.network_input(windows.raw, windows.right))
-    first, later = first_and_later(windows)
+    first, later = split_at_10_s(windows)
     rows = []
     for person in gestures.people:
         mine = windows.people == person
-        layer, seen = features(person, inputs)
-        store = last_layer.some_of_each(windows.labels, np.flatnonzero(~mine), each, seed=seed)
+        layer, seen = last_layer_of(person, inputs)
+        store = last_layer.draw_of_each_class(windows.labels, np.flatnonzero(~mine), each, seed=seed)
         own = np.concatenate([draw.permutation(np.flatnonzero(mine & first)) for _ in range(passes)])
-        orders = (own, last_layer.replayed(own, store, seed=seed))
+        orders = (own, last_layer.mix_replay(own, store, seed=seed))
         layers = [
             layer,
-            *(last_layer.learn(layer, seen[o], windows.labels[o], rate=rate) for o in orders),
+            *(last_layer.learn(layer, seen[o], windows.labels[o]) for o in orders),
         ]
         tests = np.flatnonzero(mine & later), np.setdiff1d(np.flatnonzero(~mine), store)
         for case, one in zip(CASES, layers, strict=True):
@@ -95,13 +78,13 @@ def everybody(
     return DataFrame(rows, columns=["person", "case", "owner", "others"])
 
 
-def means(results: DataFrame) -> DataFrame:
+def mean_by_case(results: DataFrame) -> DataFrame:
     """Return the mean over people, a row for each of `CASES`."""
     table: DataFrame = results.groupby("case")[["owner", "others"]].mean().loc[list(CASES)]
     return table
 
 
-def gains(results: DataFrame) -> NDArray[np.float64]:
+def replay_gains(results: DataFrame) -> NDArray[np.float64]:
     """Return how many points each owner gains with replay [people]; less than zero is lost."""
     owners = by_owner(results)
     found: NDArray[np.float64] = (owners[CASES[2]] - owners[CASES[0]]).to_numpy()
@@ -115,12 +98,12 @@ def by_owner(results: DataFrame) -> DataFrame:
     return table.loc[people, list(CASES)]
 
 
-def picture(results: DataFrame) -> Axes:
+def draw_gains(results: DataFrame) -> Axes:
     """Draw what each owner gains with replay over how well the watch knew them, and the mean."""
     from matplotlib import pyplot as plt
 
     axes: Axes = plt.subplots(figsize=(9, 4.2))[1]
-    owners, found = by_owner(results), gains(results)
+    owners, found = by_owner(results), replay_gains(results)
     mean = over_groups(found, "points")
     axes.axhspan(mean.low, mean.high, color="#0072B2", alpha=0.15, label="mean, 95 %")
     axes.axhline(0, color="black", linewidth=1)

@@ -11,7 +11,7 @@ import numpy as np
 from tinyml_helpers.deploy import litert
 
 
-def answers(files: Iterable[str | Path], seed: int = 0) -> dict[str, str]:
+def digest(files: Iterable[str | Path], seed: int = 0) -> dict[str, str]:
     """Run .tflite files on seeded noise: name -> first 12 digits of the SHA-256 of what they answer."""
     said = {}
     for file in map(Path, files):

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 Boxes = NDArray[np.float32]
 # Cells along a side of a feature map, and width and height of each anchor in a cell.
 Grid = tuple[int, Sequence[tuple[float, float]]]
+# Cells along a side of each feature map, the finest first; width over height of the anchors in one.
+_SSD_CELLS, _SSD_RATIOS = (19, 10, 5, 3, 2, 1), (1, 2, 1 / 2, 3, 1 / 3)
 
 
 def as_boxes(boxes: ArrayLike) -> Boxes:
@@ -120,32 +122,21 @@ def grid_anchors(grids: Sequence[Grid]) -> NDArray[np.float32]:
     return np.concatenate(parts).astype(np.float32)
 
 
-def ssd_anchors(
-    cells: Sequence[int] = (19, 10, 5, 3, 2, 1),
-    low: float = 0.2,
-    high: float = 0.95,
-    ratios: Sequence[float] = (1, 2, 1 / 2, 3, 1 / 3),
-) -> NDArray[np.float32]:
-    """Return the anchors of an SSD-MobileNet: float32 [N, 4], cx, cy, width, height, 0..1.
+def ssd_anchors() -> NDArray[np.float32]:
+    """Return the anchors of the 300x300 SSD-MobileNet: float32 [1917, 4], cx, cy, width, height, 0..1.
 
-    Each feature map has a scale, from `low` to `high` in equal steps. A cell has one anchor for each
-    ratio of width to height, and a square one between its scale and the next; the finest map has
-    three only. The default is the 300x300 network with its 1,917 anchors.
-
-    Args:
-        cells: cells along a side of each feature map, the finest first.
-        low: size of the finest map's anchors, as a share of the image.
-        high: size of the coarsest map's.
-        ratios: width over height.
+    Each feature map has a scale, from 0.2 to 0.95 of the image in equal steps. A cell has one anchor
+    for each ratio of width to height, and a square one between its scale and the next; the finest map
+    has three only.
 
     Source: Liu et al., SSD, arXiv 1512.02325, section 2.2; TensorFlow's Object Detection API,
     multiple_grid_anchor_generator.py (`create_ssd_anchors`), for the finest map.
     """
-    scales = [*np.linspace(low, high, len(cells)), 1.0]
+    scales = [*np.linspace(0.2, 0.95, len(_SSD_CELLS)), 1.0]
     grids = []
-    for place, side in enumerate(cells):
+    for place, side in enumerate(_SSD_CELLS):
         scale, between = scales[place], math.sqrt(scales[place] * scales[place + 1])
-        sized = [(scale, ratio) for ratio in ratios] + [(between, 1.0)]
+        sized = [(scale, ratio) for ratio in _SSD_RATIOS] + [(between, 1.0)]
         if place == 0:
             sized = [(0.1, 1.0), (scale, 2.0), (scale, 0.5)]
         grids.append((side, [(s * math.sqrt(r), s / math.sqrt(r)) for s, r in sized]))
