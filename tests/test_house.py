@@ -42,14 +42,14 @@ BUDGETS = {
     "training": 152,
     "compress": 1200,
     "deploy": 3510,
-    "mcu": 4863,
-    "usecases": 8347,
+    "mcu": 4865,
+    "usecases": 8356,
     "search": 1840,
     "course": 3810,
     "classroom": 3550,
     "cli": 204,
 }
-WHOLE_BUDGET = 33156
+WHOLE_BUDGET = 33167
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12
