@@ -453,7 +453,9 @@ def test_full_int8_keeps_what_is_found_and_costs_half(detector, photos):
 def test_float16_becomes_float32_without_changing_what_is_said(detector, photos):
     wide = ssd.load(requantize.in_float32(datasets.read_verified("models/ssd_mobilenet_v2.tflite")))
     image = ssd.prepare(photos["coffee"])
-    for ours, theirs in zip(wide.network.predict(image), detector.network.predict(image), strict=True):
+    for ours, theirs in zip(
+        wide.network.predict_all(image), detector.network.predict_all(image), strict=True
+    ):
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
     kinds = {op.type for op in reader.read(wide.network.content).graphs[0].operators}
     assert "DEQUANTIZE" not in kinds
