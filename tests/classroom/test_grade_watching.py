@@ -26,7 +26,7 @@ LIMITS = Limits(seconds=5, memory_mib=100, room_mib=2, threads=7)
 def test_each_limit_from_both_of_its_sides(
     memory_bytes, threads, size_bytes, said, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(process_usage, "measure_usage", lambda _: (memory_bytes, threads))
+    monkeypatch.setattr(process_usage, "measure", lambda _: (memory_bytes, threads))
     monkeypatch.setattr(process_usage, "size_bytes", lambda _: size_bytes)
     assert process_usage.find_broken_limit(1, tmp_path, LIMITS) == said
 

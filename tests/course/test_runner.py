@@ -154,9 +154,7 @@ def test_the_doctor_names_damaged_data_and_its_cure(copied_data):
 
 
 def test_the_doctor_names_other_versions(monkeypatch):
-    monkeypatch.setattr(
-        doctor, "read_locked_versions", lambda: {"numpy": "1.0", "no-such-package": "2.0"}
-    )
+    monkeypatch.setattr(doctor, "read_lock", lambda: {"numpy": "1.0", "no-such-package": "2.0"})
     finding = doctor._packages()
     assert not finding.ok
     assert "(want 1.0)" in finding.found
