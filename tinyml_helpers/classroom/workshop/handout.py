@@ -43,8 +43,8 @@ class Handout:
     pictures: tuple[Picture, ...]
     formulas: tuple[str, ...]
     records: tuple[Record, ...]
-    find_functions: tuple[Function, ...]
-    find_questions: tuple[str, ...]
+    functions: tuple[Function, ...]
+    exercises: tuple[str, ...]
 
 
 def render_handout(lesson: Lesson, notebook: Any) -> str:

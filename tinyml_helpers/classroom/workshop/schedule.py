@@ -32,7 +32,7 @@ class Section:
 class Slot:
     """A line of the day's plan: the clock's time, what happens, and for how many minutes."""
 
-    format_clock: str
+    clock: str
     what: str
     minutes: int
     lesson: int | None = None
