@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.system.shipped_files import DataError
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 """Names that a sound file may end in, in lower case."""
@@ -85,7 +85,7 @@ def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
             channels: NDArray[np.float32] = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
         raise DataError(
-            f"{path.name} cannot be read as sound ({short(error)}): save it again as WAV, FLAC or Ogg"
+            f"{path.name} cannot be read as sound ({one_line(error)}): save it again as WAV, FLAC or Ogg"
         ) from error
     if not len(channels):
         raise DataError(f"{path.name} holds no samples: record it again")

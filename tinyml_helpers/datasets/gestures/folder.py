@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.gestures.recordings import AXES, RATE_HZ, UNITS, Gestures, Recording
 from tinyml_helpers.system.shipped_files import DataError
-from tinyml_helpers.system.untrusted import MOST_VALUE, check_size, short
+from tinyml_helpers.system.untrusted import MOST_VALUE, check_size, one_line
 
 SHORTEST_S = 5
 RATES_HZ = (25, 1000)
@@ -86,14 +86,14 @@ def _table(path: Path) -> NDArray[np.float64]:
             return np.array(list(_rows(path.name, lines, places))).reshape(-1, len(_COLUMNS))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
-            f"{path.name} cannot be read ({short(error)}): save it as CSV in UTF-8"
+            f"{path.name} cannot be read ({one_line(error)}): save it as CSV in UTF-8"
         ) from error
 
 
 def _places(name: str, header: list[str]) -> list[int]:
     for column in _COLUMNS:
         if header.count(column) != 1:
-            found = short(", ".join(header)) or "nothing"
+            found = one_line(", ".join(header)) or "nothing"
             raise DataError(
                 f"{name} has {header.count(column)} columns {column!r}: its first line must name "
                 f"{', '.join(_COLUMNS)} once each; found: {found}"
@@ -109,7 +109,7 @@ def _rows(name: str, lines: Any, places: list[int]) -> Iterator[list[float]]:
             numbers = [float(row[place]) for place in places]
         except (ValueError, IndexError) as error:
             raise DataError(
-                f"{name}, line {lines.line_num}: {short(', '.join(row))!r} does not hold "
+                f"{name}, line {lines.line_num}: {one_line(', '.join(row))!r} does not hold "
                 f"{len(places)} numbers: mend or delete the line"
             ) from error
         if not all(abs(number) <= MOST_VALUE for number in numbers):

@@ -14,7 +14,7 @@ from tinyml_helpers.datasets.sound_files import RATES_HZ, read_sound
 from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
 from tinyml_helpers.datasets.vibration.simulator.machines import COUNTS_PER_G, FULL_SCALE_G, SAMPLES
 from tinyml_helpers.system.shipped_files import DataError
-from tinyml_helpers.system.untrusted import MOST_VALUE, check_size, short
+from tinyml_helpers.system.untrusted import MOST_VALUE, check_size, one_line
 
 _SLOWEST_HZ = 4000  # a slower recording has nothing left of what a housing rings at
 _G = 9.80665  # m/s2
@@ -74,7 +74,7 @@ def _read_csv(path: Path) -> tuple[NDArray[np.float64], float]:
     unit = next((name for name in _UNITS if name in header), None)
     if "time_s" not in header or unit is None or len(rows) < 2:
         raise DataError(
-            f"{path.name} has the columns {short(', '.join(header)) or 'none'} and {len(rows)} rows: "
+            f"{path.name} has the columns {one_line(', '.join(header)) or 'none'} and {len(rows)} rows: "
             f"give time_s and {' or '.join(_UNITS)}"
         )
     time = rows[:, header.index("time_s")]
@@ -101,6 +101,6 @@ def _table(path: Path) -> tuple[list[str], NDArray[np.float64]]:
                 numbers.extend(map(float, line))
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(
-            f"{path.name} is not a table of numbers under one header: {short(error)}"
+            f"{path.name} is not a table of numbers under one header: {one_line(error)}"
         ) from error
     return header, np.array(numbers).reshape(-1, max(len(header), 1))

@@ -14,7 +14,7 @@ from tinyml_helpers.datasets.vibration.folder import read_segments
 from tinyml_helpers.datasets.vibration.simulator import machines as simulation
 from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
 from tinyml_helpers.datasets.vibration.simulator.machines import FAULTS, SAMPLES
-from tinyml_helpers.system.folders import whole
+from tinyml_helpers.system.folders import replace_when_written
 from tinyml_helpers.system.shipped_files import DataError, cache_folder
 
 SIZES_MM = (0.18, 0.36, 0.53)
@@ -174,6 +174,6 @@ def write_example(folder: str | Path | None = None) -> Path:
     folder = Path(folder or cache_folder() / "example vibration")
     for fault, size, count in (("healthy", 0.0, 60), ("outer race", 0.5, 10)):
         samples = _simulate(40, fault, size, count, 0).samples
-        with whole(folder / fault / "1.wav") as partial:  # another kernel may read it
+        with replace_when_written(folder / fault / "1.wav") as partial:  # another kernel may read it
             soundfile.write(partial, samples.ravel(), RATE_HZ, subtype="PCM_16", format="WAV")
     return folder
