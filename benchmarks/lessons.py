@@ -136,9 +136,9 @@ def cores() -> int:
 
 def store(measured: machine_load.Load) -> None:
     """Store what was measured, and renew the README once every lesson has been."""
-    machine_load.write(measured)
+    machine_load.store_load(measured)
     datasets.write_manifest()
-    whole = machine_load.read()
+    whole = machine_load.read_load()
     if {one.lesson for one in whole.lessons} == {lesson.number for lesson in syllabus.lessons()}:
         readme_results.publish(scoreboard.Scoreboard(whole.records))
 

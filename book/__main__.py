@@ -54,7 +54,7 @@ def renew_counts() -> None:
     """Write fresh counts into the page on tests, which is read on a code host as it stands."""
     page = ROOT / "book" / "how_tested.md"
     before = page.read_text("utf-8")
-    after = counts.renewed(before, ROOT)
+    after = counts.renew(before, ROOT)
     if after != before and os.access(page, os.W_OK):
         folders.write_atomically(page, after)
         print(f"{page.name}: counts renewed")
@@ -84,7 +84,7 @@ def run_sphinx(sources: Path, out: Path, jobs: str) -> int:
     done = subprocess.run(
         [str(part) for part in command], cwd=ROOT, stderr=subprocess.PIPE, text=True, errors="replace"
     )
-    if done.returncode and disk_full.without_room(sources):
+    if done.returncode and disk_full.find_full_disks(sources):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     print(done.stderr, end="", file=sys.stderr)
     return done.returncode

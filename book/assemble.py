@@ -72,7 +72,7 @@ def first_page(folder: Path) -> str:
     return next((name for name in _FIRST if (folder / name).exists()), _FIRST[1])
 
 
-def teaching(root: Path) -> list[str]:
+def find_teaching_pages(root: Path) -> list[str]:
     """The pages for those who teach, the one that opens them first."""
     found = sorted((root / "book" / "teach").glob("*.md"), key=lambda path: path.name not in _FIRST)
     return [path.relative_to(root).as_posix() for path in found]
@@ -99,8 +99,8 @@ def assemble(root: Path, folder: Path, numbers: Iterable[int] | None = None) -> 
                 cell["source"] = tree.linked(notebooks.source(cell), f"notebooks/{lesson.path.name}")
         tree.write(f"notebooks/{lesson.path.name}", json.dumps(notebook, indent=1))
     tree.write("alt.json", json.dumps(alt, indent=1))
-    guides = teaching(root)
-    for name, markdown in pages.generated(root, lessons, guides):
+    guides = find_teaching_pages(root)
+    for name, markdown in pages.generate(root, lessons, guides):
         tree.text(name, markdown)
     tree.write("api/index.rst", (root / "book" / "api.rst").read_bytes())  # Sphinx makes the rest
     about = sorted(path.name for path in root.glob("*.md") if path.name != "README.md")

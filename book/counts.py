@@ -15,7 +15,7 @@ FIGURE = re.compile(r"[\d,]+<!-- (\w+) -->")
 """A count as a page stores it: readable as it stands, and marked with its name for whoever renews it."""
 
 
-def renewed(page: str, root: Path) -> str:
+def renew(page: str, root: Path) -> str:
     """Return a page with fresh counts.
 
     Raises:

@@ -14,7 +14,7 @@ _CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
 _SPECIAL = re.compile(r"(\*|\||(?<=\w)_(?!\w))")
 
 
-def plain(line: str) -> str:
+def escape(line: str) -> str:
     """Double the backticks of a line, and escape what reStructuredText would take for a mark."""
     parts = _CODE.split(line)
     for place, part in enumerate(parts):
@@ -38,7 +38,7 @@ def convert(lines: list[str]) -> list[str]:
                 converted += ["::", ""]
         elif line.strip() and not indented:
             code = False
-        converted.append(line if code else plain(line))
+        converted.append(line if code else escape(line))
     return converted
 
 

@@ -21,7 +21,7 @@ PARTS = {
 }
 
 
-def generated(
+def generate(
     root: Path, lessons: Sequence[Any], guides: Sequence[str] = ()
 ) -> Iterator[tuple[str, str]]:
     """Yield name and text of each page, for lessons as `syllabus.lessons` reads them.
@@ -35,7 +35,7 @@ def generated(
     yield "glossary.md", glossary_page(terms.read(), lessons)
     yield "devices.md", _at_the_root("devices.md") + device_tables()
     yield "scoreboard.md", _at_the_root("scoreboard.md")
-    facts = counts.renewed(_at_the_root("how_tested.md"), root)
+    facts = counts.renew(_at_the_root("how_tested.md"), root)
     yield "how_tested.md", re.sub(r"<!-- \w+ -->", "", facts)
 
 
@@ -109,7 +109,7 @@ def glossary_page(glossary: terms.Glossary, lessons: Sequence[Any]) -> str:
     for lesson in lessons:
         cells = json.loads(lesson.path.read_text("utf-8"))["cells"]
         text = "\n\n".join(notebooks.source(cell) for cell in cells if cell["cell_type"] == "markdown")
-        for name in terms.used_in(glossary, text, lesson.number):
+        for name in terms.find_used(glossary, text, lesson.number):
             first.setdefault(name, lesson)
     text, letter = (HERE / "glossary.md").read_text("utf-8").split("- **", 1)[0], ""
     for entry in glossary.entries:
@@ -141,7 +141,7 @@ def device_tables() -> str:
     text = _table(catalogue.HEADER, rows)
     for device in catalogue:
         rows = [
-            (FIGURES[name], _figure(device, name), sourced(device.sources[name]))
+            (FIGURES[name], _figure(device, name), link_source(device.sources[name]))
             for name in FIGURES
             if name in device.sources
         ]
@@ -171,7 +171,7 @@ def datasheets() -> dict[str, str]:
     return tomllib.loads((HERE / "datasheets.toml").read_text("utf-8"))
 
 
-def sourced(source: str) -> str:
+def link_source(source: str) -> str:
     """The text of a source, the document's name linked if its place is known."""
     for name, address in sorted(datasheets().items(), key=lambda pair: -len(pair[0])):
         if source.startswith(name):

@@ -11,7 +11,7 @@ from book import front_picture
 from tinyml_helpers.course import scoreboard, syllabus, wording
 from tinyml_helpers.datasets import write_manifest
 from tinyml_helpers.system.folders import build_folder, write_atomically
-from tinyml_helpers.system.shared_folders import alone
+from tinyml_helpers.system.shared_folders import lock_folder
 
 _ROOT = Path(__file__).parents[1]
 _BEGIN = "<!-- scoreboard: written by `make outputs` -->\n"
@@ -95,7 +95,7 @@ ROWS = (
 
 def publish(fresh: scoreboard.Scoreboard) -> None:
     """Put fresh records in place of those of the same lessons; renew README, results and picture."""
-    with alone(build_folder() / "publish"):  # lessons may be stored beside each other
+    with lock_folder(build_folder() / "publish"):  # lessons may be stored beside each other
         _publish(fresh)
 
 
@@ -111,12 +111,12 @@ def _publish(fresh: scoreboard.Scoreboard) -> None:
     write_atomically(scoreboard.reference_path(), text)
     write_atomically(scoreboard.reference_path().parent / "front.png", picture)
     write_manifest()
-    for name, tables in (("README.md", in_short), ("book/scoreboard.md", in_full)):
+    for name, tables in (("README.md", render_short), ("book/scoreboard.md", render_full)):
         page = _ROOT / name
-        write_atomically(page, with_tables(page.read_text("utf-8"), tables(scoreboard.reference())))
+        write_atomically(page, insert_tables(page.read_text("utf-8"), tables(scoreboard.reference())))
 
 
-def with_tables(page: str, tables: str) -> str:
+def insert_tables(page: str, tables: str) -> str:
     """Return a page's text with its tables of results made anew.
 
     Raises:
@@ -127,7 +127,7 @@ def with_tables(page: str, tables: str) -> str:
     return f"{page.split(_BEGIN)[0]}{_BEGIN}\n{tables}\n\n{_END}{page.split(_END)[1]}"
 
 
-def in_short(board: scoreboard.Scoreboard) -> str:
+def render_short(board: scoreboard.Scoreboard) -> str:
     """Return the README's tables: the spine, and the rows of which all records are there."""
     found = {record.name: record.value for record in board.records}
     rows = [
@@ -139,7 +139,7 @@ def in_short(board: scoreboard.Scoreboard) -> str:
     return f"{_spine_table(board)}\n\n{table}"
 
 
-def in_full(board: scoreboard.Scoreboard) -> str:
+def render_full(board: scoreboard.Scoreboard) -> str:
     """Return the tables of the page of results: the spine, then every record by lesson, in words."""
     parts = [_spine_table(board)]
     for number in sorted({record.lesson for record in board.records}):

@@ -130,7 +130,7 @@ def _outside_links(tokens: list[Any]) -> Iterator[str]:
             yield token.content
 
 
-def used_in(glossary: Glossary, markdown: str, lesson: int | None = None) -> set[str]:
+def find_used(glossary: Glossary, markdown: str, lesson: int | None = None) -> set[str]:
     """The names of the terms that the prose of a lesson uses."""
     return {entry.name for piece in prose(markdown) for _, _, entry in glossary.find(piece, lesson)}
 

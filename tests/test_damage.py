@@ -381,7 +381,8 @@ def test_a_killed_kernel_leaves_no_lock(results, tmp_path):
         import pathlib, time
         from tinyml_helpers.system import folders, shared_folders
         folder = pathlib.Path({str(results)!r})
-        with shared_folders.alone(folder), folders.whole(folder / "01.json") as partial:
+        path = folder / "01.json"
+        with shared_folders.lock_folder(folder), folders.replace_when_written(path) as partial:
             partial.write_text("half")
             pathlib.Path({str(tmp_path / "sign")!r}).touch()
             time.sleep(600)

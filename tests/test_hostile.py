@@ -88,14 +88,14 @@ def test_what_crashes_hangs_or_eats_memory_does_so_elsewhere(tmp_path, monkeypat
     write(tmp_path / "hungry.py", limit + "bytes(2 ** 33)")
     write(tmp_path / "echo.py", "import sys; print(sys.stdin.read() + sys.argv[1])")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[1]}")
-    assert untrusted.run("echo", "b", content=b"a", seconds=60).strip() == b"ab"
+    assert untrusted.run_isolated("echo", "b", content=b"a", seconds=60).strip() == b"ab"
     with pytest.raises(untrusted.GuardedError, match="SIGSEGV"):
-        untrusted.run("crashing", content=b"", seconds=60)
+        untrusted.run_isolated("crashing", content=b"", seconds=60)
     with pytest.raises(untrusted.TimeUpError, match=r"not done after 0\.5 s"):
-        untrusted.run("hanging", content=b"", seconds=0.5)
+        untrusted.run_isolated("hanging", content=b"", seconds=0.5)
     if sys.platform == "linux":  # other systems do not see to it
         with pytest.raises(untrusted.GuardedError, match="exit code 1"):
-            untrusted.run("hungry", content=b"", seconds=60)
+            untrusted.run_isolated("hungry", content=b"", seconds=60)
 
 
 def test_matlab_files_are_read_by_such_a_process(tmp_path, monkeypatch):
@@ -104,13 +104,13 @@ def test_matlab_files_are_read_by_such_a_process(tmp_path, monkeypatch):
     def crash(*_, **__):
         raise untrusted.GuardedError("SIGSEGV")
 
-    monkeypatch.setattr(untrusted, "run", crash)
+    monkeypatch.setattr(untrusted, "run_isolated", crash)
     with pytest.raises(DataError, match=r"97\.mat is no MATLAB file, or a damaged one .*SIGSEGV"):
         cwru.read_cwru(write(tmp_path / "97.mat", b"x"))
 
 
 def test_strange_text_is_short_and_harmless_in_a_message():
-    assert untrusted.short("a\x1b[31m\nb" + "c" * 10**6, 20) == "a?[31m b" + "c" * 9 + "..."
+    assert untrusted.one_line("a\x1b[31m\nb" + "c" * 10**6, 20) == "a?[31m b" + "c" * 9 + "..."
 
 
 # Sound
@@ -175,7 +175,7 @@ TIME = [i / 8000 for i in range(6000)]
 )
 def test_a_table_of_vibration_that_lies_is_refused_in_a_line(tmp_path, text, message):
     with pytest.raises(DataError, match=message) as raised:
-        vibration_folder.read_recording(write(tmp_path / "a.csv", text))
+        vibration_folder.read_signal(write(tmp_path / "a.csv", text))
     assert "a.csv" in str(raised.value)
     assert len(str(raised.value)) < 500
 
@@ -183,7 +183,7 @@ def test_a_table_of_vibration_that_lies_is_refused_in_a_line(tmp_path, text, mes
 def test_a_table_as_spreadsheets_save_it_is_read(tmp_path):
     rows = "\n".join(f"{t},{np.sin(t)}" for t in TIME)
     path = write(tmp_path / "a.csv", f"\ufefftime_s,acceleration_g\n{rows}\n")
-    assert len(vibration_folder.read_recording(path).values) == len(TIME)
+    assert len(vibration_folder.read_signal(path).values) == len(TIME)
 
 
 @pytest.mark.parametrize("value", ["1e300", "-1e14", "nan", "1e999"])
@@ -209,7 +209,7 @@ def test_tables_of_gigabytes_are_refused_unread(tmp_path, monkeypatch):
     )
     for read in (
         lambda path: recording_files.read([path]),
-        vibration_folder.read_recording,
+        vibration_folder.read_signal,
     ):
         with pytest.raises(DataError, match=r"a\.csv has 10,000,000,000 bytes"):
             read(path)

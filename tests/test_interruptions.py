@@ -92,7 +92,7 @@ def chain(*errors):
     ],
 )
 def test_a_disk_that_takes_nothing_is_told_with_its_cure(error, begins, monkeypatch):
-    monkeypatch.setattr(disk_full, "without_room", lambda: [Path("/full/one")])
+    monkeypatch.setattr(disk_full, "find_full_disks", lambda: [Path("/full/one")])
     said = disk_full.explain(error)
     assert said.startswith(begins)
     assert "make room in /full/one, or choose another one (TINYML_RESULTS for records" in said
@@ -137,11 +137,11 @@ def refuse(monkeypatch, folder, number):
 
 def test_a_folder_without_room_is_found_and_a_closed_one_is_not(tmp_path, monkeypatch, results):
     results.mkdir()
-    assert disk_full.without_room() == []
+    assert disk_full.find_full_disks() == []
     refuse(monkeypatch, results, errno.EROFS)  # the course has chosen another one long ago
-    assert disk_full.without_room() == []
+    assert disk_full.find_full_disks() == []
     refuse(monkeypatch, results, errno.ENOSPC)
-    assert disk_full.without_room() == [results]
+    assert disk_full.find_full_disks() == [results]
     finding = doctor._disk()
     assert not finding.ok
     assert f"no room in {results}" in finding.row
@@ -242,7 +242,7 @@ def test_a_compiler_that_ends_without_a_word_on_a_full_disk_is_explained(tmp_pat
     monkeypatch.setattr(toolchain, "_run", lambda *_: ended)
     with pytest.raises(toolchain.ToolchainError, match=r"ended with code -6"):
         toolchain.compile_c("int main(void) { return 0; }")
-    monkeypatch.setattr(disk_full, "without_room", lambda *_: [tmp_path])
+    monkeypatch.setattr(disk_full, "find_full_disks", lambda *_: [tmp_path])
     with pytest.raises(toolchain.ToolchainError, match=f"not built: make room in {tmp_path}, or choose"):
         toolchain.compile_c("int main(void) { return 0; }")
     assert not list(tmp_path.rglob("work-*"))

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
 DECLARED = [Requirement(line) for line in PROJECT["dependencies"] + EXTRAS]
-LOCKED = doctor.requirements()
+LOCKED = doctor.read_requirements()
 ADVISORIES = tomllib.loads((ROOT / "benchmarks" / "advisories.toml").read_text("utf-8"))["advisory"]
 
 

@@ -95,7 +95,7 @@ def course(
     ] = None,
 ) -> None:
     """Run the lessons in order; leave notebooks, pages and scoreboard in build/."""
-    folders.settle()
+    folders.redirect_to_open_folders()
     chosen = _select(lesson)
     parameters = {"profile": profile.value, **_parse(parameter or [])}
     folder = runner.build_folder()

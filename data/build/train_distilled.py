@@ -36,7 +36,7 @@ def main() -> None:
     folder = data_folder() / "models"
     recipes = folder / "distilled.json"
     teacher = models.load_trained("large")
-    loss = distill.taught_by(teacher, temperature=TEMPERATURE, weight=WEIGHT, bfloat16=True)
+    loss = distill.from_teacher(teacher, temperature=TEMPERATURE, weight=WEIGHT, bfloat16=True)
     for name in options.names:
         torch.manual_seed(0)
         model = models.build(name)

@@ -30,6 +30,7 @@ from tinyml_helpers.usecases.gestures import network as networks
 from tinyml_helpers.usecases.gestures import train as gesture_train
 from tinyml_helpers.usecases.gestures.augment import RECIPE, Recipe
 from tinyml_helpers.usecases.gestures.features import Windows
+from tinyml_helpers.usecases.gestures.train import train_network
 
 SEEDS = range(3)
 # What a recipe may leave out, or do otherwise: changes of the training, and of the network.
@@ -95,7 +96,7 @@ def people(data: Gestures) -> dict[str, Any]:
                 gesture_train.training_windows(data.without(person)),
                 features.cut(data.of(person)),
             )
-            model = gesture_train.train(train, seed=seed)
+            model = train_network(train, seed=seed)
             content = int8(model, train)
             sizes.append(len(content))
             for kind, outputs in (
@@ -109,7 +110,7 @@ def people(data: Gestures) -> dict[str, Any]:
         for kind in rows:
             rows[kind].append(found[kind])
     everything = gesture_train.training_windows(data)
-    model = gesture_train.train(everything)
+    model = train_network(everything)
     stored |= {f"everybody/{key}": value for key, value in model.state_dict().items()}
     content = int8(model, everything)
     folder = data_folder() / "models"
@@ -129,7 +130,7 @@ def leak(data: Gestures) -> dict[str, Any]:
     found = []
     for seed in SEEDS:
         test = np.random.default_rng(seed).random(len(whole)) < 0.1
-        model = gesture_train.train(whole.take(~test), seed=seed)
+        model = train_network(whole.take(~test), seed=seed)
         held = whole.take(test).first()
         said = gesture_train.logits(model, held).argmax(1).numpy()
         found.append(round(balanced_percent(said, held.labels), 2))
@@ -145,7 +146,7 @@ def curve(data: Gestures) -> dict[str, Any]:
         for number, person in enumerate(data.people):
             others = [one for one in data.people if one != person]
             chosen = np.random.default_rng(number).permutation(others)[:count]
-            model = gesture_train.train(gesture_train.training_windows(data.of(*chosen)))
+            model = train_network(gesture_train.training_windows(data.of(*chosen)))
             test = features.cut(data.of(person))
             rows.append(vote.score_people(gesture_train.logits(model, test), test).mean)
         result[str(count)] = summary(rows)
@@ -176,7 +177,7 @@ def left_out_with(name: str, data: Gestures) -> dict[str, Any]:
     size = 0
     for person in data.people:
         train = gesture_train.training_windows(data.without(person))
-        model = gesture_train.train(train, recipe, **network)
+        model = train_network(train, recipe, **network)
         test = features.cut(data.of(person))
         rows.append(vote.score_people(gesture_train.logits(model, test, recipe), test).mean)
         size = size or len(int8(model, train))
@@ -214,7 +215,7 @@ def unknown(data: Gestures) -> dict[str, Any]:
         for pair in range(5):
             pair_of = data.people[2 * pair : 2 * pair + 2]
             train = gesture_train.training_windows(data.without(*pair_of))
-            model = gesture_train.train(train.take(train.labels != label))
+            model = train_network(train.take(train.labels != label))
             test = features.cut(data.of(*pair_of))
             outputs = gesture_train.logits(model, test).numpy()
             new = test.labels == label

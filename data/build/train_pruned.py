@@ -62,7 +62,7 @@ def compress(name: str, data: Fashion) -> tuple[nn.Module, training.History]:
         model = channels.remove_channels(dense, data.train.tensors()[0][:1], recipe.pop("channels"))
         return model, training.fit(model, data.train, loss=match, **recipe)
     model = models.load_trained(name)
-    hook = prune.gradually(model, recipe.pop("share"), skip=recipe.pop("skip"))
+    hook = prune.schedule(model, recipe.pop("share"), skip=recipe.pop("skip"))
     history = training.fit(model, data.train, loss=match, before_step=hook, **recipe)
     prune.make_permanent(model)
     return model, history

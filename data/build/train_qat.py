@@ -84,7 +84,7 @@ def main() -> None:
         correct = round(training.accuracy(prepared, scored), 2)
         print(name, made["recipe"], made["training_loss"], f"{correct} % correct", flush=True)
         if not options.held_out:
-            save_file(qat.stored_tensors(prepared), folder / f"{name}.safetensors")
+            save_file(qat.export_tensors(prepared), folder / f"{name}.safetensors")
             recipes = folder / "qat.json"
             stored = json.loads(recipes.read_text("utf-8")) if recipes.exists() else {}
             stored[name] = {"test_accuracy_percent": correct, **made}

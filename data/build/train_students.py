@@ -75,7 +75,7 @@ def data_and_loss(
         )
     temperature, weight = map(float, numbers)
     if augment:
-        return data, distill.taught_by(teacher, temperature=temperature, weight=weight, bfloat16=True)
+        return data, distill.from_teacher(teacher, temperature=temperature, weight=weight, bfloat16=True)
     seen, labels = training.predict(teacher, data), torch.from_numpy(data.labels)
     if name == "permuted":
         seen = distill.shuffle_wrong(seen, labels)
@@ -84,7 +84,7 @@ def data_and_loss(
         seen = temperature * ((1 - SOFTNESS) * certain + SOFTNESS / models.CLASSES).log()
     if name == "leveled":
         seen = distill.level_wrong(seen, labels, temperature)
-    return distill.taught_once(seen, data, temperature=temperature, weight=weight)
+    return distill.from_logits(seen, data, temperature=temperature, weight=weight)
 
 
 def three_bits(
@@ -137,7 +137,7 @@ def main() -> None:
             start = students.get(("few", before, seed)) or distill.load_student(f"few/{before}/{seed}")
             data, loss = data_and_loss(kind, few, teacher, augment=False)
             int3 = three_bits(start, data, loss, seed)
-            keep(f"few/{name}/{seed}", int3, qat.stored_tensors(int3))
+            keep(f"few/{name}/{seed}", int3, qat.export_tensors(int3))
     save_file(stored, weights)
     _note(correct, notes)
 

@@ -92,7 +92,7 @@ def test_the_glossary_is_in_order_and_clear():
 
 
 def test_every_term_of_the_glossary_stands_in_a_lesson():
-    used = set().union(*(terms.used_in(GLOSSARY, texts_of(it), it.number) for it in LESSONS))
+    used = set().union(*(terms.find_used(GLOSSARY, texts_of(it), it.number) for it in LESSONS))
     assert {entry.name for entry in GLOSSARY.entries} - used == set()
 
 
@@ -237,7 +237,7 @@ def test_a_text_that_a_figure_brings_is_kept():
 
 
 def test_every_lesson_is_in_the_menu_and_on_the_start_page():
-    made = dict(pages.generated(ROOT, LESSONS))
+    made = dict(pages.generate(ROOT, LESSONS))
     toctree = made["notebooks/index.md"].split("{toctree}")[1]
     for lesson in LESSONS:
         assert f"\n{lesson.path.name}\n" in toctree
@@ -249,7 +249,7 @@ def test_every_lesson_is_in_the_menu_and_on_the_start_page():
 def test_every_source_of_the_catalogue_can_be_read_somewhere():
     for device in devices.catalogue():
         for source in device.sources.values():
-            assert pages.sourced(source).startswith("["), source
+            assert pages.link_source(source).startswith("["), source
 
 
 def test_counts_are_those_of_the_files():
@@ -282,7 +282,7 @@ def test_the_reference_has_every_room_and_the_answers_of_no_exercise():
     ],
 )
 def test_docstrings_become_restructured_text(line, made):
-    assert docstrings.plain(line) == made
+    assert docstrings.escape(line) == made
 
 
 def test_an_indented_example_becomes_code():
@@ -336,7 +336,7 @@ def test_a_full_disk_is_one_sentence_and_spoils_no_page_of_the_course(
     monkeypatch.setattr(build, "renew_counts", lambda: None)
     monkeypatch.setattr(assemble, "assemble", full if where == "sources" else lambda *_: 1)
     monkeypatch.setattr(subprocess, "run", failed)
-    monkeypatch.setattr(disk_full, "without_room", lambda *_: [tmp_path])
+    monkeypatch.setattr(disk_full, "find_full_disks", lambda *_: [tmp_path])
     assert build.main() == 1
     said = capsys.readouterr().err
     assert said.startswith(f"The book was not built. No space left on device: make room in {tmp_path},")
@@ -345,7 +345,7 @@ def test_a_full_disk_is_one_sentence_and_spoils_no_page_of_the_course(
 
 def test_what_sphinx_says_of_anything_else_is_shown(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(subprocess, "run", failed)
-    monkeypatch.setattr(disk_full, "without_room", lambda *_: [])
+    monkeypatch.setattr(disk_full, "find_full_disks", lambda *_: [])
     assert build.run_sphinx(tmp_path, tmp_path, "1") == 2
     assert capsys.readouterr().err == "Traceback\n" * 40
 
@@ -418,7 +418,7 @@ def test_each_module_has_a_page_that_its_room_links(tiny_book):
 def test_the_small_book_links_its_terms(tiny_book):
     page = (tiny_book / "notebooks" / "00_start_here.html").read_text("utf-8")
     linked = re.findall(r'href="(\.\./glossary\.html#term-[^"]+)" title="([^"]+)"', page)
-    expected = terms.used_in(GLOSSARY, texts_of(LESSONS[0]), 0)
+    expected = terms.find_used(GLOSSARY, texts_of(LESSONS[0]), 0)
     assert len(linked) == len({address for address, _ in linked}) == len(expected)
     for heading in re.findall(r"<h[1-6].*?</h[1-6]>", page, re.S):
         assert "glossary.html#term" not in heading

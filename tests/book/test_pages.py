@@ -92,7 +92,7 @@ def test_the_page_on_tests_holds_counts_that_are_nearly_those_of_now():
 
 def test_counts_are_renewed_where_they_stand():
     fresh = counts.count(ROOT)["lessons"]
-    assert counts.renewed("has 7<!-- lessons --> parts", ROOT) == f"has {fresh}<!-- lessons --> parts"
+    assert counts.renew("has 7<!-- lessons --> parts", ROOT) == f"has {fresh}<!-- lessons --> parts"
 
 
 class Folds(HTMLParser):

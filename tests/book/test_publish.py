@@ -15,9 +15,12 @@ README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
 def test_the_readme_and_the_page_of_results_show_the_reference_results():
-    assert readme_results.with_tables(README, readme_results.in_short(scoreboard.reference())) == README
+    assert (
+        readme_results.insert_tables(README, readme_results.render_short(scoreboard.reference()))
+        == README
+    )
     page = (Path(__file__).parents[2] / "book" / "scoreboard.md").read_text("utf-8")
-    assert readme_results.with_tables(page, readme_results.in_full(scoreboard.reference())) == page
+    assert readme_results.insert_tables(page, readme_results.render_full(scoreboard.reference())) == page
 
 
 def test_every_row_of_the_readme_has_its_records_and_every_record_its_words():
@@ -30,8 +33,8 @@ def test_every_row_of_the_readme_has_its_records_and_every_record_its_words():
 
 def test_a_row_is_left_out_where_a_record_of_it_is_missing():
     board = scoreboard.Scoreboard((scoreboard.Record("qat.tiny.ptq4_loss_points", 24.2, "points", 3),))
-    assert "| 03 |" not in readme_results.in_short(board)
-    assert "24.2 points" in readme_results.in_full(board)
+    assert "| 03 |" not in readme_results.render_short(board)
+    assert "24.2 points" in readme_results.render_full(board)
 
 
 def test_the_reference_results_are_those_that_the_lessons_show():
@@ -103,7 +106,7 @@ def test_the_spine_stands_in_one_table_by_network_and_technique():
             scoreboard.Record("distill.tiny.accuracy_percent", 91.5, "percent", 5),
         )
     )
-    readme = readme_results.with_tables(README, readme_results.in_short(board))
+    readme = readme_results.insert_tables(README, readme_results.render_short(board))
     assert "\n| `large` | – | – | – | – | – | 90.00 | – |\n" in readme
     assert "\n| `small` | 92.89 | – | – | – | – | – | – |\n" in readme
     assert "\n| `tiny` | – | – | – | – | – | – | 91.50 |\n" in readme
@@ -125,4 +128,4 @@ def test_a_lesson_without_its_front_figure_is_named(monkeypatch):
 
 def test_a_readme_without_its_place_is_refused():
     with pytest.raises(ValueError, match=r"lost its place for results"):
-        readme_results.with_tables("# Title\n", "")
+        readme_results.insert_tables("# Title\n", "")

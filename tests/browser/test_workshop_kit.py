@@ -15,7 +15,7 @@ LINE_MM = 7
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_a_handout_is_one_page_with_room_for_notes(page, watch, tmp_path, lesson):
     file = tmp_path / "handout.html"
-    file.write_text(handout.page(lesson, syllabus.read_notebook(lesson.path)), "utf-8")
+    file.write_text(handout.render_handout(lesson, syllabus.read_notebook(lesson.path)), "utf-8")
     page.goto(file.as_uri())
     printed = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) == 1
@@ -34,7 +34,7 @@ def test_a_handout_is_one_page_with_room_for_notes(page, watch, tmp_path, lesson
 @pytest.mark.parametrize("lesson", MARKED, ids=lambda lesson: lesson.name)
 def test_every_slide_fits_its_screen(page, watch, tmp_path, lesson):
     file = tmp_path / "slides.html"
-    file.write_text(slides.deck(lesson, syllabus.read_notebook(lesson.path)), "utf-8")
+    file.write_text(slides.render_deck(lesson, syllabus.read_notebook(lesson.path)), "utf-8")
     for width, height in ((1280, 720), (1024, 768)):
         page.set_viewport_size({"width": width, "height": height})
         page.goto(file.as_uri())
@@ -49,7 +49,7 @@ def test_every_slide_fits_its_screen(page, watch, tmp_path, lesson):
 
 def test_slides_are_steered_by_keys_and_tell_the_speaker(page, watch, tmp_path):
     file = tmp_path / "slides.html"
-    file.write_text(slides.deck(MARKED[0], syllabus.read_notebook(MARKED[0].path)), "utf-8")
+    file.write_text(slides.render_deck(MARKED[0], syllabus.read_notebook(MARKED[0].path)), "utf-8")
     page.goto(file.as_uri())
     where = page.locator("#place")
     count = page.evaluate("slides.length")

@@ -117,20 +117,20 @@ def test_stubs_and_printed_solutions_do_not_count():
     printed = submissions.read_exercises()
     _, stub, solution = printed["zero_point"]
     empty = submissions.Cell(stub)
-    assert submissions.answer([empty, solution], "zero_point") is None
+    assert submissions.find_answer([empty, solution], "zero_point") is None
     # Some tools drop tags and ids: the solution that follows the stub is still the printed one.
     bare = submissions.Cell(solution.source)
-    assert submissions.answer([empty, bare], "zero_point") is None
+    assert submissions.find_answer([empty, bare], "zero_point") is None
     # An edition for a class may drop the comment that our own tests need.
     tagged = submissions.Cell(solution.source.partition("\n")[2], "another", is_solution=True)
-    assert submissions.answer([tagged], "zero_point") is None
+    assert submissions.find_answer([tagged], "zero_point") is None
     # A learner who writes the same into the only cell has answered.
-    assert submissions.answer([bare], "zero_point").attempts == 1
+    assert submissions.find_answer([bare], "zero_point").attempts == 1
 
 
 def test_the_last_attempt_counts_and_all_are_counted():
     cells = [submissions.Cell(f"check.zero_point({n})") for n in (1, 2, 64)]
-    found = submissions.answer([submissions.Cell("x = 3"), *cells], "zero_point")
+    found = submissions.find_answer([submissions.Cell("x = 3"), *cells], "zero_point")
     assert (found.source, found.before, found.attempts) == ("check.zero_point(64)", ("x = 3",), 3)
 
 

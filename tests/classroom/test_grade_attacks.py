@@ -24,7 +24,7 @@ SHORT = grade.Limits(seconds=1, memory_mib=512, room_mib=8)
 
 @pytest.fixture(scope="module")
 def protection():
-    return self_test.protection()
+    return self_test.examine_protection()
 
 
 def judged(source, hidden=(), exercise="zero_point", limits=LIMITS):
@@ -158,7 +158,7 @@ def test_each_layer_holds_alone(protection, layer, monkeypatch):
     # A view of its own needs a user namespace, which the network's layer makes.
     others = ("empty network",) if layer == "read-only files" else ()
     monkeypatch.setattr(sandboxes, "LAYERS", (layer, *others))
-    alone = self_test.protection()
+    alone = self_test.examine_protection()
     assert ALONE[layer] <= {attack for attack, came in alone.outcomes.items() if came == "refused"}
     # Memory and files are looked after from outside, whatever the layers.
     assert "possible" not in (alone.outcomes[attack] for attack in WATCHED)

@@ -39,7 +39,7 @@ def test_a_notebook_may_hold_so_much_code_and_no_more(tmp_path, lengths, taken):
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
     if taken:
-        assert [len(cell.source) for cell in submissions.read(path)] == lengths
+        assert [len(cell.source) for cell in submissions.read_cells(path)] == lengths
     else:
         with pytest.raises(submissions.UnreadableError):
-            submissions.read(path)
+            submissions.read_cells(path)

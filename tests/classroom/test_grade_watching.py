@@ -26,9 +26,9 @@ LIMITS = Limits(seconds=5, memory_mib=100, room_mib=2, threads=7)
 def test_each_limit_from_both_of_its_sides(
     memory_bytes, threads, size_bytes, said, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(process_usage, "taken", lambda _: (memory_bytes, threads))
+    monkeypatch.setattr(process_usage, "measure", lambda _: (memory_bytes, threads))
     monkeypatch.setattr(process_usage, "size_bytes", lambda _: size_bytes)
-    assert process_usage.broken_limit(1, tmp_path, LIMITS) == said
+    assert process_usage.find_broken_limit(1, tmp_path, LIMITS) == said
 
 
 def test_a_process_is_counted_with_all_that_it_started():
@@ -40,7 +40,7 @@ def test_a_process_is_counted_with_all_that_it_started():
         try:
             child.stdout.readline()
             memory_bytes, threads = process_usage.measure(child.pid)
-            family = process_usage.family(child.pid)
+            family = process_usage.list_processes(child.pid)
             assert family[0].pid == child.pid
             assert len(family) == 2
             assert threads == 2
@@ -50,7 +50,7 @@ def test_a_process_is_counted_with_all_that_it_started():
             for one in psutil.Process(child.pid).children(recursive=True):
                 one.kill()
             child.kill()
-    assert process_usage.family(child.pid) == []
+    assert process_usage.list_processes(child.pid) == []
     assert process_usage.measure(child.pid) == (0, 0)
 
 

@@ -102,7 +102,7 @@ def test_every_section_of_a_lesson_has_notes_and_minutes_that_add_up(lesson):
     for cell in cells:
         if cell.source.startswith(syllabus.SOLUTIONS):
             assert "tinyml" not in cell.metadata  # nothing to say: learners open them at home
-        elif cell.cell_type == "markdown" and schedule.headings(cell.source):
+        elif cell.cell_type == "markdown" and schedule.find_headings(cell.source):
             spoken = cell.metadata.get("tinyml", {})
             assert isinstance(spoken.get("minutes"), int), cell.source[:60]
             assert 0 <= spoken["minutes"] <= 20, cell.source[:60]
@@ -118,19 +118,19 @@ def test_a_lesson_with_slides_shows_its_title_pictures_and_no_solution(lesson):
     notebook = syllabus.read_notebook(lesson.path)
     assert slides.slide_type(notebook.cells[0]) == "slide"
     shown = [cell for cell in notebook.cells if slides.slide_type(cell) not in ("skip", "notes")]
-    assert sum(bool(pages.pictures(cell)) for cell in shown) >= 2
+    assert sum(bool(pages.find_pictures(cell)) for cell in shown) >= 2
     assert not any("solution" in cell.metadata.get("tags", []) for cell in shown)
 
 
 def test_sections_run_on_from_minute_to_minute():
-    found = schedule.sections(toy())
+    found = schedule.find_sections(toy())
     assert [(s.start, s.minutes) for s in found] == [(0, 2), (2, 3), (5, 5), (10, 2)]
     assert [s.title for s in found][1:] == ["First <part>", "Exercises", "What you measured · Next"]
-    assert schedule.clock(found[1]) == "0:02 to 0:05 (3 min)"
+    assert schedule.format_clock(found[1]) == "0:02 to 0:05 (3 min)"
 
 
 def test_a_hash_in_code_is_no_heading():
-    assert schedule.headings("# A\n\n```sh\n# not one\n```\n## B\n### too small") == ["A", "B"]
+    assert schedule.find_headings("# A\n\n```sh\n# not one\n```\n## B\n### too small") == ["A", "B"]
 
 
 def lengths(monkeypatch, *planned):
@@ -144,7 +144,7 @@ def lengths(monkeypatch, *planned):
 
 
 def test_the_day_has_breaks_and_one_lunch(monkeypatch):
-    (plan,) = schedule.days(lengths(monkeypatch, 30, 30, 20, 50, 40), "10:30")
+    (plan,) = schedule.plan_days(lengths(monkeypatch, 30, 30, 20, 50, 40), "10:30")
     assert [(slot.clock, slot.what, slot.minutes) for slot in plan] == [
         ("10:30", "0 · L0", 30),
         ("11:00", "1 · L1", 30),
@@ -156,7 +156,7 @@ def test_the_day_has_breaks_and_one_lunch(monkeypatch):
         ("14:00", "4 · L4", 40),
         ("14:40", "End", 0),
     ]
-    (hands_on,) = schedule.days(lengths(monkeypatch, 30, 20), "14:00", hands_on_minutes=15)
+    (hands_on,) = schedule.plan_days(lengths(monkeypatch, 30, 20), "14:00", hands_on_minutes=15)
     assert [(slot.clock, slot.what) for slot in hands_on] == [
         ("14:00", "0 · L0"),
         ("14:30", "Exercises of lesson 0"),
@@ -165,19 +165,19 @@ def test_the_day_has_breaks_and_one_lunch(monkeypatch):
         ("15:15", "Exercises of lesson 1"),
         ("15:30", "End"),
     ]
-    (afternoon,) = schedule.days(lengths(monkeypatch, 30, 40), "14:00")
+    (afternoon,) = schedule.plan_days(lengths(monkeypatch, 30, 40), "14:00")
     assert [slot.what for slot in afternoon] == ["0 · L0", "Break", "1 · L1", "End"]
 
 
 def test_what_does_not_fit_a_day_goes_to_the_next(monkeypatch):
-    plan = schedule.days(lengths(monkeypatch, *[120] * 5), "09:00")
+    plan = schedule.plan_days(lengths(monkeypatch, *[120] * 5), "09:00")
     assert [[slot.lesson for slot in day if slot.lesson is not None] for day in plan] == [
         [0, 1, 2],
         [3, 4],
     ]
     assert plan[1][0].clock == "09:00"
     # A lesson longer than a day still has one.
-    assert len(schedule.days(lengths(monkeypatch, 900), "09:00")) == 1
+    assert len(schedule.plan_days(lengths(monkeypatch, 900), "09:00")) == 1
 
 
 def test_without_notes_a_lesson_takes_its_stated_time(course):
@@ -194,7 +194,7 @@ def test_without_notes_a_lesson_takes_its_stated_time(course):
 
 def test_learners_get_no_solution_no_output_and_no_notes():
     notebook = toy()
-    edition = editions.student(notebook, {"01_toy.ipynb"})
+    edition = editions.make_student_edition(notebook, {"01_toy.ipynb"})
     nbformat.validate(edition)
     assert len(edition.cells) == len(notebook.cells) - 2
     assert not any(cell.source.startswith(syllabus.SOLUTIONS) for cell in edition.cells)
@@ -216,21 +216,21 @@ def test_every_lesson_has_both_editions(tmp_path):
     names = {lesson.path.name for lesson in LESSONS[:3]}
     for lesson in LESSONS:
         notebook = syllabus.read_notebook(lesson.path)
-        learner = editions.student(notebook, names)
+        learner = editions.make_student_edition(notebook, names)
         text = nbformat.writes(learner)
         assert "image/png" not in text
-        assert len(handout.exercises(learner)) == sum(
+        assert len(handout.find_questions(learner)) == sum(
             "exercise" in cell.metadata.get("tags", []) for cell in learner.cells
         )
         links = re.findall(r"\]\(([^)#]+\.ipynb)", text)
         assert set(links) <= names
-        taught = editions.instructor(notebook, names)
+        taught = editions.make_instructor_edition(notebook, names)
         assert len(taught.cells) == len(notebook.cells)
         nbformat.validate(taught)
 
 
 def test_the_instructor_gets_a_box_under_each_heading_and_open_solutions():
-    taught = editions.instructor(toy(), {"01_toy.ipynb", "02_other.ipynb"})
+    taught = editions.make_instructor_edition(toy(), {"01_toy.ipynb", "02_other.ipynb"})
     first = taught.cells[2].source
     assert first.startswith("The end of it.\n\n## First <part>\n\n> **🕐 0:02")
     assert "> **🕐 0:02 to 0:05 (3 min)**\n>\n> Ask **first**.\n>\n> - then run\n" in first
@@ -245,7 +245,7 @@ def test_the_instructor_gets_a_box_under_each_heading_and_open_solutions():
 
 def test_slides_hold_what_is_marked_and_need_nothing_from_elsewhere(course):
     lesson = syllabus.lessons()[0]
-    deck = slides.deck(lesson, toy())
+    deck = slides.render_deck(lesson, toy())
     assert deck.count('<section class="slide"') == deck.count("</section>") == 5
     assert "seed = 0" not in deck  # skipped
     assert "The end of it." not in deck  # belongs to the section before
@@ -266,13 +266,13 @@ def test_a_lesson_without_marks_has_no_slides(course):
         cell.metadata.pop("slideshow", None)
     assert not slides.is_marked(notebook)
     with pytest.raises(ValueError, match=r"01_toy.ipynb marks no slides"):
-        slides.deck(syllabus.lessons()[0], notebook)
+        slides.render_deck(syllabus.lessons()[0], notebook)
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_every_lesson_has_a_handout(lesson):
     notebook = syllabus.read_notebook(lesson.path)
-    chosen = handout.choices().get(f"{lesson.number:02d}", {})
+    chosen = handout.read_choices().get(f"{lesson.number:02d}", {})
     found = handout.collect(lesson, notebook)
     assert 2 <= len(found.pictures) <= 3
     # Each line still names one cell.
@@ -281,14 +281,14 @@ def test_every_lesson_has_a_handout(lesson):
     assert 3 <= len(found.goals) <= 5
     assert 2 <= len(found.exercises) <= 3
     assert all(function.does for function in found.functions)
-    page = handout.page(lesson, notebook)
+    page = handout.render_handout(lesson, notebook)
     assert not re.search(r"(src|href)=\"(?!data:|https://|#)", page)
 
 
 def test_a_handout_names_functions_by_what_their_docstrings_say():
     source = "from tinyml_helpers import devices\nfrom tinyml_helpers.course import plots\n"
     source += "plots.finish(1)\ndevices.get('x')\ndevices.get('y')\nnp.zeros(2)"
-    found = handout.functions([source])
+    found = handout.find_functions([source])
     assert [function.call for function in found] == ["devices.get"]
     assert found[0].does and not found[0].does.endswith(".")
 
@@ -333,22 +333,22 @@ def test_a_rerun_replaces_its_own_files_and_nothing_else(course):
 
 def test_a_kit_that_does_not_fit_is_not_begun(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
-    folder.write(tmp_path / "k", {"a.txt": "old"})
+    folder.write_folder(tmp_path / "k", {"a.txt": "old"})
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=100))
     with pytest.raises(
         OSError, match=r"kit takes 0\.0 MB and 0\.0 MB are free\): make room there, or name"
     ):
-        folder.write(tmp_path / "new" / "kit", {"a.txt": "x" * 101})
+        folder.write_folder(tmp_path / "new" / "kit", {"a.txt": "x" * 101})
     assert not (tmp_path / "new").exists()
     # What is replaced makes room for itself.
-    folder.write(tmp_path / "k", {"a.txt": "x" * 103})
+    folder.write_folder(tmp_path / "k", {"a.txt": "x" * 103})
     assert (tmp_path / "k" / "a.txt").read_text("utf-8") == "x" * 103
 
 
 def test_a_file_that_stands_where_the_kit_writes_is_kept(tmp_path):
-    folder.write(tmp_path / "k", {"a.txt": "1"})
+    folder.write_folder(tmp_path / "k", {"a.txt": "1"})
     (tmp_path / "k" / "b.txt").write_text("somebody's")
-    assert folder.write(tmp_path / "k", {"a.txt": "2", "b.txt": "3"}) == ["b.kept-1.txt"]
+    assert folder.write_folder(tmp_path / "k", {"a.txt": "2", "b.txt": "3"}) == ["b.kept-1.txt"]
     assert (tmp_path / "k" / "b.kept-1.txt").read_text() == "somebody's"
     assert (tmp_path / "k" / "a.txt").read_text() == "2"
 
@@ -356,29 +356,29 @@ def test_a_file_that_stands_where_the_kit_writes_is_kept(tmp_path):
 def test_a_folder_with_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("years")
     with pytest.raises(folder.KitError, match="is not empty and no workshop kit"):
-        folder.write(tmp_path, {"a": "1"})
+        folder.write_folder(tmp_path, {"a": "1"})
     with pytest.raises(folder.KitError, match="is a file"):
-        folder.check(tmp_path / "thesis.tex")
+        folder.check_folder(tmp_path / "thesis.tex")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_marker_cannot_delete_outside_the_kit(tmp_path):
     out, outside = tmp_path / "k", tmp_path / "precious"
     outside.write_text("x")
-    folder.write(out, {"a": "1"})
+    folder.write_folder(out, {"a": "1"})
     marker = out / folder.MARKER
     known = folder._digest(b"x")
     marker.write_text(json.dumps({"../precious": [known], str(outside): [known], "a": []}))
-    folder.write(out, {"a": "2"})
+    folder.write_folder(out, {"a": "2"})
     assert outside.read_text() == "x"
     marker.write_text("[")
     with pytest.raises(folder.KitError, match="damaged"):
-        folder.write(out, {"a": "3"})
+        folder.write_folder(out, {"a": "3"})
 
 
 def test_a_run_that_was_cut_short_takes_nothing_for_somebodys(tmp_path, monkeypatch):
     out = tmp_path / "k"
-    folder.write(out, {"a": "1", "b": "1"})
+    folder.write_folder(out, {"a": "1", "b": "1"})
     whole = folder.write_atomically
 
     def cut(path, text):
@@ -388,10 +388,10 @@ def test_a_run_that_was_cut_short_takes_nothing_for_somebodys(tmp_path, monkeypa
 
     monkeypatch.setattr(folder, "write_atomically", cut)
     with pytest.raises(OSError, match="no space"):
-        folder.write(out, {"a": "2", "b": "2"})
+        folder.write_folder(out, {"a": "2", "b": "2"})
     assert ((out / "a").read_text(), (out / "b").read_text()) == ("2", "1")
     monkeypatch.setattr(folder, "write_atomically", whole)
-    assert folder.write(out, {"a": "3", "b": "3"}) == []
+    assert folder.write_folder(out, {"a": "3", "b": "3"}) == []
 
 
 def test_the_command_makes_a_kit_and_tells_what_is_wrong(course):
@@ -421,29 +421,29 @@ def a_report(ok=True):
 
 def test_the_line_says_ready_only_if_the_chip_and_the_doctor_agree(monkeypatch):
     monkeypatch.setattr(doctor, "examine", a_report)
-    monkeypatch.setattr(readiness, "first_network", lambda: ("ankle boot", 4_000_000))
+    monkeypatch.setattr(readiness, "run_first_network", lambda: ("ankle boot", 4_000_000))
     good = readiness.examine()
     assert good.ready
     assert good.line.startswith("TinyML READY | ")
     assert "chip: ankle boot, 4,000,000 instructions" in good.line
-    monkeypatch.setattr(readiness, "first_network", lambda: ("coat", 1))
+    monkeypatch.setattr(readiness, "run_first_network", lambda: ("coat", 1))
     wrong = readiness.examine()
     assert "TinyML NOT READY (wrong answer)" in wrong.line
 
     def broken():
         raise RuntimeError("no compiler\nsecond line")
 
-    monkeypatch.setattr(readiness, "first_network", broken)
+    monkeypatch.setattr(readiness, "run_first_network", broken)
     line = readiness.examine().line
     assert "NOT READY (RuntimeError: no compiler)" in line
     assert "\n" not in line
     monkeypatch.setattr(doctor, "examine", lambda: a_report(ok=False))
-    monkeypatch.setattr(readiness, "first_network", lambda: ("ankle boot", 1))
+    monkeypatch.setattr(readiness, "run_first_network", lambda: ("ankle boot", 1))
     assert "NOT READY (data)" in readiness.examine().line
 
 
 def test_the_first_network_of_lesson_00_recognises_the_boot():
-    said, instructions = readiness.first_network()
+    said, instructions = readiness.run_first_network()
     assert said == "ankle boot"
     assert instructions > 1_000_000
 
@@ -471,7 +471,7 @@ def test_the_load_of_a_class_is_its_heaviest_lesson_times_learners():
         "course.peak_memory_mib": 1436,
     }
     assert "1,436" in repr(measured)
-    assert "0.7 minutes, at most 1,436 MiB |" in readme_results.in_short(
+    assert "0.7 minutes, at most 1,436 MiB |" in readme_results.render_short(
         scoreboard.Scoreboard(measured.records)
     )
 
@@ -499,20 +499,20 @@ def test_a_slower_machine_may_take_in_proportion_longer_and_no_more_memory():
 def test_a_new_measurement_replaces_its_lessons_and_keeps_the_others(tmp_path, monkeypatch):
     path = tmp_path / "memory.json"
     monkeypatch.setattr(machine_load, "_FILE", path)
-    assert machine_load.read().lessons == ()
+    assert machine_load.read_load().lessons == ()
     first = (machine_load.LessonLoad(0, 1, 1), machine_load.LessonLoad(1, 2, 2))
-    machine_load.write(machine_load.Load(first, 90, 2))
-    machine_load.write(machine_load.Load((machine_load.LessonLoad(1, 3, 3),), 95, 4))
-    again = machine_load.read()
+    machine_load.store_load(machine_load.Load(first, 90, 2))
+    machine_load.store_load(machine_load.Load((machine_load.LessonLoad(1, 3, 3),), 95, 4))
+    again = machine_load.read_load()
     assert [(one.lesson, one.peak_mib) for one in again.lessons] == [(0, 1), (1, 3)]
     assert (again.server_mib, again.cores) == (95, 4)
     path.write_text("{")
     with pytest.raises(ValueError, match=r"memory.json is damaged: run `make load` again"):
-        machine_load.read()
+        machine_load.read_load()
 
 
 def test_the_measured_loads_keep_the_promise_of_the_course():
-    stored = machine_load.read()
+    stored = machine_load.read_load()
     assert not stored.too_much  # 2 GiB, a minute, and five minutes beside a busy process
     assert {one.lesson for one in stored.lessons} <= {lesson.number for lesson in LESSONS}
 

@@ -85,18 +85,18 @@ def test_impossible_ranges_are_refused(low, high, bits):
 
 def test_binary_by_hand():
     weight = torch.tensor([[1.0, -3.0], [0.5, 0.5]])
-    assert maps.binary(weight).tolist() == [[2.0, -2.0], [0.5, 0.5]]
+    assert maps.binarize(weight).tolist() == [[2.0, -2.0], [0.5, 0.5]]
 
 
 def test_calibration_methods_on_a_long_tail():
     values = torch.cat(
         [torch.randn(100_000, generator=torch.Generator().manual_seed(0)).abs(), torch.tensor([50.0])]
     )
-    assert maps.calibrate(values, "min-max") == (float(values.min()), 50.0)
-    low, high = maps.calibrate(values, "percentile", percentile=99.9)
+    assert maps.choose_range(values, "min-max") == (float(values.min()), 50.0)
+    low, high = maps.choose_range(values, "percentile", percentile=99.9)
     assert low >= 0
     assert high == pytest.approx(3.29, abs=0.1)  # 99.9 % of a half-normal
-    assert 1 < maps.calibrate(values, "entropy", bits=4)[1] < 10
+    assert 1 < maps.choose_range(values, "entropy", bits=4)[1] < 10
 
 
 def divergence(histogram, kept, levels):
@@ -137,9 +137,9 @@ def test_the_range_of_least_divergence_is_the_best_of_all_that_are_tried(signed)
 
 def test_calibration_refuses_what_it_cannot_use():
     with pytest.raises(ValueError, match="unknown method 'mean': choose min-max"):
-        maps.calibrate(torch.ones(3), "mean")
+        maps.choose_range(torch.ones(3), "mean")
     with pytest.raises(ValueError, match="no values"):
-        maps.calibrate(torch.empty(0))
+        maps.choose_range(torch.empty(0))
 
 
 @pytest.mark.parametrize("per_channel", [False, True])

@@ -106,7 +106,7 @@ def test_a_temperature_that_is_none_is_refused(temperature):
     for attempt in (
         lambda: distill.soften(student, temperature),
         lambda: distill.soft_loss(student, teacher, temperature),
-        lambda: distill.taught_by(models.build("tiny"), temperature=temperature),
+        lambda: distill.from_teacher(models.build("tiny"), temperature=temperature),
     ):
         with pytest.raises(ValueError, match=r"temperature .*: give a number above zero"):
             attempt()
@@ -115,16 +115,16 @@ def test_a_temperature_that_is_none_is_refused(temperature):
 @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
 def test_a_weight_out_of_range_is_refused_before_training(weight):
     with pytest.raises(ValueError, match=r"weight .*: give 0 \(labels only\) to 1"):
-        distill.taught_by(models.build("tiny"), weight=weight)
+        distill.from_teacher(models.build("tiny"), weight=weight)
 
 
 @pytest.mark.parametrize("options", [{"temperature": 0}, {"temperature": -1}, {"weight": 1.1}])
 def test_what_is_out_of_range_is_refused_before_training_begins(options):
     part = datasets.load_fashion().train.take(slice(0, 10))
     with pytest.raises(ValueError, match=r"temperature|weight"):
-        distill.taught_once(torch.zeros(10, 10), part, **options)
+        distill.from_logits(torch.zeros(10, 10), part, **options)
     with pytest.raises(ValueError, match=r"temperature|weight"):
-        distill.taught_by(models.build("tiny"), **options)
+        distill.from_teacher(models.build("tiny"), **options)
 
 
 def test_logits_of_different_shapes_are_refused():
@@ -136,7 +136,7 @@ def test_the_teacher_is_frozen_whatever_happens_to_the_original():
     teacher = models.load_trained("tiny")
     images, truth = datasets.load_fashion().train.take(slice(0, 64)).tensors()
     student = torch.zeros(64, 10, requires_grad=True)
-    loss = distill.taught_by(teacher)
+    loss = distill.from_teacher(teacher)
     before = loss(images, student, truth)
     teacher.train()
     with torch.no_grad():
@@ -157,7 +157,9 @@ def test_a_student_comes_to_agree_with_its_teacher():
     student = models.build("tiny", 0.5)
     distances = []
     for _ in range(3):
-        training.fit(student, part, epochs=4, batch_size=50, loss=distill.taught_by(teacher, weight=1.0))
+        training.fit(
+            student, part, epochs=4, batch_size=50, loss=distill.from_teacher(teacher, weight=1.0)
+        )
         distances.append(float(distill.soft_loss(training.predict(student, part), theirs, 4.0)))
     assert distances[1] < distances[0]
     assert distances[2] < 0.7 * distances[0]
@@ -167,16 +169,16 @@ def test_a_teacher_that_looked_once_says_the_same_as_one_that_looks_each_time():
     teacher = models.load_trained("tiny")
     part = datasets.load_fashion().train.take(slice(0, 100))
     images, truth = part.tensors()
-    data, once = distill.taught_once(training.predict(teacher, part), part, temperature=3, weight=0.7)
+    data, once = distill.from_logits(training.predict(teacher, part), part, temperature=3, weight=0.7)
     chosen, student = torch.tensor([5, 99, 0, 42]), torch.randn(4, 10)
     places = data.tensors()[1][chosen]
-    each_time = distill.taught_by(teacher, temperature=3, weight=0.7)
+    each_time = distill.from_teacher(teacher, temperature=3, weight=0.7)
     torch.testing.assert_close(
         once(images[chosen], student, places), each_time(images[chosen], student, truth[chosen])
     )
     assert len(data) == 100
     with pytest.raises(ValueError, match="logits of 99 images for 100: give one row for each"):
-        distill.taught_once(torch.zeros(99, 10), part)
+        distill.from_logits(torch.zeros(99, 10), part)
 
 
 def test_an_unknown_student_lists_the_known_ones():
@@ -188,7 +190,7 @@ def test_bfloat16_changes_little():
     teacher = models.load_trained("tiny")
     images, truth = datasets.load_fashion().train.take(slice(0, 64)).tensors()
     exact, fast = (
-        distill.taught_by(teacher, bfloat16=low)(images, torch.zeros(64, 10), truth)
+        distill.from_teacher(teacher, bfloat16=low)(images, torch.zeros(64, 10), truth)
         for low in (False, True)
     )
     assert exact.dtype == fast.dtype == torch.float32

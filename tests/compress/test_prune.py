@@ -148,7 +148,7 @@ def test_the_schedule_rises_from_start_to_target(start, target, steps):
 @pytest.mark.parametrize(("start", "first"), [(0.0, 0), (0.75, 75)])
 def test_gradual_pruning_ends_at_the_target(start, first):
     model = models.build("tiny")
-    seen, hook = [], prune.gradually(model, 0.75, start=start)
+    seen, hook = [], prune.schedule(model, 0.75, start=start)
 
     def before_step(done):
         hook(done)
@@ -243,7 +243,7 @@ def test_wrong_input_is_named():
     with pytest.raises(ValueError, match=r"rows of 65,537 values: 16 bits number 65,536 at most"):
         prune.stored_bytes([torch.zeros(2, 65_537)])
     with pytest.raises(ValueError, match=r"from 0.9 to 0.5"):
-        prune.gradually(model, 0.5, start=0.9)
+        prune.schedule(model, 0.5, start=0.9)
 
 
 @pytest.mark.parametrize("name", ["tiny", "small"])

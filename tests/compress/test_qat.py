@@ -162,7 +162,7 @@ def test_the_range_of_a_weight_follows_it_when_frozen(tiny):
 def test_what_is_stored_computes_the_same(name):
     model, images = models.load_trained(name), fashion().tensors()[0]
     prepared = qat.calibrate(qat.prepare(model, 4), images)
-    stored = qat.stored_tensors(prepared)
+    stored = qat.export_tensors(prepared)
     weights = {n: t for n, t in stored.items() if n.endswith(".weight")}
     assert {t.dtype for t in weights.values()} == {torch.int8}
     assert all(t.abs().max() <= 7 for t in weights.values())
@@ -179,7 +179,7 @@ def test_storing_leaves_the_network_as_it_was(tiny):
     prepared = qat.prepare(tiny, 4)
     prepared(fashion().tensors()[0])
     before = copy.deepcopy(prepared.state_dict())
-    qat.stored_tensors(prepared)
+    qat.export_tensors(prepared)
     assert prepared.training
     assert all(torch.equal(before[name], tensor) for name, tensor in prepared.state_dict().items())
 
@@ -198,7 +198,7 @@ def test_wrong_input_is_refused(tiny):
         qat.prepare(quantize.fold_batch_norm(tiny))
     for bits in ((9, 8), (4, 4), (4, 16)):
         with pytest.raises(ValueError, match="give weights at most 8 bits, activations just 8"):
-            qat.stored_tensors(qat.calibrate(qat.prepare(tiny, *bits), fashion().tensors()[0]))
+            qat.export_tensors(qat.calibrate(qat.prepare(tiny, *bits), fashion().tensors()[0]))
     with pytest.raises(ValueError, match="unknown model 'huge'"):
         qat.load_trained("huge")
     with pytest.raises(datasets.DataError, match="tiny-qat5"):

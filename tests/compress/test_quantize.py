@@ -66,7 +66,7 @@ def test_stored_tensors_are_all_that_an_int8_network_needs():
     prepared = tq.prepare(wrapped)
     prepared(datasets.load_fashion().train.take(slice(0, 64)).tensors()[0])
     converted = tq.convert(prepared)
-    stored = quantize.stored_tensors(converted)
+    stored = quantize.extract_tensors(converted)
     weights = {name: t for name, t in stored.items() if name.endswith(".weight")}
     assert sum(t.numel() for t in weights.values()) == sum(
         layer.weight.numel() for _, layer in quantize.layers(model)

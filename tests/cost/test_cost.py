@@ -131,7 +131,7 @@ def test_any_convolution_against_the_formula(case: tuple[nn.Conv2d, tuple[int, .
 
 def test_agrees_with_torch_counting_on_real_numbers() -> None:
     for task, shape in models.mlperf.INPUT_SHAPES.items():
-        model = models.mlperf.build(task).eval()
+        model = models.mlperf.build_for(task).eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model(torch.zeros(shape))
         assert cost.count(model, shape).macs == counter.get_total_flops() // 2
@@ -368,7 +368,7 @@ def test_comparison_is_a_table_with_units() -> None:
 @pytest.fixture(scope="module")
 def mlperf() -> dict[str, cost.ModelCost]:
     return {
-        task: cost.count(models.mlperf.build(task), shape)
+        task: cost.count(models.mlperf.build_for(task), shape)
         for task, shape in models.mlperf.INPUT_SHAPES.items()
     }
 
@@ -379,7 +379,7 @@ def test_published_macs_to_the_last_digit(mlperf: dict[str, cost.ModelCost]) -> 
 
 def test_unknown_task() -> None:
     with pytest.raises(ValueError, match="unknown task 'kws': choose one of keyword spotting"):
-        models.mlperf.build("kws")
+        models.mlperf.build_for("kws")
 
 
 def test_the_formula_meets_the_eight_cells_that_it_was_fitted_to(
@@ -406,7 +406,7 @@ def test_stated_coefficients_are_those_of_the_fit(
 ) -> None:
     """Given all three features, the fit itself finds which one is 0."""
     known = latency.ENGINES[engine]
-    found = latency.fit(*latency.cells(mlperf, engine))
+    found = latency.fit(*latency.calibration_rows(mlperf, engine))
     assert found == pytest.approx((known.per_mac, known.per_output, known.per_weight), rel=1e-3)
 
 
@@ -419,7 +419,7 @@ def test_fit_finds_what_made_the_cycles() -> None:
 @pytest.mark.parametrize(("engine", "worst"), [("reference", 40.7), ("optimized", 33.0)])
 def test_worst_cell_when_left_out(engine: str, worst: float, mlperf: dict[str, cost.ModelCost]) -> None:
     """The docstring of `latency` states these two numbers."""
-    errors = latency.left_out_errors(mlperf, engine)
+    errors = latency.leave_one_out_errors(mlperf, engine)
     assert max(map(abs, errors.values())) == pytest.approx(worst, abs=0.1)
     assert max(errors, key=lambda task: abs(errors[task])) == "anomaly detection"
 
@@ -431,7 +431,7 @@ def test_worst_cells_when_the_terms_are_left_out_too(
     engine: str, dense: float, convolutions: float, mlperf: dict[str, cost.ModelCost]
 ) -> None:
     """The docstring of `latency` states these four numbers."""
-    errors = latency.left_out_errors(mlperf, engine, anew=True)
+    errors = latency.leave_one_out_errors(mlperf, engine, anew=True)
     assert abs(errors.pop("anomaly detection")) == pytest.approx(dense, rel=0.001)
     assert max(map(abs, errors.values())) == pytest.approx(convolutions, abs=0.1)
 

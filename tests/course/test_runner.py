@@ -120,7 +120,7 @@ def test_widget_views_are_dropped_from_what_is_stored():
     text = nbformat.v4.new_output("stream", text="kept")
     notebook = nbformat.v4.new_notebook(metadata={"widgets": {}})
     notebook.cells = [nbformat.v4.new_code_cell("1", outputs=[view, text])]
-    kept = runner.without_widgets(notebook)
+    kept = runner.strip_widgets(notebook)
     assert [output.output_type for output in kept.cells[0].outputs] == ["stream"]
     assert "widgets" not in kept.metadata
 
@@ -154,7 +154,7 @@ def test_the_doctor_names_damaged_data_and_its_cure(copied_data):
 
 
 def test_the_doctor_names_other_versions(monkeypatch):
-    monkeypatch.setattr(doctor, "locked", lambda: {"numpy": "1.0", "no-such-package": "2.0"})
+    monkeypatch.setattr(doctor, "read_lock", lambda: {"numpy": "1.0", "no-such-package": "2.0"})
     finding = doctor._packages()
     assert not finding.ok
     assert "(want 1.0)" in finding.found

@@ -117,8 +117,10 @@ def test_a_single_push_rings_down_at_the_damping_it_should():
 
 
 def test_the_load_zone_is_full_in_the_middle_and_empty_behind():
-    np.testing.assert_allclose(excitation.load_zone([0, np.pi / 2, np.pi]), [1, 0, 0], atol=1e-12)
-    assert excitation.load_zone(np.pi / 3) == pytest.approx(0.5**1.5)
+    np.testing.assert_allclose(
+        excitation.load_distribution([0, np.pi / 2, np.pi]), [1, 0, 0], atol=1e-12
+    )
+    assert excitation.load_distribution(np.pi / 3) == pytest.approx(0.5**1.5)
 
 
 def test_blows_slip_so_that_their_lines_fade_towards_higher_harmonics():

@@ -321,7 +321,7 @@ def test_a_model_in_training_mode_is_not_converted(images):
 def test_what_c_code_prints_is_caught_and_the_streams_come_back(capfd):
     import os
 
-    with native_output.captured() as printed:
+    with native_output.capture() as printed:
         os.write(1, b"out ")
         os.write(2, b"err")
         print("py", flush=True)

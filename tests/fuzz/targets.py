@@ -146,13 +146,13 @@ def keyword_folder(path, content, folder):
     words = folder / "keywords"
     (words / "yes").mkdir(parents=True, exist_ok=True)
     (words / "yes" / f"{NAME}.wav").write_bytes(content)
-    repr(keyword_folder.load(words, None, 0))
+    repr(keyword_folder.load_folder(words, None, 0))
 
 
 def vibration_sound(path, content, folder):
-    from tinyml_helpers.datasets.vibration.folder import cut_alike, read_recording
+    from tinyml_helpers.datasets.vibration.folder import cut_alike, read_signal
 
-    cut_alike([read_recording(path)], [True])
+    cut_alike([read_signal(path)], [True])
 
 
 def gesture_table(path, content, folder):
@@ -164,7 +164,7 @@ def gesture_table(path, content, folder):
 def cwru(path, content, folder):
     from tinyml_helpers.datasets import DataError
     from tinyml_helpers.datasets.vibration import matlab
-    from tinyml_helpers.datasets.vibration.folder import segments
+    from tinyml_helpers.datasets.vibration.folder import cut_segments
 
     with in_another_process():
         try:
@@ -172,7 +172,7 @@ def cwru(path, content, folder):
         except Exception as error:
             raise DataError(path.name) from error
     for values in found.values():
-        segments(values, 48_000, path.name)
+        cut_segments(values, 48_000, path.name)
 
 
 def photo(path, content, folder):

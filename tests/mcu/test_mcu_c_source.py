@@ -34,7 +34,7 @@ def test_what_c_cannot_hold_is_refused(value):
 @pytest.mark.parametrize("count", [1, 24, 25, 26, 1000])
 def test_long_arrays_break_into_lines(count):
     text = c_source.array("int8_t", "a", np.full(count, 77))
-    assert text.startswith(f"static const int8_t a[{count}] = {{\n    77, ")
+    assert text.startswith(f"static const int8_t a[{count}] = {{\n    77,")
     assert max(map(len, text.splitlines())) <= 100
     assert text.count("77,") == count
 

@@ -3,6 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
 from torch import nn
 
@@ -130,6 +131,9 @@ def test_balanced_accuracy_by_hand(kind, recwarn):
     labels, found = [0, 0, 0, 1, 3], [0, 0, 1, 1, 2]
     # 2/3 of class 0, all of 1, none of 3; class 2 is answered, and there is none of it.
     assert training.balanced_percent(kind(found), kind(labels)) == pytest.approx(100 * (2 / 3 + 1) / 3)
+    assert training.balanced_percent(kind([4]), kind([4])) == 100
+    theirs = 100 * sklearn.metrics.balanced_accuracy_score([0, 0, 0, 1, 3], [0, 0, 1, 1, 3])
+    assert training.balanced_percent(kind([0, 0, 1, 1, 3]), kind(labels)) == theirs
     assert not recwarn
 
 

@@ -131,10 +131,10 @@ def test_programs_that_we_start_are_told(user, monkeypatch):
     for variable in (*told, "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(variable, "")  # so that what follows is undone
         monkeypatch.delenv(variable)
-    system_folders.settle()
+    system_folders.redirect_to_open_folders()
     assert not os.environ.keys() & set(told)
     monkeypatch.setattr(system_folders, "_closed", lambda _: "read-only")
-    system_folders.settle()
+    system_folders.redirect_to_open_folders()
     assert all(Path(os.environ[name]).is_relative_to(user / "tmp") for name in told)
     assert Path(os.environ["MPLCONFIGDIR"]).is_dir()
 
@@ -238,7 +238,7 @@ def test_a_file_system_without_locks_records_all_the_same(results, monkeypatch):
 
 def test_someone_who_holds_the_lock_for_ever_does_not_stop_us(results, monkeypatch):
     monkeypatch.setattr(shared_folders, "_PATIENCE_SECONDS", 0.1)
-    with shared_folders.alone(results):
+    with shared_folders.lock_folder(results):
         scoreboard.record("a.b", 1, "", lesson=1)
     assert scoreboard.collect()["a.b"] == 1
 

@@ -27,7 +27,7 @@ def grade(
     try:
         if not os.access(out.absolute().parent, os.W_OK):  # said before an hour of grading
             raise ValueError(f"{out} cannot be written: choose a folder that exists and is yours")
-        console.print(repr(grading.protection()), markup=False)
+        console.print(repr(grading.examine_protection()), markup=False)
     except (ValueError, OSError, RuntimeError) as error:
         _stop(str(error), error)
     failed: BaseException | None = None

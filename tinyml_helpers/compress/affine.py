@@ -77,7 +77,7 @@ def affine(
     """
     low, high = torch.as_tensor(low).float(), torch.as_tensor(high).float()
     if not 2 <= bits <= 16:
-        raise ValueError(f"{bits} bits: choose 2 to 16 (for one bit see `binary`)")
+        raise ValueError(f"{bits} bits: choose 2 to 16 (for one bit see `binarize`)")
     if not (torch.isfinite(low).all() and torch.isfinite(high).all() and (low <= high).all()):
         raise ValueError(f"no range from {low} to {high}: give finite values, low not above high")
     low, high = low.clamp(max=0), high.clamp(min=0)
@@ -96,7 +96,7 @@ def weight_affine(weight: torch.Tensor, bits: int = 8, *, per_channel: bool = Tr
     return affine(rows.amin(-1), rows.amax(-1), bits, symmetric=True)
 
 
-def binary(weight: torch.Tensor) -> torch.Tensor:
+def binarize(weight: torch.Tensor) -> torch.Tensor:
     """Return the nearest +-a of each output channel, a being the mean magnitude.
 
     Source: Rastegari et al., XNOR-Net, arXiv 1603.05279, section 3.1.
@@ -105,7 +105,7 @@ def binary(weight: torch.Tensor) -> torch.Tensor:
     return torch.where(weight < 0, -magnitude, magnitude)
 
 
-def calibrate(
+def choose_range(
     values: torch.Tensor, method: Method = "min-max", bits: int = 8, percentile: float = 99.9
 ) -> tuple[float, float]:
     """Choose the range (low, high) of real values that integers shall cover.

@@ -87,7 +87,7 @@ def distillation_loss(
     return weight * soft + (1 - weight) * functional.cross_entropy(student.float(), labels)
 
 
-def taught_by(
+def from_teacher(
     teacher: nn.Module, *, temperature: float = 4.0, weight: float = 0.9, bfloat16: bool = False
 ) -> Loss:
     """Return the `loss=` with which `training.fit` distils a teacher into the network it trains.
@@ -119,7 +119,7 @@ def taught_by(
     return loss
 
 
-def taught_once(
+def from_logits(
     teacher_logits: torch.Tensor, data: ImageSet, *, temperature: float = 4.0, weight: float = 0.9
 ) -> tuple[ImageSet, Loss]:
     """Return data and loss with which `training.fit` distils a teacher that looked once, beforehand.

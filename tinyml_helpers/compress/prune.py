@@ -165,7 +165,7 @@ def cubic_share(done: float, target: float, start: float = 0.0) -> float:
     return target + (start - target) * (1 - min(max(done, 0.0), 1.0)) ** 3
 
 
-def gradually(
+def schedule(
     model: nn.Module,
     target: float,
     *,

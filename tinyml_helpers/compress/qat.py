@@ -160,7 +160,7 @@ def calibrate(prepared: nn.Module, images: torch.Tensor) -> nn.Module:
     return freeze(prepared)
 
 
-def stored_tensors(prepared: nn.Module) -> dict[str, torch.Tensor]:
+def export_tensors(prepared: nn.Module) -> dict[str, torch.Tensor]:
     """Return what a deployed network stores, as plain tensors.
 
     For each layer: `weight` int8 (using as few bits as it was prepared for), `weight_scale` and `bias`
@@ -206,7 +206,7 @@ def assemble(model: nn.Module, stored: Mapping[str, torch.Tensor]) -> nn.Module:
 
     Args:
         model: the float network, trained or not: only its structure is used.
-        stored: what `stored_tensors` returned.
+        stored: what `export_tensors` returned.
     """
     made = fold_batch_norm(model)
     for name, tensor in stored.items():

@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm.auto import tqdm
 
 from tinyml_helpers import intervals, training
-from tinyml_helpers.compress.affine import Affine, binary, weight_affine
+from tinyml_helpers.compress.affine import Affine, binarize, weight_affine
 from tinyml_helpers.datasets import ImageSet
 from tinyml_helpers.intervals import Interval
 
@@ -60,7 +60,7 @@ def with_rounded_weights(
     for layer in chosen.values():
         weight = layer.weight.data
         layer.weight.data = (
-            binary(weight)
+            binarize(weight)
             if bits == 1
             else weight_affine(weight, bits, per_channel=per_channel).round_trip(weight)
         )
@@ -117,7 +117,7 @@ def sensitivity(model: nn.Module, bits: int, data: ImageSet) -> dict[str, Interv
     return {name: gained(name) for name in tqdm(names, unit="layer", leave=False, delay=2)}
 
 
-def stored_tensors(converted: nn.Module) -> dict[str, torch.Tensor]:
+def extract_tensors(converted: nn.Module) -> dict[str, torch.Tensor]:
     """Return what a converted torch.ao model has to store, as plain tensors.
 
     For each layer: `weight` int8, `weight_scale` float32, `bias` float32, and the `scale` float32 and
@@ -145,7 +145,7 @@ def bytes_by_part(tensors: Mapping[str, torch.Tensor]) -> dict[str, int]:
 
     Args:
         tensors: what is stored, by a name whose last part is one of `weight`, `bias`, `weight_scale`,
-            `scale` and `zero_point`, as in a folded model's state or in `stored_tensors`.
+            `scale` and `zero_point`, as in a folded model's state or in `extract_tensors`.
 
     Raises:
         ValueError: a name ends otherwise.

@@ -148,7 +148,9 @@ def features(cost: ModelCost) -> tuple[int, int, int]:
     return cost.macs, outputs, sum(layer.params for layer in layers)
 
 
-def cells(costs: Mapping[str, ModelCost], engine: str) -> tuple[list[tuple[int, int, int]], list[float]]:
+def calibration_rows(
+    costs: Mapping[str, ModelCost], engine: str
+) -> tuple[list[tuple[int, int, int]], list[float]]:
     """Features and measured cycles of an engine's four cells in `boards.CALIBRATION`.
 
     Args:
@@ -174,7 +176,7 @@ def fit(rows: Sequence[Sequence[float]], cycles: Sequence[float]) -> tuple[float
     return tuple(float(value) for value in nnls(scaled, np.ones(len(cycles)))[0])
 
 
-def left_out_errors(
+def leave_one_out_errors(
     costs: Mapping[str, ModelCost], engine: str, *, anew: bool = False
 ) -> dict[str, float]:
     """Error in percent of each task when it is predicted from the other three.
@@ -187,7 +189,7 @@ def left_out_errors(
     """
     known = ENGINES[engine]
     used = [i for i, x in enumerate((known.per_mac, known.per_output, known.per_weight)) if x or anew]
-    rows, cycles = cells(costs, engine)
+    rows, cycles = calibration_rows(costs, engine)
     chosen = [[row[i] for i in used] for row in rows]
     errors = []
     for out, row in enumerate(chosen):

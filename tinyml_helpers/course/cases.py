@@ -50,7 +50,7 @@ def first_difference(
     tried = sorted(cases, key=_size)
     call = _in_numpy_or_torch(answer, tried[0])
     for case in tried:
-        said, wanted = plain(call(case)), reference(*_copied(case))
+        said, wanted = to_plain(call(case)), reference(*_copied(case))
         if not (same or agrees)(said, wanted):
             return Difference(case, said, wanted)
     return None
@@ -69,12 +69,12 @@ def agrees(said: Any, wanted: Any, tolerance: float = 1e-6) -> bool:
         return False
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Return torch tensors as numpy arrays, also inside of lists and tuples."""
     if hasattr(value, "detach"):
         return value.detach().cpu().numpy()
     if isinstance(value, list | tuple):
-        return type(value)(map(plain, value))
+        return type(value)(map(to_plain, value))
     return value
 
 
@@ -122,7 +122,7 @@ def _size(value: Any) -> int:
 
 def show(value: Any) -> str:
     """Return a value as a verdict quotes it: short, with four digits."""
-    array = np.asarray(plain(value))
+    array = np.asarray(to_plain(value))
     if array.dtype.kind not in "biuf":
         return repr(value)[:120]
     with np.printoptions(precision=4, suppress=True, threshold=8, edgeitems=3):

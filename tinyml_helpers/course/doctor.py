@@ -91,12 +91,12 @@ def read_lock() -> dict[str, str]:
     """
     return {
         r.name: str(r.specifier).removeprefix("==")
-        for r in requirements()
+        for r in read_requirements()
         if r.marker is None or r.marker.evaluate()
     }
 
 
-def requirements() -> list[Requirement]:
+def read_requirements() -> list[Requirement]:
     """Return each package of the two locks, those for other systems too.
 
     Raises:
@@ -131,7 +131,7 @@ def _memory() -> Finding:
 
 def _disk() -> Finding:
     free = shutil.disk_usage(datasets.data_folder()).free if _has_data() else 0
-    if full := disk_full.without_room():
+    if full := disk_full.find_full_disks():
         found = f"no room in {' and '.join(map(str, full))}"
         return Finding("disk", found, False, disk_full.cure(full))
     return Finding("disk", f"{free / GIB:.0f} GiB free", free > GIB, "make room: lessons need 1 GiB")

@@ -128,7 +128,7 @@ def check_parameters(lesson: Lesson, parameters: Mapping[str, Any]) -> None:
 
 def write_page(notebook: Path, page: Path) -> None:
     """Convert an executed notebook to one HTML file that needs no network."""
-    body, _ = page_exporter().from_notebook_node(without_widgets(read_notebook(notebook)))
+    body, _ = page_exporter().from_notebook_node(strip_widgets(read_notebook(notebook)))
     # What scrolls must be reached by keyboard; rich's tables scroll.
     body = body.replace('.ipynb"', '.html"').replace('<pre style="', '<pre tabindex="0" style="')
     write_atomically(page, body)
@@ -150,7 +150,7 @@ def page_exporter() -> Any:
     return Exporter(template_name="lesson", extra_template_basedirs=[str(_PAGES)], embed_images=True)
 
 
-def without_widgets(notebook: Any) -> Any:
+def strip_widgets(notebook: Any) -> Any:
     """Drop what only a live kernel can show: widget views, their state, progress bars."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
@@ -212,7 +212,7 @@ def refresh_outputs(lesson: Lesson) -> None:
             raise LessonError(f"lesson {lesson.number:02d}: {error.ename}: {error.evalue}") from error
         except RuntimeError as error:
             raise LessonError(f"lesson {lesson.number:02d}: {words.why(error)}") from error
-    for cell in without_widgets(notebook).cells:
+    for cell in strip_widgets(notebook).cells:
         cell.metadata.pop("execution", None)
     notebook.metadata["language_info"] = {"name": "python"}
     write_atomically(lesson.path, nbformat.writes(notebook) + "\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tinyml_helpers.course.wording import WORDS
 from tinyml_helpers.system.folders import CHECKOUT, build_folder, configured_folder, write_atomically
-from tinyml_helpers.system.shared_folders import alone
+from tinyml_helpers.system.shared_folders import lock_folder
 from tinyml_helpers.system.tables import html_table, text_table
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
@@ -103,7 +103,7 @@ def record(name: str, value: float, unit: str, lesson: int) -> Record:
         raise ValueError(f"{name} is {value}: only finite numbers are recorded")
     made = Record(name, float(value), unit, lesson)
     path = results_folder() / f"{lesson:02d}.json"
-    with alone(path.parent):  # another kernel may run the same lesson
+    with lock_folder(path.parent):  # another kernel may run the same lesson
         kept = [r for r in _read(path) if r.name != name] if path.exists() else []
         write_atomically(path, json.dumps([asdict(r) for r in (*kept, made)], indent=2) + "\n")
     return made

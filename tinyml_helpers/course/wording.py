@@ -116,7 +116,7 @@ WORDS = {
     "gesture.net.nested_unseen_people_high_percent": "recipe chosen on nine others: upper end",
     "gesture.net.leaking_split_percent": "seven gestures, windows split at random, which leaks",
     "gesture.forest.plain_unseen_people_percent": "seven gestures, a random forest as it comes",
-    "gesture.forest.tuned_unseen_people_percent": "seven gestures, a forest helped as the net",
+    "gesture.forest.tuned_unseen_people_percent": "seven gestures, a forest tuned on nine others",
     "gesture.net.int8_file_bytes": "the gesture network as an int8 .tflite file",
     "gesture.net.mcu_instructions": "gestures: from raw samples to an answer, Cortex-M4",
     "anomaly.autoencoder.new_machines_auc": "autoencoder: AUC on eight new simulated machines",
@@ -127,7 +127,9 @@ WORDS = {
     "anomaly.mahalanobis.new_machines_auc_high": "Mahalanobis: upper end over eight machines",
     "anomaly.autoencoder.new_bearings_auc": "autoencoder: AUC on bearings of those machines alone",
     "anomaly.autoencoder.int8_new_machines_auc_loss": "autoencoder: what int8 takes from its AUC",
-    "anomaly.autoencoder.false_alarms_per_machine_week": "autoencoder: false alarms, budget one",
+    "anomaly.autoencoder.false_alarms_per_machine_week": (
+        "autoencoder: false alarms a machine-week, budget one"
+    ),
     "anomaly.autoencoder.false_alarms_low": "autoencoder: lower end of false alarms a machine-week",
     "anomaly.autoencoder.false_alarms_high": "autoencoder: upper end of false alarms a machine-week",
     "anomaly.autoencoder.machine_weeks": "machine-weeks behind the false alarms",

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyml_helpers.datasets.text_table import TextTable
 from tinyml_helpers.system.shipped_files import DataError
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 _SENSORS = {
     "acceleration": r"a|acc|accel|(?:total)?acceleration|accelerometer(?:acceleration)?",
@@ -84,7 +84,7 @@ def find(table: TextTable, stem: str) -> Layout:
         if all(place is not None for place in places):
             x, y, z = (place for place in places if place is not None)
             found[kind] = Sensor(kind, (x, y, z), names[x][1])
-    there = short(", ".join(table.header))
+    there = one_line(", ".join(table.header))
     if not times:
         raise DataError(
             f"{table.name} has no column of time: name it time_s, or put the rate into the name of the "

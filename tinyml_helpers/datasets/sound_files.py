@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.system.shipped_files import DataError
-from tinyml_helpers.system.untrusted import check_size, short
+from tinyml_helpers.system.untrusted import check_size, one_line
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus")
 """Names that a sound file may end in, in lower case."""
@@ -88,7 +88,7 @@ def _content(path: Path) -> tuple[bytes, tuple[str, ...]]:
         check_size(path, MOST_BYTES)
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read ({short(error)})") from error
+        raise DataError(f"{path.name} cannot be read ({one_line(error)})") from error
     mended = _with_true_sizes(content)
     if mended is None:
         return content, ()
@@ -126,7 +126,7 @@ def _decode(name: str, content: bytes) -> tuple[NDArray[np.float32], int]:
             channels: NDArray[np.float32] = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
         raise DataError(
-            f"{name} cannot be read as sound ({short(error)}): save it again as WAV, FLAC or Ogg"
+            f"{name} cannot be read as sound ({one_line(error)}): save it again as WAV, FLAC or Ogg"
         ) from error
     if not len(channels):
         raise DataError(f"{name} holds no samples: record it again")

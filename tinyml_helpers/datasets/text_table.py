@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.system.shipped_files import DataError
-from tinyml_helpers.system.untrusted import MOST_VALUE, check_size, short
+from tinyml_helpers.system.untrusted import MOST_VALUE, check_size, one_line
 
 SUFFIXES = (".csv", ".txt", ".tsv", ".log")
 """Names that a table may end in, in lower case."""
@@ -82,12 +82,12 @@ def read_table(path: Path) -> TextTable:
         lines = _decoded(path.read_bytes()).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{path.name} cannot be read ({short(error)}): save it as CSV in UTF-8"
+            f"{path.name} cannot be read ({one_line(error)}): save it as CSV in UTF-8"
         ) from error
     try:
         return _parsed(path.name, lines)
     except csv.Error as error:
-        raise DataError(f"{path.name} is no table: {short(error)}") from error
+        raise DataError(f"{path.name} is no table: {one_line(error)}") from error
 
 
 def _decoded(content: bytes) -> str:
@@ -106,7 +106,7 @@ def _parsed(name: str, lines: list[str]) -> TextTable:
     rows = _split(head, separator)
     first, width = _start(rows, decimal)
     if width < 2:
-        begins = short(lines[0] if lines else "nothing")
+        begins = one_line(lines[0] if lines else "nothing")
         raise DataError(f"{name} holds no columns of numbers, it begins {begins!r}: save it as CSV")
     values, numbers = array("d"), array("q")
     body = _split((line for _, line in filled[first:]), separator)

@@ -116,7 +116,7 @@ def from_keras(
         converter.representative_dataset = one_at_a_time(representative)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-    with native_output.captured():
+    with native_output.capture():
         return bytes(converter.convert())
 
 
@@ -157,7 +157,7 @@ def from_torch(
     # A graph that PT2E has converted keeps the flag, whatever its mode: it has nothing to switch.
     model.training = False
     config = QuantConfig(pt2e_quantizer=quantizer) if quantizer else None
-    with native_output.captured():
+    with native_output.capture():
         converted = litert_torch.convert(model, (example,), quant_config=config)
     return bytes(converted.model_content())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from tinyml_helpers.datasets import DataError, read_file
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -52,7 +52,7 @@ def names_the_file(read: Callable[Arguments, Result]) -> Callable[Arguments, Res
             return read(*args, **kwargs)
         except ModelError as error:
             # A tensor's name may be as long as the file.
-            error.args = (short(error, 600),)
+            error.args = (one_line(error, 600),)
             source = next(iter(inspect.signature(read).bind(*args, **kwargs).arguments.values()))
             if isinstance(source, str | Path) and Path(source).name not in str(error):
                 error.args = (f"{Path(source).name}: {error}",)

@@ -228,7 +228,7 @@ def read_objects(executable: Any) -> dict[str, bytes]:
     """
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "objects.tar"))
-        with native_output.captured():  # it announces every constant that it stores
+        with native_output.capture():  # it announces every constant that it stores
             executable.export_library(path)
         with tarfile.open(path) as archive:
             members = {member.name: archive.extractfile(member) for member in archive.getmembers()}

@@ -31,7 +31,7 @@ INPUT_SHAPES: dict[str, tuple[int, ...]] = {
 """Task -> shape of one input, batch first: MFCC frames, RGB images, five log-mel frames."""
 
 
-def build(task: str) -> nn.Sequential:
+def build_for(task: str) -> nn.Sequential:
     """Build the MLPerf Tiny network of a task.
 
     Raises:

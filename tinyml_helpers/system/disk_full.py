@@ -1,7 +1,7 @@
 """What to say where a disk is full or closed, whoever stumbles over it.
 
 Python names the file at best, and never the cure; a library between wraps the error in its own; a kernel
-tells it in a traceback of forty lines. `said` makes one sentence of all that.
+tells it in a traceback of forty lines. `explain` makes one sentence of all that.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def cure(full: Sequence[Path] = ()) -> str:
     Args:
         full: where there is none; found out if it is not given.
     """
-    named = " and ".join(map(str, full or without_room()))
+    named = " and ".join(map(str, full or find_full_disks()))
     return f"{_CURE} {named or 'the folder'}, or choose another one ({_VARIABLES})"
 
 
-def without_room(*others: Path) -> list[Path]:
+def find_full_disks(*others: Path) -> list[Path]:
     """Return one folder for each disk that takes no more, found out by trying.
 
     Args:

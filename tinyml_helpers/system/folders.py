@@ -59,7 +59,7 @@ def build_folder() -> Path:
     return _first_open(CHECKOUT / "build", lambda: cache_folder() / "checkouts" / digest)
 
 
-def settle() -> None:
+def redirect_to_open_folders() -> None:
     """Tell the programs that we start where they may write, if the usual places are closed."""
     if not os.environ.get("TINYML_CACHE") and _closed(_users_cache()):
         os.environ["TINYML_CACHE"] = str(cache_folder())
@@ -78,12 +78,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         WriteError: no room, or no permission; the old file is as it was.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    with whole(path) as partial:
+    with replace_when_written(path) as partial:
         partial.write_bytes(data)
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def replace_when_written(path: Path) -> Iterator[Path]:
     """Give a path to write to, which takes the place of `path` once the block is left.
 
     Raises:

@@ -18,7 +18,7 @@ class Captured:
 
 
 @contextmanager
-def captured() -> Iterator[Captured]:
+def capture() -> Iterator[Captured]:
     """Collect what is written to the standard streams below Python, until the block ends.
 
     Runtimes and converters print from C++, past `sys.stdout`: settings, progress, and the reasons of

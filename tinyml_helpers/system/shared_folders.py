@@ -60,7 +60,7 @@ def _has_no_owner(path: Path) -> bool:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder's records meanwhile.
 
     The system frees the lock when its process ends, however it ends. After ten seconds, or on a file

@@ -29,7 +29,7 @@ class TimeUpError(GuardedError):
     """The process did not end in time."""
 
 
-def run(module: str, *arguments: str, content: bytes, seconds: float) -> bytes:
+def run_isolated(module: str, *arguments: str, content: bytes, seconds: float) -> bytes:
     """Run `python -m module arguments`, and return what it printed.
 
     Args:
@@ -82,7 +82,7 @@ def check_size(path: Path, most_bytes: int = MOST_BYTES) -> None:
         )
 
 
-def short(told: object, most: int = 160) -> str:
+def one_line(told: object, most: int = 160) -> str:
     """Return text on one line, of `most` characters, without any that a terminal would act on."""
     # No need to look at all of a file whose first line never ends.
     text = " ".join(str(told)[: 4 * most].split())

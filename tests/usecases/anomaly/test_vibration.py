@@ -14,7 +14,7 @@ import torch
 from tinyml_helpers import datasets, intervals, mcu
 from tinyml_helpers.datasets import DataError, data_folder
 from tinyml_helpers.datasets.vibration import cwru
-from tinyml_helpers.datasets.vibration.folder import read_recording
+from tinyml_helpers.datasets.vibration.folder import read_segments
 from tinyml_helpers.datasets.vibration.load import HELD_OUT, TRAINING, UNSEEN, write_example
 from tinyml_helpers.datasets.vibration.simulator import duty_cycle, machines
 from tinyml_helpers.deploy import litert
@@ -68,7 +68,7 @@ def test_own_csv_files_are_scaled_and_resampled(tmp_path):
     for unit, factor in (("acceleration_g", 1), ("acceleration_ms2", 9.80665)):
         rows = "\n".join(f"{t:.6f},{factor * w:.6f}" for t, w in zip(time, wave, strict=True))
         path = write(tmp_path, "healthy", "a.csv", f"time_s,{unit}\n{rows}\n")
-        segment = read_recording(path)[0]
+        segment = read_segments(path)[0]
         frequency, amplitude = anomaly_features.spectrum(segment[None], 16_000)
         assert frequency[amplitude.argmax()] == pytest.approx(1000, abs=2)
         assert amplitude.max() / machines.COUNTS_PER_G == pytest.approx(2, rel=0.15)

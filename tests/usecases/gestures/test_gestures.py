@@ -359,7 +359,9 @@ def test_results_are_plain_json():
 def test_training_finds_its_way_from_a_seed(shipped):
     windows = train.training_windows(shipped.of("4", "6"))
     recipe = train.Recipe(steps=25, batch=32)
-    first, again, other = (train.train(windows, recipe, seed=seed).head.weight for seed in (0, 0, 1))
+    first, again, other = (
+        train.train_network(windows, recipe, seed=seed).head.weight for seed in (0, 0, 1)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     network = networks.build()

@@ -239,7 +239,7 @@ def test_backgrounds_are_seeded_varied_and_never_clipped():
 
 
 def test_coloured_noise_falls_as_told():
-    power = np.abs(np.fft.rfft(backgrounds.coloured(np.random.default_rng(0), 2.0))) ** 2
+    power = np.abs(np.fft.rfft(backgrounds.coloured_noise(np.random.default_rng(0), 2.0))) ** 2
     ratio = power[200:400].mean() / power[2000:4000].mean()
     assert 60 < ratio < 160  # a factor of ten in frequency, squared
 

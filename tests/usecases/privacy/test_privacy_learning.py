@@ -207,6 +207,10 @@ def test_an_owner_gains_and_replay_keeps_the_others():
     shipped, alone, replay = (means.loc[case] for case in personal_gain.CASES)
     assert alone.owner > shipped.owner
     assert replay.others > alone.others
+    told = personal_gain.mean_by_case(table)
+    assert told.index.tolist() == list(personal_gain.CASES)
+    assert [told.owner[case].value for case in told.index] == [means.owner[case] for case in told.index]
+    assert {one.n for one in told.others} == {2}
     owners = personal_gain.by_owner(table)
     assert owners.index.tolist() == ["1", "2"]
     gained = personal_gain.replay_gains(table)

@@ -18,12 +18,12 @@ from tinyml_helpers.classroom.grade import submissions
 from tinyml_helpers.classroom.grade.lockdown import Limits
 from tinyml_helpers.classroom.grade.report import Journal, Report, Row
 from tinyml_helpers.classroom.grade.sandbox import SCRATCH
-from tinyml_helpers.classroom.grade.self_test import Protection, protection
+from tinyml_helpers.classroom.grade.self_test import Protection, examine_protection
 from tinyml_helpers.classroom.grade.submissions import Answer, Submission
 from tinyml_helpers.classroom.grade.verdicts import Assessors, Judged, judge
 from tinyml_helpers.system.shared_folders import sweep
 
-__all__ = ["Journal", "Limits", "Protection", "Report", "Row", "grade", "protection"]
+__all__ = ["Journal", "Limits", "Protection", "Report", "Row", "examine_protection", "grade"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _tasks(one: Submission) -> Iterator[_Task]:
         yield _Task(one, None, "", None, Judged("error", said))
         return
     try:
-        cells = submissions.read(one.path)
+        cells = submissions.read_cells(one.path)
     except submissions.UnreadableError as error:
         yield _Task(one, None, "", None, Judged("error", f"The file is {error}."))
         return
@@ -101,7 +101,7 @@ def _tasks(one: Submission) -> Iterator[_Task]:
     if not names:
         yield _Task(one, None, "", None, Judged("error", "The file has no exercise of the course."))
     for name in names:
-        found, lesson = submissions.answer(cells, name), submissions.read_exercises()[name][0]
+        found, lesson = submissions.find_answer(cells, name), submissions.read_exercises()[name][0]
         yield _Task(one, lesson, name, found, Judged("not tried", "There is no answer in the file."))
 
 

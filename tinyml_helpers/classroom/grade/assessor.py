@@ -93,7 +93,7 @@ def _said(lines: Iterator[str]) -> Any:
 
 def main() -> None:
     """Lock this process in, say what holds, then judge one answer after the other."""
-    line = channel.locked_in()
+    line = channel.lock_in()
     lines = iter(line)
 
     def ask(text: str) -> Any:

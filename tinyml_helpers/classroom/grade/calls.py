@@ -13,7 +13,7 @@ _CALL = re.compile(r"\bcheck\s*\.\s*(\w+)\s*\(")
 def _tree(source: str) -> ast.AST | None:
     # Not as IPython would: that takes time with the square of the magics, and this is the grader.
     try:
-        return ast.parse(slicing.python_of(source))
+        return ast.parse(slicing.to_python(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -36,7 +36,7 @@ def find_calls(source: str, names: frozenset[str]) -> set[str]:
         return set()
     tree = _tree(source)
     if tree is None:
-        return set(_CALL.findall(without_comments(slicing.python_of(source))))
+        return set(_CALL.findall(strip_comments(slicing.to_python(source))))
     calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     return {
         call.attr
@@ -47,7 +47,7 @@ def find_calls(source: str, names: frozenset[str]) -> set[str]:
     }
 
 
-def without_comments(source: str) -> str:
+def strip_comments(source: str) -> str:
     """Return a source without the lines that are comments."""
     # Within a line, so that the time grows with the text and not with its square.
     return re.sub(r"(?m)^[^\S\n]*#.*$", "", source)

@@ -34,7 +34,7 @@ class Channel:
             rest = rest[os.write(self._out, rest) :]
 
 
-def locked_in() -> Channel:
+def lock_in() -> Channel:
     """Lock this process in as the grader's first line says, and tell it what holds."""
     channel = Channel()
     _end_with_grader()

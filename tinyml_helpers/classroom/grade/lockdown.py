@@ -88,8 +88,10 @@ def lock(
     locked.attempt("no special rights", namespaces.drop_rights)
     locked.attempt("limits", lambda: _limit(limits))
     listable, writable = [PACKAGE, PACKAGE / "course"], [scratch, Path("/dev/null")]
-    locked.attempt("listed files only", lambda: landlock.install(_readable(closed), listable, writable))
-    locked.attempt("filtered system calls", seccomp.install)
+    locked.attempt(
+        "listed files only", lambda: landlock.restrict_files(_readable(closed), listable, writable)
+    )
+    locked.attempt("filtered system calls", seccomp.filter_calls)
     if "empty network" not in locked.held and "filtered system calls" not in locked.held:
         locked.attempt("guarded sockets", _guard_sockets)
     return locked

@@ -12,7 +12,7 @@ from tinyml_helpers.classroom.grade.lockdown import Limits
 MOST_ENTRIES = 10_000
 
 
-def family(number: int) -> list[Any]:
+def list_processes(number: int) -> list[Any]:
     """Return a process and all that it has started, as psutil's processes; none if it has ended."""
     import psutil
 
@@ -23,7 +23,7 @@ def family(number: int) -> list[Any]:
         return []
 
 
-def broken_limit(number: int, folder: Path, limits: Limits) -> str:
+def find_broken_limit(number: int, folder: Path, limits: Limits) -> str:
     """Say which limit a process has broken, with all that it has started and written; "" if none."""
     memory_bytes, threads = measure(number)
     if memory_bytes > (limits.memory_mib << 20) * 5 // 4:
@@ -38,7 +38,7 @@ def broken_limit(number: int, folder: Path, limits: Limits) -> str:
 def measure(number: int) -> tuple[int, int]:
     """Add up the memory in bytes and the threads of a process and of all that it has started."""
     memory_bytes = threads = 0
-    for process in family(number):
+    for process in list_processes(number):
         with suppress(Exception), process.oneshot():  # it may just have ended
             memory_bytes += int(process.memory_info().rss)
             threads += int(process.num_threads())

@@ -113,7 +113,7 @@ class Names:
     def shown(self, learner: str) -> str:
         """Return a name without signs that hide; the second that looks like it ends in "(2)"."""
         if learner not in self._shown:
-            visible = plain(learner)
+            visible = replace_control_characters(learner)
             looks = unicodedata.normalize("NFKD", visible).casefold().translate(_ALIKE)
             self._count[looks] += 1
             number = self._count[looks]
@@ -165,7 +165,7 @@ class Journal:
         self._part.unlink(missing_ok=True)
 
 
-def plain(text: str) -> str:
+def replace_control_characters(text: str) -> str:
     """Replace what could move a cursor, hide or turn text: names and messages are the learner's."""
     kept = (" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in text)
     return " ".join("".join(kept).split())
@@ -174,5 +174,5 @@ def plain(text: str) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.2f}"
-    text = "" if value is None else plain(str(value))
+    text = "" if value is None else replace_control_characters(str(value))
     return f"'{text}" if text.startswith(_FORMULAS) and not isinstance(value, int) else text

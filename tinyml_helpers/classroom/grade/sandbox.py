@@ -142,7 +142,7 @@ class Sandbox:
 
     def close(self) -> None:
         """End the process with all that it has started, and remove what it wrote."""
-        family = process_usage.family(self._process.pid)
+        family = process_usage.list_processes(self._process.pid)
         with suppress(OSError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for process in family:
@@ -210,7 +210,7 @@ class Sandbox:
     def _look(self) -> None:
         if time.monotonic() > self._deadline:
             raise StoppedError(f"was not finished after {self._given_seconds:g} s")
-        broken = process_usage.broken_limit(self._process.pid, self._scratch, self._limits)
+        broken = process_usage.find_broken_limit(self._process.pid, self._scratch, self._limits)
         if broken:
             raise StoppedError(broken)
 

@@ -103,7 +103,7 @@ def program(column: int, architecture: int, process: int) -> bytes:
     return b"".join(struct.pack("=HBBI", *word) for word in words)
 
 
-def install() -> None:
+def filter_calls() -> None:
     """Put the filter in front of this process.
 
     Raises:

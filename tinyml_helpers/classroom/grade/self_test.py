@@ -80,7 +80,7 @@ class Protection:
         return "\n".join(lines)
 
 
-def protection() -> Protection:
+def examine_protection() -> Protection:
     """Start a process as for a submission, and let it try what it must not do.
 
     Raises:

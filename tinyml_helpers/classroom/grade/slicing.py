@@ -21,7 +21,7 @@ def parse(source: str) -> list[ast.stmt]:
     Raises:
         SyntaxError: it is not Python.
     """
-    python = python_of(source)
+    python = to_python(source)
     try:
         return _tree(python)
     except SyntaxError:
@@ -30,7 +30,7 @@ def parse(source: str) -> list[ast.stmt]:
         return [one for one in _tree(TransformerManager().transform_cell(python)) if not _is_magic(one)]
 
 
-def python_of(source: str) -> str:
+def to_python(source: str) -> str:
     """Return the Python of a cell: without a magic around it; nothing of a cell in another language."""
     first, _, rest = source.lstrip().partition("\n")
     if not first.startswith("%%"):

@@ -118,7 +118,7 @@ def _learner(stem: str) -> str:
     return stem
 
 
-def read(path: Path) -> list[Cell]:
+def read_cells(path: Path) -> list[Cell]:
     """Read the cells of code of a notebook.
 
     Raises:
@@ -187,7 +187,7 @@ def read_exercises() -> dict[str, tuple[int, str, Cell | None]]:
     """Return for each exercise its lesson, its untouched stub, and the solution as printed."""
     found: dict[str, tuple[int, str, Cell | None]] = {}
     for lesson in _lessons():
-        for cell in read(lesson):
+        for cell in read_cells(lesson):
             for name in cell.checks:
                 _, stub, solution = found.get(name, (0, "", None))
                 made = (stub, cell) if cell.is_solution else (cell.source, solution)
@@ -207,7 +207,7 @@ def list_exercises(cells: list[Cell]) -> list[str]:
     return [name for name, (number, _, _) in read_exercises().items() if number in lessons]
 
 
-def answer(cells: list[Cell], exercise: str) -> Answer | None:
+def find_answer(cells: list[Cell], exercise: str) -> Answer | None:
     """Find the last cell that answers an exercise: neither the empty stub nor the printed solution.
 
     Returns:
@@ -237,4 +237,4 @@ def _is_printed(cell: Cell, solution: Cell, *, first: bool) -> bool:
 
 def _same(one: str, other: str) -> bool:
     """Compare code, whatever its spaces and comments: an edition for a class may drop those."""
-    return "".join(calls.without_comments(one).split()) == "".join(calls.without_comments(other).split())
+    return "".join(calls.strip_comments(one).split()) == "".join(calls.strip_comments(other).split())

@@ -93,7 +93,7 @@ def _execute(statement: ast.stmt, space: dict[str, Any]) -> None:
 
 def main() -> None:
     """Lock this process in, say what holds, then answer one line after the other."""
-    line = channel.locked_in()
+    line = channel.lock_in()
     child = Child()
     for message in line:
         try:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from tinyml_helpers.classroom.workshop.schedule import Section, clock, sections
+from tinyml_helpers.classroom.workshop.schedule import Section, find_sections, format_clock
 from tinyml_helpers.course.syllabus import SOLUTIONS
 
 STUDENT_NOTE = (
@@ -19,7 +19,7 @@ _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)")
 _HEADING = re.compile(r"^#{1,2} .+$", re.MULTILINE)
 
 
-def student(notebook: Any, there: Collection[str]) -> Any:
+def make_student_edition(notebook: Any, there: Collection[str]) -> Any:
     """Return a lesson without solutions, outputs and speaker notes; all else is as stored.
 
     Args:
@@ -43,7 +43,7 @@ def _is_solution(cell: Any) -> bool:
     return "solution" in cell.metadata.get("tags", []) or cell.source.startswith(SOLUTIONS)
 
 
-def instructor(notebook: Any, there: Collection[str]) -> Any:
+def make_instructor_edition(notebook: Any, there: Collection[str]) -> Any:
     """Return a lesson with open solutions, all outputs, and a box of notes under each section's heading.
 
     Args:
@@ -51,7 +51,7 @@ def instructor(notebook: Any, there: Collection[str]) -> Any:
         there: names of the notebooks that stand beside it; links to others become plain text.
     """
     edition = copy.deepcopy(notebook)
-    for section in sections(notebook):
+    for section in find_sections(notebook):
         cell = edition.cells[section.cell]
         cell.source = _with_box(cell.source, section)
     for cell in edition.cells:
@@ -64,7 +64,7 @@ def instructor(notebook: Any, there: Collection[str]) -> Any:
 
 def _with_box(source: str, section: Section) -> str:
     """Put the notes under the first heading of a cell, as a quotation that any viewer shows."""
-    lines = [f"**🕐 {clock(section)}**", "", *section.notes.splitlines()]
+    lines = [f"**🕐 {format_clock(section)}**", "", *section.notes.splitlines()]
     quoted = "\n".join(f"> {line}".rstrip() for line in lines)
     box = f"\n\n{quoted}"
     heading = _HEADING.search(source)

@@ -17,7 +17,7 @@ class KitError(ValueError):
     """A kit cannot be written to a folder; the message names the folder and the cure."""
 
 
-def check(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Refuse a folder that is not empty and was not made by `tinyml workshop`.
 
     Raises:
@@ -29,7 +29,7 @@ def check(folder: Path) -> None:
         raise KitError(f"{folder} is not empty and no workshop kit: name a new folder")
 
 
-def write(folder: Path, files: Mapping[str, str]) -> list[str]:
+def write_folder(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Put the files of a kit into its folder, each at once, and take away those of an older kit.
 
     A file that somebody changed since, or put there, is kept beside the new one as `NAME.kept-1.ENDING`.
@@ -42,10 +42,10 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
         The paths of what was kept, in order.
 
     Raises:
-        KitError: see `check`.
+        KitError: see `check_folder`.
         WriteError: it cannot be written; where the room is too small for all, nothing is.
     """
-    check(folder)
+    check_folder(folder)
     _check_room(folder, files)
     before = _read_marker(folder)
     after = {name: [_digest(text.encode("utf-8"))] for name, text in files.items()}

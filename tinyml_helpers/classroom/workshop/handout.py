@@ -47,39 +47,39 @@ class Handout:
     exercises: tuple[str, ...]
 
 
-def page(lesson: Lesson, notebook: Any) -> str:
+def render_handout(lesson: Lesson, notebook: Any) -> str:
     """Return the handout of a lesson as HTML for one A4 page."""
     return pages.render("handout.html.j2", handout=collect(lesson, notebook), names=wording.WORDS)
 
 
 def collect(lesson: Lesson, notebook: Any) -> Handout:
     """Gather what the handout of a lesson shows."""
-    chosen = choices().get(f"{lesson.number:02d}", {})
-    cells = core(notebook)
+    chosen = read_choices().get(f"{lesson.number:02d}", {})
+    cells = core_cells(notebook)
     return Handout(
         lesson=lesson,
         goals=tuple(re.findall(r"^- (.+)$", notebook.cells[0].source, re.MULTILINE)),
         pictures=_pictures(notebook, chosen.get("pictures", [])),
         formulas=tuple(chosen.get("formulas", [])),
         records=_records(lesson.number),
-        functions=functions([cell.source for cell in cells if cell.cell_type == "code"]),
-        exercises=exercises(notebook),
+        functions=find_functions([cell.source for cell in cells if cell.cell_type == "code"]),
+        exercises=find_questions(notebook),
     )
 
 
 @cache
-def choices() -> Mapping[str, Any]:
+def read_choices() -> Mapping[str, Any]:
     """Return pictures and formulas by lesson, as handouts.toml chooses them."""
     return tomllib.loads(_CHOICES.read_text("utf-8"))
 
 
-def core(notebook: Any) -> list[Any]:
+def core_cells(notebook: Any) -> list[Any]:
     """Return the cells before the exercises."""
     heads = (i for i, cell in enumerate(notebook.cells) if "## Exercises" in cell.source)
     return list(notebook.cells[: next(heads, len(notebook.cells))])
 
 
-def exercises(notebook: Any) -> tuple[str, ...]:
+def find_questions(notebook: Any) -> tuple[str, ...]:
     """Return the questions of the exercises, as Markdown."""
     texts = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     _, _, part = texts.partition("## Exercises")
@@ -87,7 +87,7 @@ def exercises(notebook: Any) -> tuple[str, ...]:
     return tuple(q.strip() for q in re.split(r"^\*\*\d\.\*\*", part, flags=re.MULTILINE)[1:])
 
 
-def functions(sources: list[str]) -> tuple[Function, ...]:
+def find_functions(sources: list[str]) -> tuple[Function, ...]:
     """Return the functions of tinyml_helpers that the cells call, in order, with what they do."""
     modules: dict[str, str] = {}
     found: dict[str, Function] = {}
@@ -139,14 +139,14 @@ def _purpose(module: str, attribute: str) -> str:
 
 def _pictures(notebook: Any, lines: list[str]) -> tuple[Picture, ...]:
     """Return the first figure of each cell with one of the lines; else the first and last of all."""
-    cells = [cell for _, cell in pages.picture_cells(notebook)]
+    cells = [cell for _, cell in pages.find_picture_cells(notebook)]
     chosen = [
         cell
         for line in lines
         for cell in cells
         if line in (text.strip() for text in cell.source.splitlines())
     ]
-    return tuple(pages.pictures(cell)[0] for cell in chosen or cells[:1] + cells[-1:])
+    return tuple(pages.find_pictures(cell)[0] for cell in chosen or cells[:1] + cells[-1:])
 
 
 def _records(number: int) -> tuple[Record, ...]:

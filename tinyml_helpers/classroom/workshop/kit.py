@@ -70,8 +70,8 @@ def make(
 
     if learners < 1:
         raise ValueError(f"a class of {learners} learners: give 1 or more")
-    folder.check(out)
-    plan = schedule.days(lessons, start, hands_on_minutes)
+    folder.check_folder(out)
+    plan = schedule.plan_days(lessons, start, hands_on_minutes)
     names = {lesson.path.name for lesson in lessons}
     files: dict[str, str] = {}
     notebooks = {lesson.number: read_notebook(lesson.path) for lesson in lessons}
@@ -79,21 +79,21 @@ def make(
         files |= _lesson(lesson, notebooks[lesson.number], names)
     files |= _around(lessons, notebooks, learners, plan)
     files["index.html"] = pages.render("kit.html.j2", lessons=lessons, files=files, learners=learners)
-    kept = folder.write(out, files)
+    kept = folder.write_folder(out, files)
     return Kit(out, tuple(sorted(files)), tuple(kept))
 
 
 def _lesson(lesson: Lesson, notebook: Any, names: set[str]) -> dict[str, str]:
     """Return the files of one lesson."""
-    taught = editions.instructor(notebook, names)
+    taught = editions.make_instructor_edition(notebook, names)
     files = {
-        f"student/{lesson.path.name}": _text(editions.student(notebook, names)),
+        f"student/{lesson.path.name}": _text(editions.make_student_edition(notebook, names)),
         f"instructor/{lesson.path.name}": _text(taught),
         f"instructor/{lesson.name}.html": _page(taught, names),
-        f"handouts/{lesson.name}.html": handout.page(lesson, notebook),
+        f"handouts/{lesson.name}.html": handout.render_handout(lesson, notebook),
     }
     if slides.is_marked(notebook):
-        files[f"slides/{lesson.name}.html"] = slides.deck(lesson, notebook)
+        files[f"slides/{lesson.name}.html"] = slides.render_deck(lesson, notebook)
     return files
 
 
@@ -104,11 +104,11 @@ def _around(
     days: tuple[tuple[schedule.Slot, ...], ...],
 ) -> dict[str, str]:
     """Return the files that belong to the workshop as a whole."""
-    measured = machine_load.read()
+    measured = machine_load.read_load()
     numbers = [lesson.number for lesson in lessons]
     peaks = [one.peak_mib for number in numbers if (one := measured.of(number))]
     needed_gib = (max(peaks, default=machine_load.MOST_MIB) + measured.server_mib) / 1024
-    outlines = [(lesson, schedule.sections(notebooks[lesson.number])) for lesson in lessons]
+    outlines = [(lesson, schedule.find_sections(notebooks[lesson.number])) for lesson in lessons]
     plan = pages.render(
         "plan.html.j2",
         lessons=lessons,

@@ -106,7 +106,7 @@ class Load:
         ]
 
 
-def read() -> Load:
+def read_load() -> Load:
     """Return what was measured last; an empty load before the first `make load`.
 
     Raises:
@@ -142,10 +142,10 @@ def to_json(load: Load) -> dict[str, Any]:
     }
 
 
-def write(load: Load) -> None:
+def store_load(load: Load) -> None:
     """Store a load; lessons that it does not hold keep what was measured before on such a machine."""
     from tinyml_helpers.system.folders import write_atomically
 
-    before = [one for one in read().lessons if load.of(one.lesson) is None]
+    before = [one for one in read_load().lessons if load.of(one.lesson) is None]
     whole = Load((*before, *load.lessons), load.server_mib, load.cores, load.profile)
     write_atomically(_FILE, json.dumps(to_json(whole), indent=2) + "\n")

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tinyml_helpers.classroom.workshop.schedule import clock
+from tinyml_helpers.classroom.workshop.schedule import format_clock
 
 _TEMPLATES = Path(__file__).parent / "html"
 
@@ -26,7 +26,7 @@ def render(template: str, **values: Any) -> str:
     return str(_environment().get_template(template).render(**values))
 
 
-def markdown(text: str) -> str:
+def render_markdown(text: str) -> str:
     """Return Markdown as HTML that a template may use as it is."""
     from markupsafe import Markup
     from nbconvert.filters.markdown_mistune import markdown2html_mistune
@@ -34,7 +34,7 @@ def markdown(text: str) -> str:
     return Markup(markdown2html_mistune(text))
 
 
-def pictures(cell: Any) -> list[Picture]:
+def find_pictures(cell: Any) -> list[Picture]:
     """Return the figures that a code cell shows, in order."""
     found = []
     for output in cell.get("outputs", []):
@@ -45,10 +45,10 @@ def pictures(cell: Any) -> list[Picture]:
     return found
 
 
-def picture_cells(notebook: Any) -> Iterator[tuple[int, Any]]:
+def find_picture_cells(notebook: Any) -> Iterator[tuple[int, Any]]:
     """Yield index and cell of every code cell that shows a figure."""
     for index, cell in enumerate(notebook.cells):
-        if cell.cell_type == "code" and pictures(cell):
+        if cell.cell_type == "code" and find_pictures(cell):
             yield index, cell
 
 
@@ -59,6 +59,6 @@ def _environment() -> Any:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["markdown"] = markdown
-    environment.filters["clock"] = clock
+    environment.filters["markdown"] = render_markdown
+    environment.filters["clock"] = format_clock
     return environment

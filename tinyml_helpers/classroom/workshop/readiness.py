@@ -50,7 +50,7 @@ def examine() -> Readiness:
     report = doctor.examine()
     start = time.perf_counter()
     try:
-        said, instructions = first_network()
+        said, instructions = run_first_network()
     except Exception as error:  # whatever fails on a stranger's laptop belongs in the line
         said, instructions = "", 0
         trouble = f"{type(error).__name__}: {error}".splitlines()[0][:90]
@@ -59,7 +59,7 @@ def examine() -> Readiness:
     return Readiness(report, said, instructions, time.perf_counter() - start, trouble)
 
 
-def first_network() -> tuple[str, int]:
+def run_first_network() -> tuple[str, int]:
     """Compile the network of lesson 00 for the virtual microcontroller and show it the first photo."""
     from tinyml_helpers import mcu
 

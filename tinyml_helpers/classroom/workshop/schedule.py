@@ -38,12 +38,12 @@ class Slot:
     lesson: int | None = None
 
 
-def headings(source: str) -> list[str]:
+def find_headings(source: str) -> list[str]:
     """Return the headings of a Markdown text, code fences apart."""
     return re.findall(r"^#{1,2} (.+)$", re.sub(r"```.*?```", "", source, flags=re.DOTALL), re.MULTILINE)
 
 
-def sections(notebook: Any) -> tuple[Section, ...]:
+def find_sections(notebook: Any) -> tuple[Section, ...]:
     """Return the sections that have speaker notes, with a running clock.
 
     A cell that holds several headings is one section.
@@ -53,13 +53,13 @@ def sections(notebook: Any) -> tuple[Section, ...]:
     for index, cell in enumerate(notebook.cells):
         spoken = cell.metadata.get("tinyml", {})
         if cell.cell_type == "markdown" and "minutes" in spoken:
-            title = " · ".join(headings(cell.source)) or "…"
+            title = " · ".join(find_headings(cell.source)) or "…"
             found.append(Section(title, minute, spoken["minutes"], spoken.get("notes", ""), index))
             minute += spoken["minutes"]
     return tuple(found)
 
 
-def clock(section: Section) -> str:
+def format_clock(section: Section) -> str:
     """Return when a section runs, such as `0:05 to 0:12 (7 min)`."""
     end = section.start + section.minutes
     return f"{_clock(section.start)} to {_clock(end)} ({section.minutes} min)"
@@ -71,7 +71,7 @@ def _clock(minute: int) -> str:
 
 def minutes(lesson: Lesson) -> int:
     """Return how long a lesson takes in a class: its sections' minutes, else its stated reading time."""
-    planned = sum(section.minutes for section in sections(read_notebook(lesson.path)))
+    planned = sum(section.minutes for section in find_sections(read_notebook(lesson.path)))
     return planned or stated_minutes(lesson)
 
 
@@ -87,7 +87,7 @@ def stated_minutes(lesson: Lesson) -> int:
     return int(stated[0])
 
 
-def days(
+def plan_days(
     lessons: Iterable[Lesson], start: str, hands_on_minutes: int = 0
 ) -> tuple[tuple[Slot, ...], ...]:
     """Return the plan, day by day: lessons, breaks between them, and lunch at about noon.

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tinyml_helpers.classroom.workshop import pages
-from tinyml_helpers.classroom.workshop.schedule import Section, clock, headings, sections
+from tinyml_helpers.classroom.workshop.schedule import (
+    Section,
+    find_headings,
+    find_sections,
+    format_clock,
+)
 from tinyml_helpers.course.syllabus import Lesson
 
 _TEMPLATES = Path(__file__).parent / "html"
@@ -26,7 +31,7 @@ def slide_type(cell: Any) -> str:
     return str(cell.metadata.get("slideshow", {}).get("slide_type", "") or "-")
 
 
-def deck(lesson: Lesson, notebook: Any) -> str:
+def render_deck(lesson: Lesson, notebook: Any) -> str:
     """Return the slides of a lesson as one HTML file.
 
     Arrow keys move, s opens the speaker's window, n shows the notes, p prints.
@@ -48,7 +53,7 @@ def deck(lesson: Lesson, notebook: Any) -> str:
 def prepare(notebook: Any) -> Any:
     """Return a copy whose cells carry what the template shows: title, clock and notes of each slide."""
     prepared = copy.deepcopy(notebook)
-    spoken = {section.cell: section for section in sections(notebook)}
+    spoken = {section.cell: section for section in find_sections(notebook)}
     section: Section | None = None
     for index, cell in enumerate(prepared.cells):
         section = spoken.get(index, section)
@@ -58,7 +63,7 @@ def prepare(notebook: Any) -> Any:
             _cut_before_heading(cell)
         cell.metadata["deck"] = {
             "title": _title(cell, section),
-            "clock": clock(section) if section else "",
+            "clock": format_clock(section) if section else "",
         }
         cell.metadata["deck_notes"] = _notes(section)
         cell.source = cell.source.removeprefix("# NBVAL_CHECK_OUTPUT\n")
@@ -88,14 +93,15 @@ def _cut_before_heading(cell: Any) -> None:
 
 
 def _title(cell: Any, section: Section | None) -> str:
-    own = headings(cell.source) if cell.cell_type == "markdown" else []
+    own = find_headings(cell.source) if cell.cell_type == "markdown" else []
     return (own or [section.title if section else ""])[0]
 
 
 def _notes(section: Section | None) -> str:
     if section is None:
         return ""
-    return f"<p><b>{escape(section.title)}, {clock(section)}</b></p>{pages.markdown(section.notes)}"
+    title, notes = escape(section.title), pages.render_markdown(section.notes)
+    return f"<p><b>{title}, {format_clock(section)}</b></p>{notes}"
 
 
 def _gather_notes(cells: list[Any]) -> None:
@@ -105,5 +111,5 @@ def _gather_notes(cells: list[Any]) -> None:
         if slide_type(cell) in ("slide", "subslide"):
             extra = ""
         elif slide_type(cell) == "notes":
-            extra += pages.markdown(cell.source)
+            extra += pages.render_markdown(cell.source)
         cell.metadata["deck_notes"] += extra

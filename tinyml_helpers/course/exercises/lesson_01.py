@@ -112,7 +112,7 @@ def battery_days(answer: Callable[[float, float, float, float, float], float]) -
             "all of the time. Halving the latency nearly doubles the life of the battery, until sleep "
             "is what empties it."
         )
-    given = [float(cases.plain(answer(*case))) for case in tried]
+    given = [float(cases.to_plain(answer(*case))) for case in tried]
     truth = [_days(*case) for case in tried]
     if np.allclose(given, [24 * days for days in truth], rtol=0.01):
         return hint("That is the life in hours.")

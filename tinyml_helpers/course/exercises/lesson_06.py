@@ -53,7 +53,7 @@ def quantization_bytes(answer: float) -> Verdict:
 )
 def rounded_twice(answer: Any) -> Verdict:
     """83.4994 rounded once is 83; to a multiple of 1/512 it is 83.5, and that rounds to 84."""
-    given = np.asarray(cases.plain(answer))
+    given = np.asarray(cases.to_plain(answer))
     if given.shape != (2,):
         return hint("Give two numbers: (rounded once, rounded twice).")
     once, twice = given.tolist()

@@ -54,7 +54,7 @@ def _split_in_a_loop(people: Names, person: str) -> tuple[list[int], list[int]]:
 
 def _numbers(part: Any) -> list[int]:
     """Return the numbers of windows in order, also of tensors; a mask is refused."""
-    found = np.asarray(cases.plain(part))
+    found = np.asarray(cases.to_plain(part))
     if found.dtype == bool:
         raise TypeError("a mask of True and False where numbers of windows are asked for")
     return sorted(int(number) for number in found.ravel())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.system.download import fetch
 from tinyml_helpers.system.shipped_files import DataError, cache_folder, read_verified
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 if TYPE_CHECKING:
     import torch
@@ -122,4 +122,4 @@ def decode_idx(packed: bytes) -> NDArray[np.uint8]:
             raise ValueError(f"its header is {raw[:4].hex()}, not that of unsigned bytes")
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy()
     except (zlib.error, IndexError, ValueError) as error:
-        raise DataError(f"not a gzipped IDX file: {short(error)}; fetch it again") from error
+        raise DataError(f"not a gzipped IDX file: {one_line(error)}; fetch it again") from error

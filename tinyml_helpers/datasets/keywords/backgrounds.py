@@ -13,7 +13,7 @@ Rng = np.random.Generator
 _SECONDS = np.arange(RATE_HZ) / RATE_HZ
 
 
-def coloured(rng: Rng, slope: float) -> Samples:
+def coloured_noise(rng: Rng, slope: float) -> Samples:
     """Noise whose power falls as frequency to the power of `slope`: 0 is white, 1 pink, 2 brown."""
     spectrum = rng.normal(size=RATE_HZ // 2 + 1) + 1j * rng.normal(size=RATE_HZ // 2 + 1)
     return _unit(np.fft.irfft(spectrum / np.maximum(np.arange(RATE_HZ // 2 + 1), 20) ** (slope / 2)))
@@ -21,7 +21,7 @@ def coloured(rng: Rng, slope: float) -> Samples:
 
 def hiss(rng: Rng) -> Samples:
     """Steady noise of any colour."""
-    return coloured(rng, rng.uniform(-0.5, 2.2))
+    return coloured_noise(rng, rng.uniform(-0.5, 2.2))
 
 
 def tap(rng: Rng) -> Samples:

@@ -17,8 +17,8 @@ from tinyml_helpers.datasets.keywords.clips import (
     VOCABULARIES,
     WAKE_WORDS,
     Keywords,
-    choose_places,
-    text,
+    choose_per_class,
+    text_array,
 )
 from tinyml_helpers.system.shipped_files import DataError, read_verified
 
@@ -29,7 +29,7 @@ GAP = RATE_HZ // 50
 SILENCES = {"train": 400, "voices": 60, "engine": 60, "new engine": 60}
 
 
-def load(vocabulary: str, per_class: int | None, seed: int) -> Keywords:
+def load_bundled(vocabulary: str, per_class: int | None, seed: int) -> Keywords:
     """Load the shipped corpus for one vocabulary; see `load_keywords`."""
     with np.load(io.BytesIO(read_verified(FILE)), allow_pickle=False) as arrays:
         stored = dict(arrays)
@@ -37,7 +37,7 @@ def load(vocabulary: str, per_class: int | None, seed: int) -> Keywords:
     labels = np.array([_label(word, classes) for word in stored["word"].astype(np.str_).tolist()])
     split = stored["split"].astype(np.str_)
     spoken = np.flatnonzero(labels >= 0)
-    places = spoken[choose_places(labels[spoken], split[spoken], per_class, seed)]
+    places = spoken[choose_per_class(labels[spoken], split[spoken], per_class, seed)]
     columns = ("word", "voice", "engine", "split")
     word, voice, engine, part = (stored[name][places].astype(np.str_) for name in columns)
     source = "keywords spoken by text-to-speech engines"
@@ -57,7 +57,7 @@ def _decoded(stored: dict[str, NDArray[np.generic]], places: NDArray[np.int64]) 
     """Decode the files that hold the clips at `places`; each clip in the middle of its second."""
     lengths = stored["samples"].astype(np.int64)
     engines, words = (stored[name].astype(np.str_).tolist() for name in ("engine", "word"))
-    files = text([f"{engine}/{word}" for engine, word in zip(engines, words, strict=True)])
+    files = text_array([f"{engine}/{word}" for engine, word in zip(engines, words, strict=True)])
     clips = np.zeros((len(places), SAMPLES), np.int16)
     row = {int(place): number for number, place in enumerate(places)}
     for file in dict.fromkeys(files[places].tolist()):

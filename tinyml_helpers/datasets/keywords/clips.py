@@ -104,15 +104,15 @@ class Keywords:
             np.concatenate([self.clips, clips]),
             np.append(self.labels, np.full(count, self.classes.index(SILENCE))),
             self.classes,
-            np.append(self.words, text([SILENCE] * count)),
-            np.append(self.voices, text(voices)),
-            np.append(self.engines, text([engine] * count)),
-            np.append(self.split, text(split)),
+            np.append(self.words, text_array([SILENCE] * count)),
+            np.append(self.voices, text_array(voices)),
+            np.append(self.engines, text_array([engine] * count)),
+            np.append(self.split, text_array(split)),
             self.source,
         )
 
 
-def choose_places(
+def choose_per_class(
     labels: NDArray[np.int64], split: NDArray[np.str_], per_class: int | None, seed: int
 ) -> NDArray[np.int64]:
     """Return the places of at most `per_class` clips of each label in each part, in their order."""
@@ -129,6 +129,6 @@ def choose_places(
     return np.array(sorted(places), np.int64)
 
 
-def text(values: list[str]) -> NDArray[np.str_]:
+def text_array(values: list[str]) -> NDArray[np.str_]:
     """Return text as an array, also when there is none."""
     return np.array(values, np.str_)

@@ -17,8 +17,8 @@ from tinyml_helpers.datasets.keywords.clips import (
     SILENCE,
     UNKNOWN,
     Keywords,
-    choose_places,
-    text,
+    choose_per_class,
+    text_array,
 )
 from tinyml_helpers.datasets.sound_files import SUFFIXES, Sound, read_sound
 from tinyml_helpers.system.shipped_files import DataError
@@ -29,7 +29,7 @@ _SHORTEST = RATE_HZ // 10  # a tenth of a second: no word is shorter
 _QUIETEST = 2 / 32768  # what an open microphone never stays below
 
 
-def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
+def load_folder(folder: Path, per_class: int | None, seed: int) -> Keywords:
     """Load recordings; see `load_keywords`.
 
     If every folder is one of the 12 classes, `classes` are those, in the order that the course's
@@ -46,7 +46,7 @@ def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
     labels = np.array([classes.index(word) for word in words], np.int64)
     found: list[tuple[int, NDArray[np.int16]]] = []
     notes: Counter[str] = Counter()
-    for place in choose_places(labels, text(parts), per_class, seed).tolist():
+    for place in choose_per_class(labels, text_array(parts), per_class, seed).tolist():
         try:
             sound = read_sound(files[place])
             _check_word(sound, words[place])
@@ -61,10 +61,10 @@ def load(folder: Path, per_class: int | None, seed: int) -> Keywords:
         np.stack([piece for _, piece in found]),
         labels[places],
         classes,
-        text(words)[places],
-        text([one.speaker or path.stem for one, path in zip(told, files, strict=True)])[places],
-        text(["recorded"] * len(found)),
-        text(parts)[places],
+        text_array(words)[places],
+        text_array([one.speaker or path.stem for one, path in zip(told, files, strict=True)])[places],
+        text_array(["recorded"] * len(found)),
+        text_array(parts)[places],
         str(folder.name),
         tuple(skipped),
         tuple(sorted(notes.items())),

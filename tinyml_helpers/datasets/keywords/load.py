@@ -41,7 +41,7 @@ def load_keywords(
     if per_class is not None and per_class < 1:
         raise ValueError(f"per_class {per_class}: give at least 1, or leave it out for all")
     if source == "bundled":
-        return bundled.load(vocabulary, per_class, seed)
+        return bundled.load_bundled(vocabulary, per_class, seed)
     if source == "speech_commands":
         return speech_commands.load(per_class, seed)
-    return folder.load(own_files.find(source), per_class, seed)
+    return folder.load_folder(own_files.find(source), per_class, seed)

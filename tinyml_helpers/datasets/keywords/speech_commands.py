@@ -17,8 +17,8 @@ from tinyml_helpers.datasets.keywords.clips import (
     SAMPLES,
     UNKNOWN,
     Keywords,
-    choose_places,
-    text,
+    choose_per_class,
+    text_array,
 )
 from tinyml_helpers.datasets.keywords.folder import fit_second
 from tinyml_helpers.datasets.keywords.speakers import HASHED
@@ -33,14 +33,14 @@ BACKGROUND = "_background_noise_"
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 
 
-def load(per_class: int | None, seed: int) -> Keywords:
+def load_speech_commands(per_class: int | None, seed: int) -> Keywords:
     """Load Speech Commands, fetched if need be; see `load_keywords`."""
     folder = cache_folder() / "speech_commands"
     archive = fetch(URL, MD5, folder, MOST_BYTES)
-    return read(unpack(archive, folder / "v0.02"), per_class, seed)
+    return read_speech_commands(unpack(archive, folder / "v0.02"), per_class, seed)
 
 
-def read(folder: Path, per_class: int | None, seed: int) -> Keywords:
+def read_speech_commands(folder: Path, per_class: int | None, seed: int) -> Keywords:
     """Read the unpacked set in its 12 classes.
 
     Other words are thinned out to about as many as one command has in the same part; as many seconds
@@ -52,19 +52,19 @@ def read(folder: Path, per_class: int | None, seed: int) -> Keywords:
     files, parts = _listed(folder)
     classes = KEYWORD_CLASSES
     labels = np.array([_label(path.parent.name) for path in files], np.int64)
-    split = text(parts)
+    split = text_array(parts)
     rng = np.random.default_rng(seed)
     places = _thinned(labels, split, rng)
-    places = places[choose_places(labels[places], split[places], per_class, seed)]
+    places = places[choose_per_class(labels[places], split[places], per_class, seed)]
     bar = tqdm(places.tolist(), unit="file", desc="reading", delay=2)
     clips = [_int16(fit_second(read_sound(files[place]).samples)) for place in bar]
     words = Keywords(
         np.array(clips, np.int16).reshape(-1, SAMPLES),
         labels[places],
         classes,
-        text([files[place].parent.name for place in places]),
-        text([_speaker(files[place]) for place in places]),
-        text(["people"] * len(places)),
+        text_array([files[place].parent.name for place in places]),
+        text_array([_speaker(files[place]) for place in places]),
+        text_array(["people"] * len(places)),
         split[places],
         "Speech Commands v0.02",
     )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.vibration import matlab
-from tinyml_helpers.datasets.vibration.folder import segments
+from tinyml_helpers.datasets.vibration.folder import cut_segments
 from tinyml_helpers.datasets.vibration.load import Vibration
 from tinyml_helpers.system import download
 from tinyml_helpers.system.shipped_files import DataError, cache_folder
@@ -54,7 +54,7 @@ def load_cwru(numbers: Iterable[int] = tuple(CWRU)) -> Vibration:
     for number in chosen:
         fault, size, rate_hz = CWRU[number]
         path = _fetch(f"{number}.mat")
-        parts.append((segments(read_cwru(path), rate_hz, path.name), fault, size))
+        parts.append((cut_segments(read_cwru(path), rate_hz, path.name), fault, size))
     counts = [len(samples) for samples, _, _ in parts]
     return Vibration(
         np.concatenate([samples for samples, _, _ in parts]),
@@ -72,7 +72,7 @@ def read_cwru(path: str | Path) -> NDArray[np.float64]:
         DataError: not a MATLAB file, or without that variable.
     """
     path = Path(path)
-    found = matlab.read(path, "_DE_time")
+    found = matlab.read_variables(path, "_DE_time")
     # A few files carry a neighbour's recording as well; the number in the name decides.
     mine = [name for name in found if name == f"X{path.stem:0>3}_DE_time"] or list(found)
     if not mine:

@@ -39,7 +39,7 @@ class Signal:
     notes: tuple[str, ...] = ()
 
 
-def read_recording(path: str | Path) -> Signal:
+def read_signal(path: str | Path) -> Signal:
     """Read a sound file, full scale for 16 g, or a table with a time and one or three axes.
 
     Raises:
@@ -131,7 +131,7 @@ def cut_alike(
     for signal in signals:
         column = signal.values[:, axis if signal.values.shape[1] == 3 else 0]
         slowed = _resampled(column, signal.rate_hz, lowest)
-        parts.append(segments(_resampled(slowed, lowest, common), common, signal.name))
+        parts.append(cut_segments(_resampled(slowed, lowest, common), common, signal.name))
     return parts, common, list(dict.fromkeys([*notes, *about]))
 
 
@@ -159,7 +159,7 @@ def _loudest_axis(signals: Sequence[Signal], healthy: Sequence[bool]) -> tuple[i
     return axis, [f"axis {'xyz'[axis]} taken, which shakes most in the healthy recordings"]
 
 
-def segments(acceleration_g: NDArray[np.floating], rate_hz: float, name: str) -> NDArray[np.int16]:
+def cut_segments(acceleration_g: NDArray[np.floating], rate_hz: float, name: str) -> NDArray[np.int16]:
     """Cut a recording [T] in g into segments int16 [N, `SAMPLES`] at `RATE_HZ`.
 
     What a 16-bit sensor of +-16 g cannot hold is clipped. Below `HEARD_HZ` the rate stays as it is, and

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets.vibration.folder import SUFFIXES, cut_alike, read_recording
+from tinyml_helpers.datasets.vibration.folder import SUFFIXES, cut_alike, read_signal
 from tinyml_helpers.datasets.vibration.simulator import machines as simulation
 from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
 from tinyml_helpers.datasets.vibration.simulator.machines import FAULTS
 from tinyml_helpers.system import own_files
-from tinyml_helpers.system.folders import whole
 from tinyml_helpers.system.shipped_files import DataError, cache_folder
 
 SIZES_MM = (0.18, 0.36, 0.53)
@@ -158,7 +157,7 @@ def _read_folder(folder: Path) -> Vibration:
     healthy = [name == "healthy" for name in conditions]
     if not any(healthy):
         raise DataError(f"no recording in {folder.name}/healthy: put WAV or CSV files there")
-    parts, rate_hz, notes = cut_alike([read_recording(path) for path in used], healthy)
+    parts, rate_hz, notes = cut_alike([read_signal(path) for path in used], healthy)
     labelled = [_labelled(part, 0, name) for part, name in zip(parts, conditions, strict=True)]
     unused = [f"not used: {path.relative_to(folder).as_posix()}" for path in files if path not in used]
     return replace(_joined(labelled, folder.name), rate_hz=rate_hz, notes=(*notes, *unused))
@@ -183,6 +182,6 @@ def write_example(folder: str | Path | None = None) -> Path:
     folder = Path(folder or cache_folder() / "example vibration")
     for fault, size, count in (("healthy", 0.0, 60), ("outer race", 0.5, 10)):
         samples = _simulate(40, fault, size, count, 0).samples
-        with whole(folder / fault / "1.wav") as partial:  # another kernel may read it
+        with replace_when_written(folder / fault / "1.wav") as partial:  # another kernel may read it
             soundfile.write(partial, samples.ravel(), RATE_HZ, subtype="PCM_16", format="WAV")
     return folder

@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.system import untrusted
 from tinyml_helpers.system.shipped_files import DataError
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 SECONDS = 60
 
 
-def read(path: Path, ending: str) -> dict[str, NDArray[np.float64]]:
+def read_variables(path: Path, ending: str) -> dict[str, NDArray[np.float64]]:
     """Return the variables of a .mat file whose names end in `ending`, each as float64 [N].
 
     Raises:
         DataError: no such file, or no MATLAB file.
     """
     try:
-        printed = untrusted.run(
+        printed = untrusted.run_isolated(
             "tinyml_helpers.datasets.vibration.matlab",
             ending,
             content=path.read_bytes(),
@@ -42,7 +42,7 @@ def read(path: Path, ending: str) -> dict[str, NDArray[np.float64]]:
         ) from error
     with np.load(io.BytesIO(printed), allow_pickle=False) as found:
         if "error" in found:
-            reason = short(found["error"])
+            reason = one_line(found["error"])
             raise DataError(f"{path.name} is no MATLAB file, or damaged ({reason}): fetch it again")
         return dict(found)
 

@@ -21,7 +21,7 @@ from tinyml_helpers.deploy.onnx import graph, probe, sizes
 from tinyml_helpers.deploy.onnx import session as onnx_session
 from tinyml_helpers.deploy.onnx.session import LEVELS as LEVELS
 from tinyml_helpers.deploy.onnx.session import Level, Model
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 
 @names_the_file
@@ -114,7 +114,7 @@ def load(source: str | Path | bytes, level: Level = "all", keep: Path | None = N
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a dozen, none of them documented
-        raise ModelError(f"ONNX Runtime refuses the model: {short(error, 300)}") from error
+        raise ModelError(f"ONNX Runtime refuses the model: {one_line(error, 300)}") from error
     return Model(session, len(content), level)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tinyml_helpers.deploy.model_file import ModelError
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -55,7 +55,7 @@ def parse(content: bytes) -> ModelProto:
     try:
         onnx.checker.check_model(model)
     except Exception as error:
-        reason = short(error, 200)
+        reason = one_line(error, 200)
         raise ModelError(f"the ONNX checker refuses the model: {reason}; export it again") from error
     return model
 

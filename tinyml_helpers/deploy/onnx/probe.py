@@ -16,7 +16,7 @@ import numpy as np
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.onnx import session as onnx_session
 from tinyml_helpers.system import untrusted
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 SECONDS = 60
 
@@ -34,7 +34,7 @@ def probe(model: str | bytes) -> None:
     """
     place, content = ((), model) if isinstance(model, bytes) else ((model,), b"")
     try:
-        said = untrusted.run(
+        said = untrusted.run_isolated(
             "tinyml_helpers.deploy.onnx.probe", *place, content=content, seconds=SECONDS
         )
     except untrusted.TimeUpError as error:
@@ -44,7 +44,7 @@ def probe(model: str | bytes) -> None:
             f"the model crashes ONNX Runtime ({error}): it is damaged; copy or export it again"
         ) from error
     if reason := said.decode("utf-8", "replace").strip():
-        raise ModelError(f"ONNX Runtime refuses the model: {short(reason, 300)}")
+        raise ModelError(f"ONNX Runtime refuses the model: {one_line(reason, 300)}")
 
 
 def attempt(model: str | bytes) -> str:

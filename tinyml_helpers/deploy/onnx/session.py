@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from tinyml_helpers.deploy import benchmark
 from tinyml_helpers.deploy.model_file import ModelError
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 Level = Literal["none", "basic", "extended", "all"]
 LEVELS: tuple[str, ...] = get_args(Level)
@@ -127,7 +127,7 @@ class Model:
             try:
                 yield self.session.run([self.output_name], feed)[0]
             except Exception as error:
-                raise ModelError(f"ONNX Runtime fails on this input: {short(error, 300)}") from error
+                raise ModelError(f"ONNX Runtime fails on this input: {one_line(error, 300)}") from error
 
     def _check(self, array: NDArray[Any]) -> None:
         wanted = [size if isinstance(size, int) else "any" for size in self.input_shape]

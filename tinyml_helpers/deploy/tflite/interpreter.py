@@ -13,7 +13,7 @@ from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite import probe
 from tinyml_helpers.deploy.tflite.graph import BITS, Graph, Tensor
 from tinyml_helpers.system import native_output
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 _LABELS = {
     "default": "LiteRT, default kernels (XNNPACK)",
@@ -42,7 +42,7 @@ class Model:
             try:
                 self._build(self._own_batch)
             except (RuntimeError, ValueError) as error:
-                raise ModelError(f"the interpreter refuses the model: {short(error)}") from error
+                raise ModelError(f"the interpreter refuses the model: {one_line(error)}") from error
 
     def __repr__(self) -> str:
         title = f"{len(self.content):,} bytes of .tflite on {_LABELS[self.kernels]}"
@@ -115,7 +115,7 @@ class Model:
             parts = [self._run_batch(raw[i : i + self._batch]) for i in starts]
             return [np.concatenate(each) for each in zip(*parts, strict=True)]
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"the interpreter fails on this input: {short(error)}") from error
+            raise ModelError(f"the interpreter fails on this input: {one_line(error)}") from error
 
     def look_inside(self, raw: NDArray[Any]) -> dict[int, NDArray[Any]]:
         """Return what LiteRT's reference kernels compute at every step, by number of the tensor.
@@ -128,7 +128,7 @@ class Model:
         """
         self._check(raw)
         seen: dict[int, list[NDArray[Any]]] = {}
-        with native_output.captured():
+        with native_output.capture():
             inner = probe.interpreter(self.content, "reference", keep_all=True)
         for single in raw:
             inner.set_tensor(inner.get_input_details()[0]["index"], single[None])
@@ -174,7 +174,7 @@ class Model:
 
     def _build(self, batch: int) -> None:
         self._batch = batch
-        with native_output.captured():
+        with native_output.capture():
             self._interpreter = probe.interpreter(self.content, self.kernels)
             if batch != self._own_batch:
                 index = self._interpreter.get_input_details()[0]["index"]
@@ -205,11 +205,11 @@ def check_ends(graph: Graph) -> None:
     for index in (*graph.inputs, *graph.outputs):
         tensor = graph.tensors[index]
         if tensor.dtype.upper() not in BITS or tensor.dtype in _NO_NUMBERS:
-            raise ModelError(f"input or output {short(tensor)}: such values cannot be exchanged here")
+            raise ModelError(f"input or output {one_line(tensor)}: such values cannot be exchanged here")
         if index in graph.inputs and not (tensor.shape and all(tensor.shape)):
-            raise ModelError(f"input {short(tensor)}: it has no batch, or no values")
+            raise ModelError(f"input {one_line(tensor)}: it has no batch, or no values")
         if tensor.is_quantized and not tensor.scales[0] > 0:
-            raise ModelError(f"input or output {short(tensor)}: its scale is 0")
+            raise ModelError(f"input or output {one_line(tensor)}: its scale is 0")
 
 
 def _describe(port: Tensor) -> str:

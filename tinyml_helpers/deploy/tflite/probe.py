@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.system import native_output, untrusted
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 if TYPE_CHECKING:
     from tinyml_helpers.deploy.tflite.graph import Graph
@@ -42,7 +42,7 @@ def probe(content: bytes, kernels: str) -> str:
         ModelError: the interpreter refuses the model, crashes on it, or takes longer than a minute.
     """
     try:
-        said = untrusted.run(
+        said = untrusted.run_isolated(
             "tinyml_helpers.deploy.tflite.probe", kernels, content=content, seconds=SECONDS
         )
     except untrusted.TimeUpError as error:
@@ -54,7 +54,9 @@ def probe(content: bytes, kernels: str) -> str:
         ) from error
     outcome = json.loads(said)
     if outcome["error"]:
-        raise ModelError(f"the {kernels} interpreter refuses the model: {short(outcome['error'], 500)}")
+        raise ModelError(
+            f"the {kernels} interpreter refuses the model: {one_line(outcome['error'], 500)}"
+        )
     return str(outcome["log"])
 
 
@@ -67,7 +69,7 @@ def run_tflm(content: bytes, raw: NDArray[Any]) -> list[NDArray[Any]]:
     packed = io.BytesIO()
     np.savez(packed, model=np.frombuffer(content, np.uint8), raw=raw)
     try:
-        said = untrusted.run(
+        said = untrusted.run_isolated(
             "tinyml_helpers.deploy.tflite.probe", "run", content=packed.getvalue(), seconds=10 * SECONDS
         )
     except untrusted.GuardedError as error:
@@ -162,14 +164,14 @@ def _main() -> None:
     untrusted.limit_memory()
     content, error = sys.stdin.buffer.read(), ""
     if sys.argv[1] == "run":
-        with native_output.captured():
+        with native_output.capture():
             outputs = _run_all(content)
         packed = io.BytesIO()  # a pipe cannot go back, as a zip file wants to
         np.savez(packed, *outputs)
         sys.stdout.buffer.write(packed.getvalue())
         sys.stdout.flush()
         os._exit(0)
-    with native_output.captured() as printed:
+    with native_output.capture() as printed:
         try:
             _run_once(content, sys.argv[1])
         except Exception as raised:

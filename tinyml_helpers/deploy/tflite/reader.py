@@ -14,7 +14,7 @@ import numpy as np
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite.flatbuffer import Region, Table, root
 from tinyml_helpers.deploy.tflite.graph import BITS, File, Graph, Operator, Tensor
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 _CONVOLUTION = ("padding", "stride_w", "stride_h", "activation", "dilation_w", "dilation_h")
 _POOL = (*_CONVOLUTION[:3], "filter_w", "filter_h", "activation")
@@ -84,7 +84,7 @@ def _tensor(table: Table, buffers: list[Region], index: int) -> Tensor:
     name, shape = table.text(3), tuple(map(int, table.numbers(0, "<i4")))
     where = _at(buffers, table.number(2, "I"), "buffer")
     dtype = _dtypes().get(table.number(1, "b"))
-    label = repr(short(name, 60))
+    label = repr(one_line(name, 60))
     if dtype is None or any(size < 0 for size in shape):
         raise _damaged(f"tensor {label} has dtype {table.number(1, 'b')} and shape {list(shape)}")
     # A sparse tensor stores fewer values than its shape has.
@@ -106,7 +106,7 @@ def _quantization(
     fits = len(scales) <= 1 or (0 <= axis < len(shape) and shape[axis] == len(scales))
     sound = len(zero_points) in (0, 1, len(scales)) and bool((np.isfinite(scales) & (scales >= 0)).all())
     if not (fits and sound):
-        label = repr(short(name, 60))
+        label = repr(one_line(name, 60))
         raise _damaged(f"tensor {label} has {len(scales)} scales for the shape {list(shape)}")
     return tuple(map(float, scales)), tuple(map(int, zero_points)), axis
 
@@ -157,7 +157,7 @@ def _at(items: list[Any], index: int, what: str) -> Any:
 
 
 def _damaged(sentence: str) -> ModelError:
-    return ModelError(f"the file is damaged: {short(sentence, 300)}; copy or convert it again")
+    return ModelError(f"the file is damaged: {one_line(sentence, 300)}; copy or convert it again")
 
 
 @cache

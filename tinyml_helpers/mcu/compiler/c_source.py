@@ -25,8 +25,7 @@ def literal(value: float | str) -> str:
     if isinstance(value, str):
         return value
     if not isinstance(value, float | np.floating):
-        least = not isinstance(value, str) and value == -(2**31)
-        return "(-2147483647 - 1)" if least else str(value)
+        return "(-2147483647 - 1)" if value == -(2**31) else str(value)
     with np.errstate(over="ignore"):
         single = np.float32(value)
     if not np.isfinite(single):

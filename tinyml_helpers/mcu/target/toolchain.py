@@ -207,7 +207,7 @@ def _zig(arguments: Sequence[str], work: str) -> None:
         if not done.returncode:
             shutil.rmtree(own, ignore_errors=True)
     if done.returncode:
-        if full := disk_full.without_room(own.parent):  # over which the compiler stumbles without a word
+        if full := disk_full.find_full_disks(own.parent):  # the compiler stumbles without a word
             raise ToolchainError(f"the C program was not built: {disk_full.cure(full)}")
         lines = done.stderr.splitlines() or [f"the compiler ended with code {done.returncode}"]
         errors = [line for line in lines if "error:" in line] or lines

@@ -84,7 +84,7 @@ def _on_the_way_out(graph: Graph, output: int) -> Iterator[str]:
 def _quietly() -> Iterator[None]:
     """Keep progress bars, a summary and the chatter of the runtime off the screen."""
     with (
-        native_output.captured(),
+        native_output.capture(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
         warnings.catch_warnings(),

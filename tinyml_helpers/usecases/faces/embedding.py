@@ -58,11 +58,7 @@ class Face:
 
 @cache
 def network(name: str) -> Model:
-    """Load a network of data/models by its name without ending, once.
-
-    Raises:
-        tinyml_helpers.datasets.DataError: it is not shipped, or damaged.
-    """
+    """Load a network of data/models by its name without ending, once; DataError if it is not there."""
     return litert.load(read_verified(f"models/{name}.tflite"))
 
 

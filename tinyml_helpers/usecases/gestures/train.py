@@ -27,7 +27,9 @@ def training_windows(gestures: Gestures) -> Windows:
     return features.cut(gestures, window=LONG, hop=25)
 
 
-def train(windows: Windows, recipe: Recipe = RECIPE, *, seed: int = 0, **options: Any) -> nn.Sequential:
+def train_network(
+    windows: Windows, recipe: Recipe = RECIPE, *, seed: int = 0, **options: Any
+) -> nn.Sequential:
     """Return a new network, trained.
 
     Args:
@@ -100,7 +102,7 @@ def train_without(
     Returns:
         The network, and its macro accuracy in percent.
     """
-    network, test = train(windows.take(~held), seed=seed), windows.take(held).first()
+    network, test = train_network(windows.take(~held), seed=seed), windows.take(held).first()
     return network, training.balanced_percent(logits(network, test).argmax(1), test.labels)
 
 

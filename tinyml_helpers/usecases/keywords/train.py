@@ -81,7 +81,7 @@ def _backgrounds(spoken: Keywords, raw: torch.Tensor, seed: int) -> torch.Tensor
     return raw[quiet] if quiet.sum() >= 20 else augment.raw_features(backgrounds(60, seed)[0])
 
 
-def spoilt(
+def alter_clip(
     clip: NDArray[np.int16], noises: NDArray[np.int16], count: int, seed: int = 0
 ) -> torch.Tensor:
     """Return the features of a clip int16 [16000], and then of it altered in `count` random ways.

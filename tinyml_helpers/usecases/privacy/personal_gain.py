@@ -79,9 +79,16 @@ def personalize_everybody(
 
 
 def mean_by_case(results: DataFrame) -> DataFrame:
-    """Return the mean over people, a row for each of `CASES`."""
-    table: DataFrame = results.groupby("case")[["owner", "others"]].mean().loc[list(CASES)]
-    return table
+    """Return the mean over people with its interval, a row for each of `CASES`."""
+    from pandas import DataFrame
+
+    of_case = {case: results[results["case"] == case] for case in CASES}
+    return DataFrame(
+        {
+            who: {case: over_groups(rows[who]) for case, rows in of_case.items()}
+            for who in ("owner", "others")
+        }
+    )
 
 
 def replay_gains(results: DataFrame) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets import DataError
-from tinyml_helpers.system.untrusted import short
+from tinyml_helpers.system.untrusted import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -125,4 +125,4 @@ def _too_large(name: str, width: int, height: int) -> str:
 
 def _first_line(error: Exception) -> str:
     # Pillow names the address of a buffer in memory, which helps nobody.
-    return short(error).split(" <_io.")[0] or type(error).__name__
+    return one_line(error).split(" <_io.")[0] or type(error).__name__

@@ -114,7 +114,7 @@ def add_blows(
     )
     places = places[places < turns[-1]]
     carried_round = {"outer race": 0.0, "inner race": 1.0, "ball": bearing.orders["cage"]}[fault]
-    force = strength * load_zone(2 * np.pi * carried_round * places)
+    force = strength * load_distribution(2 * np.pi * carried_round * places)
     force = (force * random.lognormal(0, 0.15, len(places))).astype(np.float32)
     at = np.interp(places, turns, np.arange(len(turns)))
     left = np.minimum(at.astype(int), len(push) - 2)
@@ -123,7 +123,7 @@ def add_blows(
     np.add.at(push, left + 1, force * share)
 
 
-def load_zone(angle: ArrayLike) -> NDArray[np.float64]:
+def load_distribution(angle: ArrayLike) -> NDArray[np.float64]:
     """Share of the load that a bearing carries `angle` radians away from where it is loaded most.
 
     Stribeck's (1 - (1 - cos angle) / (2 spread)) to the power of 1.5, and 0 outside the zone. The
