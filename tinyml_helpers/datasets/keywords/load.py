@@ -43,5 +43,5 @@ def load_keywords(
     if source == "bundled":
         return bundled.load_bundled(vocabulary, per_class, seed)
     if source == "speech_commands":
-        return speech_commands.load(per_class, seed)
+        return speech_commands.load_speech_commands(per_class, seed)
     return folder.load_folder(own_files.find(source), per_class, seed)
