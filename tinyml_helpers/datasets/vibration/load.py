@@ -14,6 +14,7 @@ from tinyml_helpers.datasets.vibration.simulator import machines as simulation
 from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
 from tinyml_helpers.datasets.vibration.simulator.machines import FAULTS
 from tinyml_helpers.system import own_files
+from tinyml_helpers.system.folders import replace_when_written
 from tinyml_helpers.system.shipped_files import DataError, cache_folder
 
 SIZES_MM = (0.18, 0.36, 0.53)
