@@ -227,7 +227,7 @@ def test_only_its_own_interpreters_are_accepted():
 
 
 def test_without_tflm_one_sentence_says_so(monkeypatch):
-    monkeypatch.setattr(tflm, "available", lambda: False)
+    monkeypatch.setattr(tflm, "is_available", lambda: False)
     with pytest.raises(ModelError, match="only there for Linux"):
         litert.load(DENSE, "tflm")
     with pytest.raises(ModelError, match="only there for Linux"):
