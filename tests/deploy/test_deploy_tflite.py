@@ -168,7 +168,7 @@ def two_heads(batch=1):
     return net.content([given], heads)
 
 
-@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("kernels", litert.available_kernels())
 @pytest.mark.parametrize("batch", [1, 5])
 def test_several_outputs_come_in_their_order(kernels, batch):
     model = litert.load(two_heads(batch), kernels)
