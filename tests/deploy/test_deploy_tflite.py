@@ -168,7 +168,7 @@ def two_heads(batch=1):
     return net.content([given], heads)
 
 
-@pytest.mark.parametrize("kernels", litert.kernels())
+@pytest.mark.parametrize("kernels", litert.available_kernels())
 @pytest.mark.parametrize("batch", [1, 5])
 def test_several_outputs_come_in_their_order(kernels, batch):
     model = litert.load(two_heads(batch), kernels)
@@ -227,7 +227,7 @@ def test_only_its_own_interpreters_are_accepted():
 
 
 def test_without_tflm_one_sentence_says_so(monkeypatch):
-    monkeypatch.setattr(tflm, "available", lambda: False)
+    monkeypatch.setattr(tflm, "is_available", lambda: False)
     with pytest.raises(ModelError, match="only there for Linux"):
         litert.load(DENSE, "tflm")
     with pytest.raises(ModelError, match="only there for Linux"):

@@ -15,12 +15,10 @@ from tinyml_helpers.usecases.faces.lbp import describe_patterns
 from tinyml_helpers.usecases.vision import boxes, letterbox
 
 EMBEDDERS = {"accurate": 224, "small": 112, "patterns": 112}
-"""What turns a face into numbers, and the side of the aligned face that it takes, in pixels.
+"""What turns a face into numbers (two networks, and counting by hand, which takes no training), and the
+side of the aligned face that it takes, in pixels."""
 
-The first two are networks, the third is counting by hand: no data, no training."""
-
-LEAST_SIDE = 32
-"""A face narrower than this, in pixels, is found but not compared."""
+LEAST_SIDE = 32  # pixels: a narrower face is found but not compared
 
 # Where eyes, nose and mouth lie in an aligned face of side 1. Source: ArcFace's five points, which
 # much of face recognition shares, with the corners of the mouth averaged; arXiv 1801.07698.
