@@ -18,6 +18,7 @@ WAVE = next(one for one in SHIPPED if one.gesture == "upright row")
 SECONDS = 16
 EXACT = (WAVE.raw * UNITS)[: SECONDS * 50]
 TIME = np.arange(SECONDS * 50) / 50
+DIALECTS = ((",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), (" ", "."))
 
 
 def table(names, columns, separator=",", decimal=".", form="%.9g"):
@@ -173,9 +174,9 @@ def test_dates_are_times(tmp_path):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    dialect=st.sampled_from([(",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), (" ", ".")]),
+    dialect=st.sampled_from(DIALECTS),
     time=st.sampled_from([1.0, 1e3, 1e6, 1e9]),
-    start=st.sampled_from([0.0, 12.5, 1_700_000_000.0]),
+    start=st.sampled_from([0.0, 12.5, 1_000_000.0]),
     pull=st.sampled_from([1.0, G, 1000.0]),
     turn=st.sampled_from([1.0, 180 / np.pi]),
     order=st.permutations(range(7)),
@@ -185,7 +186,7 @@ def test_separators_units_and_orders_change_nothing(
     tmp_path_factory, dialect, time, start, pull, turn, order, which
 ):
     exact = (SHIPPED[which].raw * UNITS)[: SECONDS * 50]
-    columns = [time * (TIME + start), *(exact * ([pull] * 3 + [turn] * 3)).T]
+    columns = [time * TIME + time * start, *(exact * ([pull] * 3 + [turn] * 3)).T]
     names = ["time", "accX", "accY", "accZ", "gyroX", "gyroY", "gyroZ"]
     text = table([names[i] for i in order], [columns[i] for i in order], *dialect, form="%.17g")
     raw, _ = read(tmp_path_factory.mktemp("own"), text)
@@ -271,12 +272,12 @@ def test_every_shipped_recording_has_gravity_and_none_without_is_taken(tmp_path)
     [
         (full(names=("time_s", "ax", "ax", "az", "b", "c", "d")), "no columns ax"),
         (full(names=("moment", *AXES)), "no column of time"),
-        (table(("ax", "ay", "az"), EXACT[:, :3].T), "no column of time: name one time_s"),
+        (table(("ax", "ay", "az"), EXACT[:, :3].T), "no column of time: name it time_s"),
         (table((), EXACT.T), "6 columns without names: write time_s,ax"),
         (full(TIME / 100), "record at 12.5 to 1,000 Hz"),
         (full(TIME * 5), "record at 12.5 to 1,000 Hz"),
         (full(np.where(TIME < 4, TIME, TIME - 4)), "time does not move forward"),
-        (full(values=EXACT * [2048, 2048, 2048, 1, 1, 1]), "counts of a sensor"),
+        (full(values=EXACT * [4096, 4096, 4096, 1, 1, 1]), "counts of a sensor"),
         (full(values=EXACT * [1, 1, 1, 1e4, 1e4, 1e4]), "a rotation of .* taken for deg/s"),
         (full(TIME[:200], EXACT[:200]), r"lasts 4\.0 s: record at least 15 s"),
         (table(("time_s", "wx", "wy", "wz"), [TIME, *EXACT[:, 3:].T]), "gyroscope only"),

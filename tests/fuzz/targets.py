@@ -146,6 +146,8 @@ def keyword_folder(path, content, folder):
     words = folder / "keywords"
     (words / "yes").mkdir(parents=True, exist_ok=True)
     (words / "yes" / f"{NAME}.wav").write_bytes(content)
+    (words / "no").mkdir(exist_ok=True)
+    (words / "no" / "sound.wav").write_bytes(seeds.sound()[0])
     repr(keyword_folder.load_folder(words, None, 0))
 
 

@@ -155,12 +155,12 @@ def _time_unit(base: str, unit: str) -> str:
 
 def _axis(names: list[tuple[str, str]], kind: str, axis: str, stem: str) -> int | None:
     """Return the one column of an axis of a sensor; None where there is none, or more than one."""
-    words = _SENSORS[kind]
-    if kind == _kind_of_file(stem):
-        words += "|"
-    pattern = rf"(?:{words}){axis}(?:axis)?"
-    places = [place for place, (base, _) in enumerate(names) if re.fullmatch(pattern, base)]
-    return places[0] if len(places) == 1 else None
+    for words in (_SENSORS[kind], "") if kind == _kind_of_file(stem) else (_SENSORS[kind],):
+        pattern = rf"(?:{words}){axis}(?:axis)?"
+        places = [place for place, (base, _) in enumerate(names) if re.fullmatch(pattern, base)]
+        if places:
+            return places[0] if len(places) == 1 else None
+    return None
 
 
 def _kind_of_file(stem: str) -> str:

@@ -127,7 +127,7 @@ def test_what_lies_above_half_the_new_rate_does_not_come_through(tmp_path):
     time = np.arange(3200) / 200
     shake = np.sin(2 * np.pi * 60 * time)  # 60 Hz would look like 10 Hz
     rows = [f"{t:.4f},{x:.5f},0,1,0,0,0" for t, x in zip(time, shake, strict=True)]
-    for name in ("ann_left_wave.csv", "ann_left_rest.csv"):
+    for name in ("ann_left_wave.csv", "bob_left_rest.csv"):
         (tmp_path / name).write_text("time_s,ax,ay,az,wx,wy,wz\n" + "\n".join(rows))
     assert np.abs(load_gestures(tmp_path).recordings[0].values[20:-20, 0]).max() < 0.02
 
@@ -144,7 +144,8 @@ def test_columns_may_stand_in_any_order_among_others(folder):
 
 
 def test_what_a_sensor_cannot_hold_is_clipped(folder):
-    write(folder, edit=lambda text: text.replace("0.312345", "60.0"))
+    header = "time_s,ax,ay,az,wx (rad/s),wy (rad/s),wz (rad/s)"
+    write(folder, header=header, edit=lambda text: text.replace("0.312345", "60.0"))
     assert (load_gestures(folder).recordings[0].raw[:, 3] == 32767).all()
 
 

@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import struct
 import tarfile
 import threading
 
@@ -130,6 +131,7 @@ def test_a_folder_of_words_at_any_rate_and_length(tmp_path):
 
 def test_the_pitch_survives_resampling(tmp_path):
     put(tmp_path / "tone" / "a.wav", tone(1.0, 44_100, 1000), 44_100)
+    put(tmp_path / "unknown" / "a.wav")
     clip = datasets.load_keywords(tmp_path).clips[0]
     assert abs(int(np.abs(np.fft.rfft(clip)).argmax()) - 1000) <= 1
 
@@ -137,7 +139,8 @@ def test_the_pitch_survives_resampling(tmp_path):
 def test_of_a_long_recording_the_loud_second_stays(tmp_path):
     samples = np.zeros(5 * RATE, np.float32)
     samples[3 * RATE : 3 * RATE + 4000] = tone(0.25)
-    put(tmp_path / "word" / "a.wav", samples)
+    put(tmp_path / "alarm" / "a.wav", samples)
+    put(tmp_path / "unknown" / "a.wav")
     clip = datasets.load_keywords(tmp_path).clips[0].astype(float)
     assert np.isclose((clip**2).sum(), ((32767 * samples) ** 2).sum(), rtol=0.01)
     heard = np.flatnonzero(np.abs(clip) > 1000)
@@ -147,7 +150,8 @@ def test_of_a_long_recording_the_loud_second_stays(tmp_path):
 BAD = {
     "empty.wav": lambda p: p.write_bytes(b""),
     "text.wav": lambda p: p.write_text("not a sound"),
-    "cut.wav": lambda p: p.write_bytes(put(p).read_bytes()[:2000]),
+    "off.wav": lambda p: put(p, np.zeros(RATE, np.float32)),
+    "click.wav": lambda p: put(p, np.ones(1, np.float32)),
     "header.wav": lambda p: p.write_bytes(put(p).read_bytes()[:20]),
     "cut.flac": lambda p: p.write_bytes(put(p).read_bytes()[:1500]),
     "silent.wav": lambda p: put(p, np.zeros(0, np.float32)),
@@ -159,23 +163,74 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_file_is_listed_and_the_rest_is_read(tmp_path, name):
     put(tmp_path / "yes" / "good.wav")
+    put(tmp_path / "no" / "good.wav")
     BAD[name](tmp_path / "yes" / name)
     words = datasets.load_keywords(tmp_path)
-    assert len(words) == 1
+    assert len(words) == 2
     assert len(words.skipped) == 1
     assert name in words.skipped[0]
     assert name in repr(words)
 
 
-def test_files_in_the_wrong_place_and_empty_folders_are_listed(tmp_path):
+def test_files_in_the_wrong_place_are_listed_with_what_to_do(tmp_path):
     put(tmp_path / "yes" / "good.wav")
+    put(tmp_path / "no" / "good.wav")
     put(tmp_path / "lost.wav")
-    (tmp_path / "no").mkdir()
     (tmp_path / "yes" / ".DS_Store").write_bytes(b"x")
+    (tmp_path / "yes" / "phone.m4a").write_bytes(b"x")
     skipped = " | ".join(datasets.load_keywords(tmp_path).skipped)
     assert "lost.wav: move it into the folder of its word" in skipped
-    assert "no: an empty folder" in skipped
+    assert "phone.m4a: not read here; turn it into WAV: ffmpeg -i phone.m4a phone.wav" in skipped
     assert "DS_Store" not in skipped
+
+
+def test_a_word_without_a_recording_and_a_word_alone_are_refused(tmp_path):
+    put(tmp_path / "yes" / "good.wav")
+    with pytest.raises(datasets.DataError, match="one word only, 'yes': add a folder for another"):
+        datasets.load_keywords(tmp_path)
+    (tmp_path / "no").mkdir()
+    with pytest.raises(datasets.DataError, match="no usable recording of 'no'"):
+        datasets.load_keywords(tmp_path)
+    put(tmp_path / "no" / "off.wav", np.zeros(RATE, np.float32))
+    with pytest.raises(
+        datasets.DataError, match=r"recording of 'no'(?s:.*)off\.wav is silent throughout"
+    ):
+        datasets.load_keywords(tmp_path)
+
+
+def wav(samples, *, promised=None):
+    """A WAV file of 16 bits whose header promises so many bytes."""
+    data = (32767 * samples).astype("<i2").tobytes()
+    size = len(data) if promised is None else promised
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE,
+                       2 * RATE, 2, 16, b"data", size)  # fmt: skip
+    return head + data
+
+
+@pytest.mark.parametrize("promised", [0, 12_844, 0xFFFFFFFF, 10**9])
+def test_a_wav_header_that_was_never_finished_is_read_to_the_files_end(tmp_path, promised):
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(tone(), promised=promised))
+    sound = datasets.read_sound(path)
+    np.testing.assert_allclose(sound.samples, tone(), atol=1e-3)
+    assert sound.notes == ("its header is wrong, read to the file's end",)
+    path.write_bytes(wav(tone()))
+    assert datasets.read_sound(path).notes == ()
+
+
+def test_sides_that_cancel_each_other_leave_the_louder_one(tmp_path):
+    path = put(tmp_path / "a.wav", np.stack([tone(), -0.99 * tone()], 1))
+    sound = datasets.read_sound(path)
+    np.testing.assert_allclose(sound.samples, tone(), atol=1e-3)
+    assert sound.notes == ("its channels cancel each other, the loudest taken",)
+
+
+@pytest.mark.parametrize("name", ["a.opus", "a.oga"])
+def test_ogg_under_its_other_names_is_read(tmp_path, name):
+    path = tmp_path / name
+    subtype = "OPUS" if name.endswith("opus") else "VORBIS"
+    soundfile.write(path, tone(1.0, 48_000), 48_000, format="OGG", subtype=subtype)
+    assert datasets.read_sound(path).seconds == pytest.approx(1, abs=0.01)
 
 
 def test_folders_named_as_the_twelve_classes_get_their_order(tmp_path):
@@ -187,14 +242,69 @@ def test_folders_named_as_the_twelve_classes_get_their_order(tmp_path):
     assert np.bincount(words.labels, minlength=12)[[9, 10, 11]].tolist() == [1, 1, 3]
 
 
-def test_one_speaker_is_never_in_both_parts(tmp_path):
-    for speaker in ("0a7c2a8d", "1b4c9b89", "2c6d3924", "5170b77f", "988e2f9a", "c50f55b8"):
-        for take in range(2):
-            put(tmp_path / "yes" / f"{speaker}_nohash_{take}.wav")
+def hash_of(who):
+    return hashlib.sha256(who.encode()).hexdigest()[:8]
+
+
+SPEAKERS = ("ann", "bob", "cem", "dai", "eve", "flo")
+LAYOUTS = {
+    "word/speaker_n": lambda word, who, n: f"{word}/{who}_{n}.wav",
+    "word/speaker-word-n": lambda word, who, n: f"{word}/{who}-{word}-{n}.wav",
+    "word/hash": lambda word, who, n: (
+        f"{word}/{hashlib.sha256(who.encode()).hexdigest()[:8]}_nohash_{n}.wav"
+    ),
+    "speaker/word/n": lambda word, who, n: f"{who}/{word}/{n}.wav",
+    "word/speaker/n": lambda word, who, n: f"{word}/{who}/{n}.wav",
+    "speaker_word_n": lambda word, who, n: f"{who}_{word}_{n}.wav",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_speaker_is_in_both_parts_however_the_files_lie(tmp_path, layout):
+    for word in ("yes", "no"):
+        for who in SPEAKERS:
+            for take in range(2):
+                put(tmp_path / LAYOUTS[layout](word, who, take))
     words = datasets.load_keywords(tmp_path)
+    assert set(words.words) == {"yes", "no"} and len(words) == 24
     parts = [set(words.voices[words.split == name]) for name in ("train", "test")]
     assert len(set(words.voices)) == 6
-    assert not parts[0] & parts[1]
+    assert not parts[0] & parts[1] and len(parts[1]) == 1
+    assert words.caution == ""
+
+
+def test_digits_in_files_that_begin_with_the_word_are_no_speakers(tmp_path):
+    for digit in (0, 7):
+        for who in SPEAKERS[:3]:
+            put(tmp_path / f"{digit}_{who}_1.wav")
+    words = datasets.load_keywords(tmp_path)
+    assert words.classes == ("0", "7") and set(words.voices) == set(SPEAKERS[:3])
+
+
+@pytest.mark.parametrize(
+    ("names", "caution"),
+    [
+        ([f"rec{n:03}" for n in range(10)], "This split flatters: speakers cannot be told"),
+        ([f"audio-{n}" for n in range(10)], "This split flatters: speakers cannot be told"),
+        ([f"anna_{n}" for n in range(10)], "One voice only (anna)"),
+    ],
+)
+def test_a_split_that_flatters_says_so(tmp_path, names, caution):
+    for word in ("yes", "no"):
+        for name in names:
+            put(tmp_path / word / f"{name}.wav")
+    words = datasets.load_keywords(tmp_path)
+    assert words.caution.startswith(caution) and caution in repr(words)
+    assert words.part("test").caution == words.caution
+    for word in ("yes", "no"):
+        assert (words.split[words.words == word] == "test").sum() == 2
+
+
+def test_where_every_word_has_a_speaker_of_its_own_the_split_flatters(tmp_path):
+    for word, who in (("yes", "ann"), ("no", "bob")):
+        for take in range(5):
+            put(tmp_path / word / f"{who}_{take}.wav")
+    assert "each word has one speaker only" in datasets.load_keywords(tmp_path).caution
 
 
 def test_a_folder_without_one_usable_file_says_what_to_put_there(tmp_path):

@@ -15,6 +15,8 @@ _IN_G = {"g": 1.0, "m/s2": 1 / G, "mg": 1e-3}
 _IN_RADIANS = {"rad/s": 1.0, "deg/s": np.pi / 180, "mdeg/s": np.pi / 180_000}
 # The middle length of an acceleration with gravity, in g: 0.96 to 2.62 there.
 _USUAL_PULL_G = (0.8, 3.2)
+# One sample in ten is shorter than that; a sensor of 2,048 counts per g gives twice as much.
+_MOST_AT_REST_G = 1.6  # 1.25 there
 # Gravity stays when movement averages out: of the middle length the slow part keeps 0.42 to 1.04, and
 # without gravity 0.31 at the most.
 _SLOW_SHARE = 0.36
@@ -40,8 +42,14 @@ def in_g(name: str, values: NDArray[np.float64], rate_hz: float) -> tuple[NDArra
         DataError: no gravity in it, or another unit than g, mg or m/s².
     """
     pull = float(np.median(np.linalg.norm(values, axis=1)))
+    rest = float(np.percentile(np.linalg.norm(values, axis=1), 10))
     low, high = _USUAL_PULL_G
-    unit = next((unit for unit, worth in _IN_G.items() if low <= pull * worth <= high), "")
+    fitting = (
+        unit
+        for unit, worth in _IN_G.items()
+        if low <= pull * worth <= high and rest * worth <= _MOST_AT_REST_G
+    )
+    unit = next(fitting, "")
     share = float(np.median(np.linalg.norm(_slow(values, rate_hz), axis=1))) / max(pull, 1e-12)
     if pull < low or share < _SLOW_SHARE:
         raise NoGravityError(
