@@ -209,7 +209,7 @@ def test_tables_of_gigabytes_are_refused_unread(tmp_path, monkeypatch):
     )
     for read in (
         folder.read_recording,
-        vibration_folder.read_recording,
+        vibration_folder.read_segments,
     ):
         with pytest.raises(DataError, match=r"a\.csv has 10,000,000,000 bytes"):
             read(path)

@@ -340,7 +340,7 @@ def test_an_archive_that_climbs_out_of_its_folder_is_refused(tmp_path):
     (tmp_path / "in").mkdir()
     archive.write_bytes(archive_of(tmp_path / "in", ["../../outside.wav"]))
     with pytest.raises(datasets.DataError, match="cannot unpack"):
-        speech_commands.unpack(archive, tmp_path / "out", 10**9)
+        speech_commands.unpack(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not (tmp_path.parent / "outside.wav").exists()
 
