@@ -202,7 +202,7 @@ def wav(samples, *, promised=None):
     """A WAV file of 16 bits whose header promises so many bytes."""
     data = (32767 * samples).astype("<i2").tobytes()
     size = len(data) if promised is None else promised
-    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE,
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", min(36 + size, 0xFFFFFFFF), b"WAVE", b"fmt ", 16, 1, 1, RATE,
                        2 * RATE, 2, 16, b"data", size)  # fmt: skip
     return head + data
 
@@ -312,7 +312,7 @@ def test_a_folder_without_one_usable_file_says_what_to_put_there(tmp_path):
     (tmp_path / "yes" / "a.wav").write_bytes(b"nothing")
     with pytest.raises(datasets.DataError, match=r"no recording.*(?s:.*)a\.wav"):
         datasets.load_keywords(tmp_path)
-    with pytest.raises(datasets.DataError, match="no folder"):
+    with pytest.raises(datasets.DataError, match="no file or folder"):
         datasets.load_keywords(tmp_path / "nowhere")
 
 
@@ -327,9 +327,9 @@ def test_any_length_becomes_a_second_that_keeps_the_loudest_sample(length):
 
 
 def test_a_sound_says_what_was_done_to_it(tmp_path):
-    path = put(tmp_path / "a.wav", np.stack([tone(1, 44_100), -tone(1, 44_100)], 1), 44_100)
+    path = put(tmp_path / "a.wav", np.stack([tone(1, 44_100), 0 * tone(1, 44_100)], 1), 44_100)
     sound = datasets.read_sound(path)
-    assert np.abs(sound.samples).max() < 1e-4
+    assert np.abs(sound.samples).max() == pytest.approx(0.25, abs=0.01)
     assert "resampled from 44,100 Hz" in repr(sound)
     assert "2 channels mixed to one" in repr(sound)
     with pytest.raises(ValueError, match="rate_hz 0"):
@@ -450,7 +450,7 @@ def test_an_archive_that_climbs_out_of_its_folder_is_refused(tmp_path):
     (tmp_path / "in").mkdir()
     archive.write_bytes(archive_of(tmp_path / "in", ["../../outside.wav"]))
     with pytest.raises(datasets.DataError, match="cannot unpack"):
-        speech_commands.unpack(archive, tmp_path / "out", 10**9)
+        speech_commands.unpack(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not (tmp_path.parent / "outside.wav").exists()
 

@@ -63,8 +63,8 @@ def _told(place: PurePath, word_first: bool) -> Spoken:
 
 def _name(stem: str, word: str) -> str:
     """Return what is left of a file's name without its word, numbers, and what recorders call it."""
-    parts = re.split(r"[_\s.()-]+", stem)
-    return "_".join(part for part in parts if part not in {*_NOBODY, word, ""} and not part.isdigit())
+    parts = [re.sub(r"\d+", "", part) for part in re.split(r"[_\s.()-]+", stem)]
+    return "_".join(part for part in parts if part not in {*_NOBODY, word, ""})
 
 
 def _word_comes_first(places: Iterable[PurePath]) -> bool:
