@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.signal
 import scipy.stats
 import soundfile
 import torch
@@ -14,13 +15,13 @@ import torch
 from tinyml_helpers import datasets, intervals, mcu
 from tinyml_helpers.datasets import DataError, data_folder
 from tinyml_helpers.datasets.vibration import cwru
-from tinyml_helpers.datasets.vibration.folder import read_segments
+from tinyml_helpers.datasets.vibration.folder import cut_alike, read_signal
 from tinyml_helpers.datasets.vibration.load import HELD_OUT, TRAINING, UNSEEN, write_example
 from tinyml_helpers.datasets.vibration.simulator import duty_cycle, machines
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.integers import Integers
 from tinyml_helpers.mcu.target import toolchain
-from tinyml_helpers.usecases.anomaly import detect, network
+from tinyml_helpers.usecases.anomaly import detect, network, own_machine
 from tinyml_helpers.usecases.anomaly import features as anomaly_features
 from tinyml_helpers.usecases.anomaly import firmware as anomaly_firmware
 
@@ -53,6 +54,10 @@ def write(folder, condition, name, content, rate=16_000):
     return path
 
 
+def rows(times):
+    return "\n".join(f"{t:.5f},1" for t in times)
+
+
 def test_own_wav_files_come_back_as_they_were(tmp_path):
     samples = machines.record(machines.draw(0), 3, seed=1).samples
     write(tmp_path, "healthy", "a.wav", samples.ravel())
@@ -68,7 +73,8 @@ def test_own_csv_files_are_scaled_and_resampled(tmp_path):
     for unit, factor in (("acceleration_g", 1), ("acceleration_ms2", 9.80665)):
         rows = "\n".join(f"{t:.6f},{factor * w:.6f}" for t, w in zip(time, wave, strict=True))
         path = write(tmp_path, "healthy", "a.csv", f"time_s,{unit}\n{rows}\n")
-        segment = read_segments(path)[0]
+        ((segment, *_),), rate_hz, notes = cut_alike([read_signal(path)], [True])
+        assert rate_hz == 16_000 and notes == []
         frequency, amplitude = anomaly_features.spectrum(segment[None], 16_000)
         assert frequency[amplitude.argmax()] == pytest.approx(1000, abs=2)
         assert amplitude.max() / machines.COUNTS_PER_G == pytest.approx(2, rel=0.15)
@@ -77,16 +83,16 @@ def test_own_csv_files_are_scaled_and_resampled(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "t,x\n0,1\n1,2\n", "has the columns t, x and 2 rows: give time_s and acceleration_g"),
-        ("a.csv", "time_s,acceleration_g\n0,one\n", "not a table of numbers"),
-        ("a.csv", "", "has the columns none"),
-        ("a.csv", "time_s,acceleration_g\n0,1\n0.0001,2\n0.0002,1\n0.001,1\n", "even steps"),
+        ("a.csv", "t,x\n0,1\n1,2\n", "no columns ax, ay, az"),
+        ("a.csv", "time_s,acceleration_g\n0,one\n", "does not move forward"),
+        ("a.csv", "", "holds no columns of numbers"),
+        ("a.csv", "time_s,acceleration_g\n" + rows(np.r_[0:5, 50:60] / 1000), "gap of 0.05 s"),
         (
             "a.csv",
-            "time_s,acceleration_g\n0,1\n0.01,2\n0.02,1\n",
-            "100 samples a second: record at 4,000",
+            "time_s,acceleration_g\n" + rows(np.arange(9) / 20),
+            "20 samples a second: record at 50",
         ),
-        ("a.csv", "time_s,acceleration_g\n0,1\n0.0001,nan\n0.0002,1\n", "no numbers"),
+        ("a.csv", "time_s,acceleration_g\n0,1\n0.0001,nan\n0.0002,1\n", "line 3: it does not hold"),
         ("a.wav", np.zeros(100, np.int16), "lasts 0.01 s: give at least 0.512 s"),
     ],
 )
@@ -94,6 +100,72 @@ def test_recordings_that_cannot_be_used_say_why(tmp_path, name, content, message
     write(tmp_path, "healthy", name, content)
     with pytest.raises(DataError, match=message):
         datasets.load_vibration(tmp_path)
+
+
+def test_conditions_at_two_rates_are_brought_to_the_lower_one(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.05, 4 * 16_000)
+    write(tmp_path, "healthy", "a.wav", noise)
+    write(tmp_path, "loose", "a.wav", scipy.signal.resample_poly(noise, 1, 3), 16_000 // 3)
+    mine = datasets.load_vibration(tmp_path)
+    assert "rates from 5,333 to 16,000 Hz: all brought to the lowest" in repr(mine)
+    levels = anomaly_features.log_spectrogram(mine.samples).mean(1)
+    healthy, loose = levels[mine.healthy].mean(0), levels[~mine.healthy].mean(0)
+    assert np.abs(healthy - loose).max() < 0.5  # as they came, the upper bands are 8 doublings apart
+
+
+def test_conditions_in_two_forms_are_refused(tmp_path):
+    samples = machines.record(machines.draw(0), 3, seed=1).samples
+    write(tmp_path, "healthy", "a.wav", samples.ravel())
+    write(tmp_path, "loose", "b.csv", "time_s,acceleration_g\n" + rows(np.arange(9000) / 8000))
+    with pytest.raises(
+        DataError, match=r"a\.wav is a sound file and b\.csv is a table: that alone would"
+    ):
+        datasets.load_vibration(tmp_path)
+
+
+def fan(seconds, unbalance, rate_hz=200, seed=0, gravity=9.80665):
+    """A phone on a fan of 20 turns a second: time in ms, x, y, z in m/s²; y shakes most."""
+    draw, time = np.random.default_rng(seed), np.arange(seconds * rate_hz) / rate_hz
+    shake = unbalance * np.sin(2 * np.pi * 20 * time) + 0.05 * np.sin(2 * np.pi * 60 * time)
+    axes = np.outer(shake, [0.2, 1, 0.1]) + draw.normal(0, 0.02, (len(time), 3)) + [0, 0, gravity]
+    lines = [f"{1000 * t:.1f},{x:.5f},{y:.5f},{z:.5f}" for t, (x, y, z) in zip(time, axes, strict=True)]
+    return "\n".join(["timestamp,accX,accY,accZ", *lines])
+
+
+def test_a_phone_on_a_fan_hears_unbalance_and_says_what_it_cannot(tmp_path):
+    write(tmp_path, "healthy", "a.csv", fan(120, 0.1))
+    write(tmp_path, "coin on a blade", "a.csv", fan(40, 0.3, seed=1))
+    (tmp_path / "healthy" / "notes.docx").write_bytes(b"x")
+    (tmp_path / "lost.csv").write_text("x")
+    mine = datasets.load_vibration(tmp_path)
+    assert mine.samples.shape[1] == 1024 and mine.rate_hz == pytest.approx(200)
+    told = repr(mine)
+    for sentence in (
+        "200 Hz hears nothing above 100 Hz",
+        "axis y taken",
+        "not used: lost.csv",
+        "notes.docx",
+    ):
+        assert sentence in told
+    amplitude = anomaly_features.spectrum(mine.samples[:3], mine.rate_hz)
+    assert amplitude[0][amplitude[1].argmax()] == pytest.approx(20, abs=0.3)
+
+    def score(features):
+        return np.abs(features).max(1)
+
+    judged = own_machine.judge(mine, score)
+    assert list(judged.scores) == ["healthy", "coin on a blade"]
+    assert len(judged.scores["healthy"]) == mine.healthy.sum() // 3
+    assert judged.auc("coin on a blade") == 1
+    assert "100.0 %" in repr(judged) and "of 8 healthy segments" in judged._repr_html_()
+
+
+def test_too_little_healthy_time_is_refused_with_how_much_it_takes(tmp_path):
+    write(tmp_path, "healthy", "a.csv", fan(30, 0.1))
+    with pytest.raises(
+        DataError, match=r"5 segments of 5\.12 s of the healthy machine: record at least 46 s"
+    ):
+        own_machine.judge(datasets.load_vibration(tmp_path), lambda features: features.max(1))
 
 
 def test_a_folder_without_healthy_recordings_says_so(tmp_path):

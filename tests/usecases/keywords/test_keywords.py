@@ -202,8 +202,9 @@ def wav(samples, *, promised=None):
     """A WAV file of 16 bits whose header promises so many bytes."""
     data = (32767 * samples).astype("<i2").tobytes()
     size = len(data) if promised is None else promised
-    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", min(36 + size, 0xFFFFFFFF), b"WAVE", b"fmt ", 16, 1, 1, RATE,
-                       2 * RATE, 2, 16, b"data", size)  # fmt: skip
+    whole = min(36 + size, 0xFFFFFFFF)
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16)
+    head = struct.pack("<4sI4s", b"RIFF", whole, b"WAVE") + form + struct.pack("<4sI", b"data", size)
     return head + data
 
 
