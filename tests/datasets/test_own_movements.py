@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyml_helpers.datasets import DataError, load_gestures
-from tinyml_helpers.datasets.gestures import recording_files
+from tinyml_helpers.datasets.gestures import recording_files, units
 from tinyml_helpers.datasets.gestures.recordings import AXES, UNITS
 
 G = 9.80665
@@ -246,6 +246,36 @@ def test_a_serial_line_lost_now_and_then_is_left_out_and_many_are_refused(tmp_pa
         lines[place] = "?,?"
     with pytest.raises(DataError, match=r"line 101: it does not hold 7 finite numbers.*10 lines"):
         read(tmp_path, "\n".join(lines))
+
+
+def pieces(seconds=6):
+    """The shipped recordings in g and rad/s, cut into pieces."""
+    for one in SHIPPED:
+        values = one.raw * UNITS
+        yield from (
+            values[k : k + 50 * seconds] for k in range(0, len(values) - 50 * seconds, 50 * seconds)
+        )
+
+
+def test_the_bounds_hold_for_what_ships_with_room_to_spare():
+    """What book/own_recordings.md says that was measured."""
+    pulls, rests, shares, turns = [], [], [], []
+    for values in pieces():
+        length = np.linalg.norm(values[:, :3], axis=1)
+        slow = units._slow(values[:, :3], 50)
+        direction = units._slow(values[:, :3], 50, 2.0)
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        turning = np.linalg.norm(np.gradient(direction, 1 / 50, axis=0), axis=1)
+        pulls.append(np.median(length))
+        rests.append(np.percentile(length, 10))
+        shares.append(np.median(np.linalg.norm(slow, axis=1)) / pulls[-1])
+        turns.append(np.median(np.linalg.norm(values[:, 3:], axis=1)) / np.median(turning))
+    assert len(pulls) == 744
+    assert (min(pulls), max(pulls)) == pytest.approx((0.955, 2.617), abs=0.001)
+    assert max(rests) == pytest.approx(1.254, abs=0.001) and max(rests) < units._MOST_AT_REST_G
+    assert min(shares) == pytest.approx(0.422, abs=0.001) and min(shares) > units._SLOW_SHARE
+    assert (min(turns), max(turns)) == pytest.approx((0.46, 9.9), abs=0.3)
+    assert max(turns) < units._MOST_TURNS < np.rad2deg(min(turns))
 
 
 # What is refused, with its cure

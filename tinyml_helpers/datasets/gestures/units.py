@@ -1,6 +1,6 @@
 """Gravity, and units of acceleration and rotation: what its header does not tell, its physics does.
 
-The bounds were measured on the 140 shipped recordings, and on their 764 pieces of six seconds.
+The bounds were measured on the 140 shipped recordings, and on their 744 pieces of six seconds.
 """
 
 from __future__ import annotations
