@@ -34,6 +34,7 @@ def generate(
     yield "notebooks/index.md", lesson_list(lessons)
     yield "glossary.md", glossary_page(terms.read(), lessons)
     yield "devices.md", _at_the_root("devices.md") + device_tables()
+    yield "own_recordings.md", _at_the_root("own_recordings.md")
     yield "scoreboard.md", _at_the_root("scoreboard.md")
     facts = counts.renew(_at_the_root("how_tested.md"), root)
     yield "how_tested.md", re.sub(r"<!-- \w+ -->", "", facts)

@@ -16,9 +16,10 @@ from rich.table import Table
 
 from tinyml_helpers.classroom import cli as classroom_cli
 from tinyml_helpers.course import doctor as examination
-from tinyml_helpers.course import runner, scoreboard, syllabus
+from tinyml_helpers.course import own_data, runner, scoreboard, syllabus
 from tinyml_helpers.mcu import cli as mcu_cli
 from tinyml_helpers.system import disk_full, folders
+from tinyml_helpers.system.shipped_files import DataError
 
 if TYPE_CHECKING:
     from tinyml_helpers.deploy.model_report import ModelReport
@@ -97,8 +98,11 @@ def course(
     """Run the lessons in order; leave notebooks, pages and scoreboard in build/."""
     folders.redirect_to_open_folders()
     chosen = _select(lesson)
-    parameters = {"profile": profile.value, **_parse(parameter or [])}
-    folder = runner.build_folder()
+    try:
+        parameters = own_data.resolve({"profile": profile.value, **_parse(parameter or [])})
+    except DataError as error:
+        _stop(f"{error}")
+    folder = own_data.results_folder(parameters)
     failure: Exception | None = None
     for one in chosen:
         console.print(f"{one.number:02d} {one.title}")
@@ -112,7 +116,8 @@ def course(
         page = runner.write_index(syllabus.lessons(), board, folder)
     except OSError as error:
         _stop(why(failure or error))
-    console.print(_table(board))
+    own = folder != runner.build_folder()
+    console.print(_table(board, "Measured on your recordings" if own else "Scoreboard"))
     console.print(f"Look at {page}", soft_wrap=True)
     if failure:
         at = " at" if isinstance(failure, runner.LessonError) else ":"
@@ -179,10 +184,10 @@ def _parse(pairs: list[str]) -> dict[str, Any]:
     return parsed
 
 
-def _table(board: scoreboard.Scoreboard) -> Table | str:
+def _table(board: scoreboard.Scoreboard, title: str = "Scoreboard") -> Table | str:
     if not board.records:
         return repr(board)
-    table = Table("lesson", "measured", title="Scoreboard", title_justify="left")
+    table = Table("lesson", "measured", title=title, title_justify="left")
     table.add_column("value", justify="right")
     table.add_column("unit")
     for record in board.records:

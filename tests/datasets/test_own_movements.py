@@ -366,28 +366,3 @@ def test_one_person_alone_records_each_movement_twice(tmp_path):
         write(tmp_path / f"anna_left_{name}.csv", full())
     with pytest.raises(DataError, match=r"alone \(anna\), with one recording of 'circle': record each"):
         load_gestures(tmp_path)
-
-
-@pytest.mark.skipif(
-    not Path("../shared/data/own_recordings").is_dir(), reason="recordings as people's tools write them"
-)
-def test_recordings_that_failed_once_are_read_alike():
-    root = Path("../shared/data/own_recordings/motion")
-    refused = {"21_ms2_without_gravity": "no gravity", "51_short_3s": r"3\.0 s: record at least 15"}
-    seen = {}
-    for path in sorted(root.glob("*/*")):
-        if reason := refused.get(path.parent.name):
-            with pytest.raises(DataError, match=reason):
-                recording_files.read([path])
-            continue
-        raw = recording_files.read([path])[0]
-        movement = (
-            "circle"
-            if path.stem.split("_")[2] in ("circle", "arm") and "up" not in path.stem
-            else "wave"
-        )
-        seen.setdefault(movement, []).append(raw)
-    for readings in seen.values():
-        assert len(readings) == 10
-        for raw in readings:
-            assert np.abs(raw[:, :3] - readings[0][:, :3]).max() <= 2
