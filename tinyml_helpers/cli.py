@@ -116,8 +116,10 @@ def course(
         page = runner.write_index(syllabus.lessons(), board, folder)
     except OSError as error:
         _stop(why(failure or error))
-    own = folder != runner.build_folder()
-    console.print(_table(board, "Measured on your recordings" if own else "Scoreboard"))
+    if folder != runner.build_folder():
+        console.print(_table(board.of_own(), "Measured on your recordings"))
+    else:
+        console.print(_table(board))
     console.print(f"Look at {page}", soft_wrap=True)
     if failure:
         at = " at" if isinstance(failure, runner.LessonError) else ":"

@@ -57,6 +57,10 @@ class Scoreboard:
         """Return what one lesson recorded."""
         return Scoreboard(tuple(r for r in self.records if r.lesson == lesson))
 
+    def of_own(self) -> Scoreboard:
+        """Return what was measured on a learner's own recordings."""
+        return Scoreboard(tuple(r for r in self.records if r.name.startswith("own.")))
+
     def __repr__(self) -> str:
         if not self.records:
             return "The scoreboard is empty: run a lesson, or `tinyml course`."

@@ -156,7 +156,7 @@ def test_a_phone_on_a_fan_hears_unbalance_and_says_what_it_cannot(tmp_path):
     judged = own_machine.judge(mine, score)
     assert list(judged.scores) == ["healthy", "coin on a blade"]
     assert len(judged.scores["healthy"]) == mine.healthy.sum() // 3
-    assert judged.auc("coin on a blade") == 1
+    assert judged.aucs == {"coin on a blade": 1}
     assert "100.0 %" in repr(judged) and "of 8 healthy segments" in judged._repr_html_()
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,6 +54,15 @@ def hard_cases():
 def recording(samples, person="a", side="left", label=0):
     raw = np.arange(samples * 6, dtype=np.int16).reshape(samples, 6)
     return Recording(raw, person, side, label, "xy"[label])
+
+
+def test_gentle_movements_keep_a_scale_that_the_c_can_hold(windows):
+    gentle = replace(windows, raw=(windows.raw // 50).astype(np.int16))
+    for seen in (features.calibration_inputs(gentle), features.calibration_inputs(windows)):
+        assert len(features.input_gains((seen.max() - seen.min()) / 255)) == 6
+    np.testing.assert_array_equal(
+        features.calibration_inputs(windows).max(), np.float32(features.INPUT_LIMIT)
+    )
 
 
 def test_windows_start_every_hop_and_end_within_the_recording():

@@ -42,17 +42,22 @@ class OwnMachine:
     def _repr_html_(self) -> str:
         return f"{html_table(_HEADER, self._rows(), (0,))}<p>{self.remark}</p>"
 
-    def auc(self, condition: str) -> float:
-        """Return how often a segment of a condition scores higher than a healthy one: 0.5 is chance."""
-        healthy, other = self.scores["healthy"], self.scores[condition]
-        faulty = np.repeat([False, True], [len(healthy), len(other)])
-        return detect.measure_auc(np.concatenate([healthy, other]), faulty)["AUC"]
+    @property
+    def aucs(self) -> dict[str, float]:
+        """How often a segment of each condition scores higher than a healthy one: 0.5 is chance."""
+        healthy = self.scores["healthy"]
+        found = {}
+        for condition in self.scores.keys() - {"healthy"}:
+            both = np.concatenate([healthy, self.scores[condition]])
+            found[condition] = detect.measure_auc(both, np.arange(len(both)) >= len(healthy))["AUC"]
+        return found
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
+        aucs = self.aucs
         for condition, found in self.scores.items():
             above = rate(int((found > self.threshold).sum()), len(found), "segments")
-            auc = "" if condition == "healthy" else f"{self.auc(condition):.2f}"
+            auc = f"{aucs[condition]:.2f}" if condition in aucs else ""
             rows.append((condition, f"{len(found)}", f"{np.median(found):.2f}", f"{above}", auc))
         return rows
 

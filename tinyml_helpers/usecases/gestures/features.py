@@ -183,12 +183,20 @@ def quantized_input(
 def calibration_inputs(windows: Windows, count: int = 500, seed: int = 0) -> NDArray[np.float32]:
     """Draw inputs for the converter to calibrate on: float32 [count, 1, 100, 6], channels last.
 
-    They are clipped to `INPUT_LIMIT`, so that the few fastest jerks do not coarsen all the rest.
+    They are clipped to `INPUT_LIMIT`, so that the few fastest jerks do not coarsen all the rest. Where
+    all movements are gentle, two values stretch the range to the least that `input_gains` takes.
     """
     chosen = np.random.default_rng(seed).permutation(len(windows))[:count]
     some = windows.take(chosen)
     seen = network_input(some.raw, some.right).clip(-INPUT_LIMIT, INPUT_LIMIT)
+    reach = 130 * _least_scale()  # of 127 steps, and a little
+    if np.abs(seen).max() < reach:
+        seen[0, 0, 0, :2] = -reach, reach
     return seen.transpose(0, 2, 3, 1)
+
+
+def _least_scale() -> float:
+    return float((UNITS / 2 * WEIGHTS * (1 << GAIN_SHIFT)).max() / _LARGEST_GAIN)
 
 
 def input_gains(scale: float) -> NDArray[np.int32]:
@@ -197,9 +205,8 @@ def input_gains(scale: float) -> NDArray[np.int32]:
     Raises:
         ValueError: a scale so small that 32 bits would not hold the products.
     """
+    if not scale >= _least_scale():
+        raise ValueError(f"input scale {scale}: it must be at least {_least_scale():.4f}")
     worth = UNITS / 2 * WEIGHTS * (1 << GAIN_SHIFT)
-    least = worth.max() / _LARGEST_GAIN
-    if not scale >= least:
-        raise ValueError(f"input scale {scale}: it must be at least {least:.4f}")
     whole: NDArray[np.int32] = np.round(worth / scale).astype(np.int32)
     return whole
