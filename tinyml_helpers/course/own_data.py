@@ -29,7 +29,7 @@ def resolve(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def results_folder(parameters: Mapping[str, Any]) -> Path:
+def choose_folder(parameters: Mapping[str, Any]) -> Path:
     """Return where notebooks and pages go; what was measured on your recordings goes there, too.
 
     What lessons measure on the shipped data stays as it is.
