@@ -102,7 +102,7 @@ def course(
         parameters = own_data.resolve({"profile": profile.value, **_parse(parameter or [])})
     except DataError as error:
         _stop(f"{error}")
-    folder = own_data.choose_folder(parameters)
+    folder = own_data.choose_folder(parameters, runner.build_folder())
     failure: Exception | None = None
     for one in chosen:
         console.print(f"{one.number:02d} {one.title}")

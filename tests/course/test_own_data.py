@@ -38,7 +38,6 @@ def test_a_folder_that_is_not_there_stops_the_command_before_the_first_cell(here
 
 
 def test_after_a_run_on_own_recordings_the_own_results_are_printed(here, monkeypatch):
-    monkeypatch.setattr(own_data, "build_folder", lambda: here / "build")
     monkeypatch.setattr(runner, "build_folder", lambda: here / "build")
     seen = {}
 

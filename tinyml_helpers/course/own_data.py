@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tinyml_helpers.system import own_files
-from tinyml_helpers.system.folders import build_folder
 
 PARAMETERS = ("own_words", "recordings")
 """Parameters of lessons that name a folder of yours."""
@@ -29,14 +28,18 @@ def resolve(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def choose_folder(parameters: Mapping[str, Any]) -> Path:
+def choose_folder(parameters: Mapping[str, Any], usual: Path) -> Path:
     """Return where notebooks and pages go; what was measured on your recordings goes there, too.
 
     What lessons measure on the shipped data stays as it is.
+
+    Args:
+        parameters: of a lesson.
+        usual: where a run on the shipped data goes.
     """
     if not any(_is_folder(name, value) for name, value in parameters.items()):
-        return build_folder()
-    folder = build_folder() / "own"
+        return usual
+    folder = usual / "own"
     shutil.rmtree(folder / "results", ignore_errors=True)  # of other recordings
     os.environ["TINYML_RESULTS"] = str(folder / "results")
     return folder
