@@ -50,11 +50,11 @@ BUDGETS = {
     "mcu": 4875,
     "usecases": 8397,
     "search": 1778,
-    "course": 3857,
+    "course": 3860,
     "classroom": 3566,
     "cli": 211,
 }
-WHOLE_BUDGET = 33785
+WHOLE_BUDGET = 33788
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12
