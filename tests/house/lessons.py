@@ -182,14 +182,19 @@ def _own(node):
             yield from _own(one)
 
 
-def _stored(node):
-    hidden = {
+def _hidden(node):
+    """Names that comprehensions in a statement bind: nobody outside sees them."""
+    return {
         name.id
         for one in ast.walk(node)
         if isinstance(one, ast.comprehension)
         for name in ast.walk(one.target)
         if isinstance(name, ast.Name)
     }
+
+
+def _stored(node):
+    hidden = _hidden(node)
     names = {
         one.id for one in _own(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
     }
@@ -200,13 +205,7 @@ def _stored(node):
 
 
 def _reads(node):
-    hidden = {
-        name.id
-        for one in ast.walk(node)
-        if isinstance(one, ast.comprehension)
-        for name in ast.walk(one.target)
-        if isinstance(name, ast.Name)
-    }
+    hidden = _hidden(node)
     for one in _own(node):
         if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load) and one.id not in hidden:
             yield "read", one.id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,3 +90,26 @@ def _spread_bursts(
             "lost or came in long bursts; record again, closer to the receiver or at a lower rate"
         )
     return float(1 / step), values, ("samples came in bursts, taken for even",)
+
+
+def resample(
+    values: NDArray[np.floating], rate_hz: float, new_hz: float, finest: int = 1000
+) -> NDArray[np.floating]:
+    """Change the rate of values [N, ...]; nothing above half of either rate gets through.
+
+    Args:
+        values: evenly sampled.
+        rate_hz: samples a second.
+        new_hz: those that are wanted.
+        finest: largest denominator of the ratio that is taken for the two.
+    """
+    from scipy.signal import resample_poly
+
+    ratio = Fraction(new_hz / rate_hz).limit_denominator(finest)
+    if ratio == 1:
+        return values
+    # From the mean upwards: the filter takes what lies before the start for zero.
+    mean = values.mean(0)
+    changed: NDArray[np.floating] = resample_poly(values - mean, ratio.numerator, ratio.denominator)
+    changed += mean
+    return changed

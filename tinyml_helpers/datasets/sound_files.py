@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -109,9 +110,8 @@ def _with_true_sizes(content: bytes) -> bytes | None:
         if content[place : place + 4] == b"data":
             if 0 < size <= rest or rest == 0:
                 return None
-            sizes = (n.to_bytes(4, "little") for n in (len(content) - 8, rest))
-            whole, data = sizes
-            return b"".join([b"RIFF", whole, content[8 : place + 4], data, content[place + 8 :]])
+            whole, data = struct.pack("<I", len(content) - 8), struct.pack("<I", rest)
+            return b"RIFF" + whole + content[8 : place + 4] + data + content[place + 8 :]
         place += 8 + size + size % 2
     return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,7 @@ def read(paths: Sequence[Path]) -> tuple[NDArray[np.int16], tuple[str, ...]]:
     the rotation is zero.
 
     Args:
-        paths: its files, all of one sensor_clock.
+        paths: its files, all of one clock.
 
     Returns:
         The samples, and what was assumed, a sentence each.
@@ -75,7 +74,8 @@ def read(paths: Sequence[Path]) -> tuple[NDArray[np.int16], tuple[str, ...]]:
         notes += _said(unit)
     else:
         notes += ["no gyroscope: rotation is left at zero"]
-    steady = _resampled(np.column_stack([acceleration, rotation]), pull.rate_hz)
+    both = np.column_stack([acceleration, rotation])
+    steady = sensor_clock.resample(both, pull.rate_hz, RATE_HZ, finest=50)
     return np.round(steady / UNITS).clip(-32768, 32767).astype(np.int16), tuple(notes)
 
 
@@ -130,17 +130,3 @@ def _with_gravity(
         if gravity is None:
             raise
     return units.in_g(pull.name, pull.at(time) + gravity.at(time), pull.rate_hz)
-
-
-def _resampled(values: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64]:
-    """Change the rate to 50 Hz; nothing above half of it gets through."""
-    from scipy.signal import resample_poly
-
-    ratio = Fraction(RATE_HZ / rate_hz).limit_denominator(50)
-    if ratio == 1:
-        return values
-    # From the mean upwards: the filter takes what lies before the start for zero.
-    mean = values.mean(0)
-    changed: NDArray[np.float64] = resample_poly(values - mean, ratio.numerator, ratio.denominator)
-    changed += mean
-    return changed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -130,8 +129,8 @@ def cut_alike(
     parts = []
     for signal in signals:
         column = signal.values[:, axis if signal.values.shape[1] == 3 else 0]
-        slowed = _resampled(column, signal.rate_hz, lowest)
-        parts.append(cut_segments(_resampled(slowed, lowest, common), common, signal.name))
+        slowed = sensor_clock.resample(column, signal.rate_hz, lowest)
+        parts.append(cut_segments(slowed, lowest, signal.name))
     return parts, common, list(dict.fromkeys([*notes, *about]))
 
 
@@ -172,23 +171,9 @@ def cut_segments(acceleration_g: NDArray[np.floating], rate_hz: float, name: str
         raise DataError(f"{name} has values that are no numbers, or huge ones: take them out")
     length = SAMPLES if rate_hz >= HEARD_HZ else SLOW_SAMPLES
     rate = RATE_HZ if rate_hz >= HEARD_HZ else rate_hz
-    even = _resampled(acceleration_g, rate_hz, rate)
+    even = sensor_clock.resample(acceleration_g, rate_hz, rate)
     count = len(even) // length
     if not count:
         raise DataError(f"{name} lasts {len(even) / rate:.2f} s: give at least {length / rate:.3f} s")
     counts = np.rint(even[: count * length] * COUNTS_PER_G).clip(-32768, 32767)
     return np.asarray(counts.reshape(count, length), np.int16)
-
-
-def _resampled(samples: NDArray[np.floating], rate_hz: float, new_hz: float) -> NDArray[np.floating]:
-    """Change the rate; nothing above half of either gets through."""
-    from scipy.signal import resample_poly
-
-    ratio = Fraction(new_hz / rate_hz).limit_denominator(1000)
-    if ratio == 1:
-        return samples
-    # From the mean upwards: the filter takes what lies before the start for zero.
-    mean = samples.mean()
-    changed: NDArray[np.floating] = resample_poly(samples - mean, ratio.numerator, ratio.denominator)
-    changed += mean
-    return changed
