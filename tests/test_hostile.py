@@ -23,6 +23,7 @@ from tflite_maker import Maker, random_network
 from tinyml_helpers.course import syllabus
 from tinyml_helpers.datasets import DataError
 from tinyml_helpers.datasets.gestures import recording_files
+from tinyml_helpers.datasets.images import photo_files
 from tinyml_helpers.datasets.images.fashion_mnist import decode_idx
 from tinyml_helpers.datasets.sound_files import MOST_SAMPLES, read_sound
 from tinyml_helpers.datasets.vibration import cwru
@@ -35,7 +36,6 @@ from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu import build
 from tinyml_helpers.system import untrusted
 from tinyml_helpers.usecases.detection import requantize
-from tinyml_helpers.usecases.vision import photo_files
 
 sys.path.insert(0, str(Path(__file__).with_name("fuzz")))
 import generated

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tinyml_helpers.datasets import data_folder
+from tinyml_helpers.datasets.images import photo_files
 from tinyml_helpers.datasets.images.photos import load_photos
 from tinyml_helpers.usecases.faces import embedding
-from tinyml_helpers.usecases.vision import photo_files
 
 FILES = ("obama", "obama2", "obama3", "biden")
 SHIPPED = ("astronaut", "hopper", "camera")

@@ -178,7 +178,7 @@ def cwru(path, content, folder):
 
 
 def photo(path, content, folder):
-    from tinyml_helpers.usecases.vision.photo_files import read_image
+    from tinyml_helpers.datasets.images.photo_files import read_image
 
     read_image(path)
 

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyml_helpers import datasets
+from tinyml_helpers.datasets.images import photo_files
 from tinyml_helpers.datasets.images.photos import load_photos
 from tinyml_helpers.usecases.faces import embedding, lbp, simulated_camera
-from tinyml_helpers.usecases.vision import letterbox, photo_files
+from tinyml_helpers.usecases.vision import letterbox
 
 PHOTOS = load_photos()
 needs_networks = pytest.mark.skipif(

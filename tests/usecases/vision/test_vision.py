@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tinyml_helpers.datasets import DataError
-from tinyml_helpers.usecases.vision import letterbox, photo_files
+from tinyml_helpers.datasets.images import photo_files
+from tinyml_helpers.usecases.vision import letterbox
 
 CHECKS = np.indices((40, 60)).sum(0) // 10 % 2 * 200
 COLOUR = np.stack([CHECKS, CHECKS // 2, 255 - CHECKS], axis=-1).astype(np.uint8)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyml_helpers.datasets import read_verified
+from tinyml_helpers.datasets.images import photo_files
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite.interpreter import Model
 from tinyml_helpers.usecases.detection import requantize
 from tinyml_helpers.usecases.detection.decode import Detections, select, sigmoid
-from tinyml_helpers.usecases.vision import boxes, photo_files
+from tinyml_helpers.usecases.vision import boxes
 
 SIDE = 300
 CLASSES = (
@@ -45,7 +46,7 @@ class Detector:
         """Return what the network says of a photo: codes [1917, 4] and logits [1917, 24].
 
         Args:
-            photo: uint8 RGB [H, W, 3], see `vision.read_image`; it is stretched to 300x300.
+            photo: uint8 RGB [H, W, 3], see `photo_files.read_image`; it is stretched to 300x300.
         """
         codes, logits = self.network.predict_all(prepare(photo))
         return codes[0], logits[0]
@@ -64,7 +65,7 @@ class Detector:
         """Find objects in a photo.
 
         Args:
-            photo: uint8 [H, W, 3] or grey [H, W], or a file or its content; see `vision.read_image`.
+            photo: uint8 [H, W, 3] or grey [H, W], or a file or its content; see `photo_files.read_image`.
             score: least score.
             iou: overlap above which the weaker of two boxes of a class goes.
 

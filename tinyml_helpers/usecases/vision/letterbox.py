@@ -1,4 +1,4 @@
-"""Photos before a network: read from anywhere, fitted into its square, straightened, drawn on."""
+"""Photos before a network: fitted into its square, straightened, drawn on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinyml_helpers.usecases.vision.photo_files import Photo
+from tinyml_helpers.datasets.images.photo_files import Photo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets import DataError
+from tinyml_helpers.system.shipped_files import DataError
 from tinyml_helpers.system.untrusted import one_line
 
 if TYPE_CHECKING:
