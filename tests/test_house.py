@@ -37,24 +37,24 @@ SHARED_BY_USE_CASES = {"alarms"}
 # Lines of Python at most. Who raises one says why in the commit.
 BUDGETS = {
     "__init__": 8,
-    "system": 1106,
+    "system": 1186,
     "integers": 72,
     "intervals": 175,
     "devices": 221,
     "cost": 980,
-    "datasets": 3600,
+    "datasets": 4041,
     "models": 257,
     "training": 236,
     "compress": 1175,
     "deploy": 3267,
     "mcu": 4875,
-    "usecases": 8397,
+    "usecases": 8427,
     "search": 1778,
-    "course": 3860,
+    "course": 3892,
     "classroom": 3566,
     "cli": 211,
 }
-WHOLE_BUDGET = 33784
+WHOLE_BUDGET = 34367
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12

@@ -117,7 +117,7 @@ def course(
     except OSError as error:
         _stop(why(failure or error))
     if folder != runner.build_folder():
-        console.print(_table(board.of_own(), "Measured on your recordings"))
+        console.print(_table(board.of_own(), "Measured on your own files"))
     else:
         console.print(_table(board))
     console.print(f"Look at {page}", soft_wrap=True)

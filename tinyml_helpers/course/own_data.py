@@ -1,4 +1,4 @@
-"""Runs of a lesson on a learner's own recordings: where these lie, and where what they gave is kept."""
+"""Runs of a lesson on a learner's own files: where these lie, and where what they gave is kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from tinyml_helpers.system import own_files
 
-PARAMETERS = ("own_words", "recordings")
-"""Parameters of lessons that name a folder of yours."""
+PARAMETERS = ("own_words", "recordings", "own_photos")
+"""Parameters of lessons that name a folder of yours, or a photo."""
 PUBLIC = "cwru"
 """In place of a folder: a public set that lesson 11 fetches."""
 
@@ -29,7 +29,7 @@ def resolve(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def choose_folder(parameters: Mapping[str, Any], usual: Path) -> Path:
-    """Return where notebooks and pages go; what was measured on your recordings goes there, too.
+    """Return where notebooks and pages go; what was measured on your files goes there, too.
 
     What lessons measure on the shipped data stays as it is.
 
@@ -40,9 +40,21 @@ def choose_folder(parameters: Mapping[str, Any], usual: Path) -> Path:
     if not any(_is_folder(name, value) for name, value in parameters.items()):
         return usual
     folder = usual / "own"
-    shutil.rmtree(folder / "results", ignore_errors=True)  # of other recordings
+    shutil.rmtree(folder / "results", ignore_errors=True)  # of other files
     os.environ["TINYML_RESULTS"] = str(folder / "results")
     return folder
+
+
+def tell_whose(parameters: Mapping[str, Any]) -> str:
+    """Return what a page says that was made of your files, in Markdown; "" where none were given."""
+    given = [f"`{name} = {value}`" for name, value in parameters.items() if _is_folder(name, value)]
+    if not given:
+        return ""
+    return (
+        f"> **Run on your own files**: {', '.join(given)}. What was measured on them stands in the "
+        "outputs of the cells, and under names that begin with `own.` at the end. The text, and every "
+        "figure in it, was written about the course's own data and stays as it was."
+    )
 
 
 def _is_folder(name: str, value: Any) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyml_helpers.course import kernels, scoreboard
+from tinyml_helpers.course import kernels, own_data, scoreboard
 from tinyml_helpers.course.syllabus import TITLES, Lesson, read_notebook
 from tinyml_helpers.system.folders import build_folder as build_folder
 from tinyml_helpers.system.folders import write_atomically
@@ -56,6 +56,7 @@ def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress
         executed = work / lesson.path.name
         failure = _execute(lesson, executed, parameters, progress)
         try:
+            _say_whose(executed, own_data.tell_whose(parameters))
             write_page(executed, built.page)
             executed.replace(built.notebook)
         except OSError as error:
@@ -98,6 +99,17 @@ def _execute(
     except RuntimeError as error:
         raise LessonError(f"{name}: {words.why(error)}") from error
     return None
+
+
+def _say_whose(notebook: Path, note: str) -> None:
+    """Put a note behind the first cell of an executed notebook, its title; nothing where it is empty."""
+    if not note:
+        return
+    import nbformat
+
+    told = read_notebook(notebook)
+    told.cells.insert(1, nbformat.v4.new_markdown_cell(note))
+    notebook.write_text(nbformat.writes(told) + "\n", "utf-8")
 
 
 def _because(error: Exception, sentence: str) -> LessonError:

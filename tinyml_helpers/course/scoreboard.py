@@ -58,7 +58,7 @@ class Scoreboard:
         return Scoreboard(tuple(r for r in self.records if r.lesson == lesson))
 
     def of_own(self) -> Scoreboard:
-        """Return what was measured on a learner's own recordings."""
+        """Return what was measured on a learner's own files."""
         return Scoreboard(tuple(r for r in self.records if r.name.startswith("own.")))
 
     def __repr__(self) -> str:

@@ -183,3 +183,11 @@ WORDS |= {
     for heading, name in SPINE.items()
     for model in ("large", "small", "tiny")
 }
+# What a run on a learner's own files measured.
+WORDS |= {
+    "own.words.test_accuracy_percent": "your words: right among the recordings held back",
+    "own.machine.lowest_auc": "your machine: AUC of the condition that is least unlike healthy",
+    "own.photos.objects_found": "your photos: objects with a score of 0.4 or more",
+    "own.faces.lowest_same_cosine": "your photos: cosine of the two least alike of one person",
+    "own.faces.highest_other_cosine": "your photos: cosine of the two most alike of two people",
+}

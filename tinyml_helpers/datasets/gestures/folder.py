@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from tinyml_helpers.datasets import sensor_json, text_table
 from tinyml_helpers.datasets.gestures import recording_files
 from tinyml_helpers.datasets.gestures.recordings import Gestures, Recording
-from tinyml_helpers.datasets.text_table import SUFFIXES
+from tinyml_helpers.system import zip_files
 from tinyml_helpers.system.shipped_files import DataError
 
+SUFFIXES = (*text_table.SUFFIXES, sensor_json.SUFFIX)
+"""Names that a file of a recording may end in, in lower case; a .zip of them is one recording."""
 _SIDES = ("left", "right")
 _MOST_TAKES = 5  # a network is trained without each
 # Files of one recording, a sensor each, as Sensor Logger and phyphox put them into a folder.
@@ -37,9 +42,15 @@ def read_folder(folder: Path) -> Gestures:
     """
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: give the one that your CSV files lie in")
-    groups, skipped = _listed(folder)
-    if not groups:
-        raise DataError(f"no CSV file in {folder}: name them like anna_left_wave_1.csv")
+    with tempfile.TemporaryDirectory() as unpacked:
+        groups, skipped = _listed(folder, Path(unpacked))
+        if not groups:
+            raise DataError(f"no CSV file in {folder}: name them like anna_left_wave_1.csv")
+        return _read(folder, groups, skipped)
+
+
+def _read(folder: Path, groups: dict[str, list[Path]], skipped: list[str]) -> Gestures:
+    """Read the recordings, whose files lie under their names."""
     named = {name: _parts(name) for name in groups}
     classes = tuple(sorted({gesture for _, _, gesture in named.values()}))
     if len(classes) < 2:
@@ -90,14 +101,11 @@ def _by_take(recordings: list[Recording], classes: tuple[str, ...]) -> tuple[lis
     )
 
 
-def _listed(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
+def _listed(folder: Path, unpacked: Path) -> tuple[dict[str, list[Path]], list[str]]:
     """Return the files of each recording, by its name, and what else lies about, with the reason."""
     groups: dict[str, list[Path]] = {}
     skipped = []
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if path.is_dir() or any(part.startswith(".") for part in place.parts):
-            continue
+    for place, path in _files(folder, unpacked):
         if path.suffix.lower() not in SUFFIXES:
             skipped.append(f"{place.as_posix()}: no table; save it as CSV")
         elif _BESIDE.match(path.stem):
@@ -107,7 +115,26 @@ def _listed(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
     return groups, skipped
 
 
-def _name(place: Path) -> str:
+def _files(folder: Path, unpacked: Path) -> Iterator[tuple[PurePath, Path]]:
+    """Yield every file with its place in the folder; those of a zip file as if it were a folder."""
+    for number, path in enumerate(sorted(folder.rglob("*"))):
+        place = path.relative_to(folder)
+        if path.is_dir() or any(part.startswith(".") for part in place.parts):
+            continue
+        if path.suffix.lower() != ".zip":
+            yield place, path
+            continue
+        inside = [
+            (place.with_suffix("") / one, file)
+            for one, file in zip_files.extract(path, unpacked / f"{number}")
+        ]
+        tables = [one for one, _ in inside if one.suffix.lower() in SUFFIXES]
+        if len({_name(one) for one in tables if not _BESIDE.match(one.stem)}) > 1:
+            raise DataError(f"{place.as_posix()} holds several recordings: unpack it; {_NAMING}")
+        yield from inside
+
+
+def _name(place: PurePath) -> str:
     """Name a file's recording: its path without ending, and without the sensor where it tells one."""
     stem = _SENSOR_FILE.sub("", place.stem)
     return "/".join(part for part in (*place.parts[:-1], stem) if part) or place.stem

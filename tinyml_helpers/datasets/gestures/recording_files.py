@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets import sensor_clock, sensor_columns
+from tinyml_helpers.datasets import sensor_clock, sensor_columns, sensor_json
 from tinyml_helpers.datasets.gestures import units
 from tinyml_helpers.datasets.gestures.recordings import RATE_HZ, UNITS
-from tinyml_helpers.datasets.text_table import read_table
 from tinyml_helpers.system.shipped_files import DataError
 
 SHORTEST_S = 15
@@ -83,8 +82,9 @@ def _tracks(paths: Sequence[Path]) -> tuple[dict[str, _Track], list[str]]:
     tracks: dict[str, _Track] = {}
     notes: list[str] = []
     zero: float | None = None
-    for path in paths:
-        table = sensor_columns.with_time(read_table(path), path.stem)
+    read = [(path, one) for path in _with_total(paths) for one in sensor_json.read_tables(path)]
+    for path, untimed in read:
+        table = sensor_columns.with_time(untimed, path.stem)
         layout = sensor_columns.find(table, path.stem)
         places = [place for sensor in layout.sensors.values() for place in sensor.places]
         numbers, left_out = table.numbers(layout.time, places)
@@ -100,6 +100,13 @@ def _tracks(paths: Sequence[Path]) -> tuple[dict[str, _Track], list[str]]:
             part = values[:, 3 * number : 3 * number + 3]
             tracks[kind] = _Track(path.name, float(time[0]), rate_hz, part, sensor.unit)
     return tracks, list(dict.fromkeys(notes))
+
+
+def _with_total(paths: Sequence[Path]) -> list[Path]:
+    """Leave out Sensor Logger's Accelerometer, which lacks gravity, where TotalAcceleration is there."""
+    if not any("totalacceleration" in path.stem.lower() for path in paths):
+        return list(paths)
+    return [path for path in paths if not path.stem.lower().endswith("accelerometer")]
 
 
 def _said(unit: str) -> list[str]:

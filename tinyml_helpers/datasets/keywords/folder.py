@@ -158,6 +158,8 @@ def _listed(folder: Path) -> tuple[list[Path], list[str]]:
 def _cure(path: Path) -> str:
     if path.suffix.lower() in (".m4a", ".aac", ".mp3", ".amr", ".3gp", ".mp4", ".webm", ".wma"):
         return f"not read here; turn it into WAV: ffmpeg -i {path.name} {path.stem}.wav"
+    if path.suffix.lower() == ".zip":
+        return "not read here; unpack it, with a folder for each word"
     return "no sound file; save it as WAV, FLAC or Ogg"
 
 

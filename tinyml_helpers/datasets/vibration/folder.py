@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.datasets import sensor_clock, sensor_columns, sound_files, text_table
+from tinyml_helpers.datasets import sensor_clock, sensor_columns, sensor_json, sound_files, text_table
 from tinyml_helpers.datasets.vibration.simulator.excitation import RATE_HZ
 from tinyml_helpers.datasets.vibration.simulator.machines import COUNTS_PER_G, FULL_SCALE_G, SAMPLES
 from tinyml_helpers.system.shipped_files import DataError
 from tinyml_helpers.system.untrusted import MOST_VALUE
 
-SUFFIXES = (*sound_files.SUFFIXES, *text_table.SUFFIXES)
+_TABLES = (*text_table.SUFFIXES, sensor_json.SUFFIX)
+SUFFIXES = (*sound_files.SUFFIXES, *_TABLES)
 """Names that a recording may end in, in lower case."""
 SLOW_SAMPLES = 1024
 """Samples of a segment where the rate is below `HEARD_HZ`: five seconds at 200 Hz."""
@@ -45,7 +46,7 @@ def read_signal(path: str | Path) -> Signal:
         DataError: damaged, too slow, or without the columns it needs; the message names the file.
     """
     path = Path(path)
-    if path.suffix.lower() in text_table.SUFFIXES:
+    if path.suffix.lower() in _TABLES:
         signal = _read_table(path)
     else:
         sound = sound_files.read_sound(path, None)
@@ -61,7 +62,8 @@ def read_signal(path: str | Path) -> Signal:
 
 
 def _read_table(path: Path) -> Signal:
-    table = sensor_columns.with_time(text_table.read_table(path), path.stem)
+    # The first of several sensors is the accelerometer.
+    table = sensor_columns.with_time(sensor_json.read_tables(path)[0], path.stem)
     header = [name.strip().lower() for name in table.header]
     unit = next((name for name in _ONE_AXIS if header.count(name) == 1), None)
     if unit and header.count("time_s") == 1:

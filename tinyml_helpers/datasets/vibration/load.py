@@ -157,11 +157,17 @@ def _read_folder(folder: Path) -> Vibration:
     conditions = [path.parent.name for path in used]
     healthy = [name == "healthy" for name in conditions]
     if not any(healthy):
-        raise DataError(f"no recording in {folder.name}/healthy: put WAV or CSV files there")
+        there = "".join(f"\n  {_not_used(folder, path)}" for path in files[:10])
+        raise DataError(f"no recording in {folder.name}/healthy: put WAV or CSV files there{there}")
     parts, rate_hz, notes = cut_alike([read_signal(path) for path in used], healthy)
     labelled = [_labelled(part, 0, name) for part, name in zip(parts, conditions, strict=True)]
-    unused = [f"not used: {path.relative_to(folder).as_posix()}" for path in files if path not in used]
+    unused = [_not_used(folder, path) for path in files if path not in used]
     return replace(_joined(labelled, folder.name), rate_hz=rate_hz, notes=(*notes, *unused))
+
+
+def _not_used(folder: Path, path: Path) -> str:
+    cure = ": unpack it, and put the accelerometer's file here" if path.suffix.lower() == ".zip" else ""
+    return f"not used: {path.relative_to(folder).as_posix()}{cure}"
 
 
 def write_example(folder: str | Path | None = None) -> Path:

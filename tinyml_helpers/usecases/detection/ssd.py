@@ -65,7 +65,8 @@ class Detector:
         """Find objects in a photo.
 
         Args:
-            photo: uint8 [H, W, 3] or grey [H, W], or a file or its content; see `photo_files.read_image`.
+            photo: uint8 [H, W, 3] or grey [H, W], or a file or its content; see
+                `photo_files.read_image`.
             score: least score.
             iou: overlap above which the weaker of two boxes of a class goes.
 
