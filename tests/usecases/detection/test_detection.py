@@ -720,6 +720,20 @@ def test_the_stored_scores_of_the_start_come_out_again(tiny, stored_scenes):
         assert_as_stored(train.predict(tiny, test), test, stored)
 
 
+def test_the_stored_intervals_come_out_again_and_stand_in_the_card(int8, stored_scenes):
+    test = stored_scenes["tiled"]
+    outputs = int8.predict(test.tensors().permute(0, 2, 3, 1).numpy())
+    drawn = spread.interval(decode.read_grid(outputs, score=0.05), test)
+    stored = STORED["networks"]["both floors, int8"]["test_percent"]["tiled"]["map50_interval"]
+    assert [drawn.low, drawn.high] == pytest.approx(stored, abs=2 * ROUNDING)
+    card = (datasets.data_folder() / "README.md").read_text("utf-8")
+    for name in ("plain floors", "both floors, int8"):
+        for scored in STORED["networks"][name]["test_percent"].values():
+            low, high = scored["map50_interval"]
+            assert low < scored["map50"] < high
+            assert f"({low:.1f} to {high:.1f})" in card
+
+
 def test_the_recorded_score_of_the_lesson_comes_out_again():
     """Trained as in lesson 12: on the same scenes two counts of threads differ by 0.2 points."""
     fashion = datasets.load_fashion()
