@@ -69,6 +69,17 @@ def test_every_exercise_is_tried_with_two_wrong_answers_at_least(name):
     assert len(EXERCISES[name].wrong) >= 2
 
 
+@pytest.mark.parametrize("answer", ["27", " 27.0 ", "-3"])
+def test_a_number_in_quotation_marks_is_told_to_be_text(answer):
+    verdict = check.windows_in_recording(answer)
+    assert verdict.status == "hint" and "without quotation marks" in verdict.message
+
+
+def test_a_function_that_forgets_to_return_is_told_so():
+    verdict = check.report_function(lambda scores, threshold, silent: None)
+    assert verdict.status == "hint" and "returns nothing: end it with return" in verdict.message
+
+
 def test_an_unknown_exercise_lists_the_known_ones():
     with pytest.raises(AttributeError, match=r"no exercise 'zero': choose one of .*zero_point"):
         check.zero  # noqa: B018

@@ -46,11 +46,14 @@ def first_difference(
 
     Raises:
         Exception: whatever the answer raises on arrays and on tensors alike.
+        ValueError: it returns nothing.
     """
     tried = sorted(cases, key=_size)
     call = _in_numpy_or_torch(answer, tried[0])
     for case in tried:
         said, wanted = to_plain(call(case)), reference(*_copied(case))
+        if said is None and wanted is not None:
+            raise ValueError("your function returns nothing: end it with return")
         if not (same or agrees)(said, wanted):
             return Difference(case, said, wanted)
     return None

@@ -50,6 +50,10 @@ class Exercise:
         """Judge an answer; one that is missing or cannot be judged gets a verdict too."""
         if not answer or any(part is None for part in answer):
             return Verdict("not tried yet", "Put your answer in place of None and run the cell again.")
+        if any(map(_is_quoted_number, answer)) and not any(
+            isinstance(part, str) for given in self.right for part in given
+        ):
+            return hint("That is text: give the number without quotation marks.")
         try:
             return self.judge(*answer)
         except Exception as error:
@@ -57,6 +61,10 @@ class Exercise:
                 f"Your answer could not be checked ({type(error).__name__}: {error}). "
                 "Is it of the kind that the exercise asks for?"
             )
+
+
+def _is_quoted_number(part: Any) -> bool:
+    return isinstance(part, str) and part.strip().lstrip("+-").replace(".", "", 1).isdecimal()
 
 
 def right(message: str) -> Verdict:

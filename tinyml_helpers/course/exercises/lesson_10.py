@@ -53,10 +53,12 @@ def _split_in_a_loop(people: Names, person: str) -> tuple[list[int], list[int]]:
 
 
 def _numbers(part: Any) -> list[int]:
-    """Return the numbers of windows in order, also of tensors; a mask is refused."""
+    """Return the numbers of windows in order, also of tensors; a mask and names are refused."""
     found = np.asarray(cases.to_plain(part))
     if found.dtype == bool:
         raise TypeError("a mask of True and False where numbers of windows are asked for")
+    if found.dtype.kind in "US":
+        raise TypeError("names of people where numbers of windows are asked for")
     return sorted(int(number) for number in found.ravel())
 
 
@@ -95,6 +97,8 @@ def _recordings() -> Iterator[tuple[Names, str]]:
         (lambda people, person: (np.arange(len(people)), _split(people, person)[1]),),
         (lambda people, person: (people != person, people == person),),
         (lambda people, person: _split(people, person)[0],),
+        (lambda people, person: (people[people != person], people[people == person]),),
+        (lambda people, person: None,),
         (7,),
     ],
 )  # fmt: skip

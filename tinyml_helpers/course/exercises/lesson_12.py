@@ -43,7 +43,7 @@ _SCORES = (0.9, 0.8, 0.7)
 
 
 @exercise(
-    right=[([0, 2],), ((2, 0),), (np.array([0, 2]),)],
+    right=[([0, 2],), ((2, 0),), (np.array([0, 2]),), ({0, 2},)],
     wrong=[
         ([0],), ([0, 1, 2],), ([0, 1],), ([1],), ([2, 1],), ([],), ([0, 2, 2],), ([1, 3],),
         ([0.4, 2.6],), ([[0, 0, 8, 8], [4, 0, 12, 8]],),
@@ -51,7 +51,8 @@ _SCORES = (0.9, 0.8, 0.7)
 )  # fmt: skip
 def kept_boxes(answer: Sequence[int]) -> Verdict:
     """Indices of three boxes in a row that stay after suppression at an overlap of 0.5."""
-    given = sorted(np.asarray(answer, float).ravel().tolist())
+    listed = sorted(answer) if isinstance(answer, set) else answer
+    given = sorted(np.asarray(listed, float).ravel().tolist())
     if given == sorted(boxes.nms(_ROW, _SCORES, 0.5).tolist()):
         return right(
             "What has fallen suppresses nobody: the last box stays, though the middle one, had it "
