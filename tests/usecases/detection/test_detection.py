@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyml_helpers import cost, datasets, devices, mcu
-from tinyml_helpers.course import scoreboard
+from tinyml_helpers.course import plots, scoreboard
 from tinyml_helpers.datasets import DataError
 from tinyml_helpers.datasets.images import scenes
 from tinyml_helpers.datasets.images.photos import load_photos
@@ -780,3 +780,45 @@ def test_published_times_are_those_of_their_tables():
     """EfficientNet-Lite's README, int8 on the CPU of a Pixel 4: MACs in millions and milliseconds."""
     told = [(one.network[-1], one.macs // 10**6, one.ms) for one in phone_latency.CLASSIFIERS]
     assert told == [("0", 407, 6.5), ("1", 631, 9.1), ("2", 899, 12), ("3", 1440, 18), ("4", 2640, 30)]
+
+
+# --- labels in pictures
+
+
+def extents(axes):
+    """The grounds of all labels, in pixels of the figure: x1, y1, x2, y2."""
+    renderer = axes.figure.canvas.get_renderer()
+    axes.figure.draw_without_rendering()
+    grounds = [text.get_bbox_patch().get_window_extent(renderer) for text in axes.texts]
+    return [(one.x0, one.y0, one.x1, one.y1) for one in grounds]
+
+
+def hide(one, other):
+    """By how many pixels one label lies over another, along the shorter side."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    return min(across, down)
+
+
+CORNERS = st.lists(st.tuples(st.integers(0, 130), st.integers(0, 90)), min_size=1, max_size=7)
+
+
+@settings(max_examples=25, deadline=None)
+@given(CORNERS, st.booleans())
+def test_no_label_hides_another_and_none_leaves_the_picture(corners, in_a_row):
+    places = np.float32([(x, y, x + 30, y + 30) for x, y in corners])
+    scores, labels = np.full(len(places), 0.5), np.zeros(len(places), int)
+    found = decode.Detections(places, scores, labels, ("trouser",))
+    image = np.zeros((100, 150), np.uint8)
+    with plt.rc_context():
+        plots.use_house_style()
+        if in_a_row:
+            figures.gallery([image] * 3, [found] * 3, "title")
+        else:
+            figures.show(image, found)
+        axes = plt.gcf().axes[0]
+        grounds, frame = extents(axes), axes.get_window_extent()
+        plt.close("all")
+    for number, (x1, y1, x2, y2) in enumerate(grounds):
+        assert all(hide((x1, y1, x2, y2), other) < 1 for other in grounds[:number])
+        assert x1 > frame.x0 - 4 and x2 < frame.x1 + 4 and y1 > frame.y0 - 4 and y2 < frame.y1 + 4

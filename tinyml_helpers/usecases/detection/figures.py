@@ -21,6 +21,9 @@ FOUND = "#E69F00"
 # Anchors in each grid of the 300x300 network: 19x19 cells of three, then 10, 5, 3, 2, 1 of six.
 SSD_GRIDS = (1083, 600, 150, 54, 24, 6)
 _COLUMNS = 3  # pictures in a row
+_ROOM = (6.6, 4.2)  # inches that one image alone may fill, and each of a row
+_ROOM_IN_ROW = (2.9, 3.0)
+_LETTER, _LINE = 0.09, 0.21  # inches that a letter of a label is wide, and a label high
 
 
 def show(
@@ -37,7 +40,9 @@ def show(
     chosen = axes or _axes()
     chosen.imshow(image, cmap="gray", vmin=0, vmax=255)
     chosen.set_axis_off()
-    return letterbox.draw_boxes(chosen, found.boxes, found.names if named else (), FOUND)
+    letterbox.draw_boxes(chosen, found.boxes, found.names if named else (), FOUND)
+    _part_labels(chosen, image.shape, _ROOM if axes is None else _ROOM_IN_ROW)
+    return chosen
 
 
 def _axes() -> Axes:
@@ -87,7 +92,7 @@ def found_over_truth(scenes: Scenes, found: Sequence[Detections], title: str) ->
         letterbox.draw_boxes(axes, one.boxes, _verdicts(one, judged), FOUND)
         _lower(axes, one.boxes, judged)
         _draw_truth(axes, boxes, judged)
-        _keep_inside(axes, image.shape[0])
+        _part_labels(axes, image.shape, _ROOM_IN_ROW)
         axes.set_title(str(judged), fontsize=11, fontweight="normal", loc="center")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
@@ -119,14 +124,39 @@ def _draw_truth(axes: Axes, boxes: NDArray[np.float32], judged: matches.Judged) 
             axes.text(x1, y1, "missed", va="bottom", fontsize=10, bbox=ground)
 
 
-def _keep_inside(axes: Axes, side: int) -> None:
-    """Keep labels off the title and whole at the right edge, and let none push the pictures apart."""
-    letter = 0.033 * side
+def _part_labels(axes: Axes, shape: Sequence[int], room: tuple[float, float]) -> None:
+    """Keep labels within the image, and move each that would hide one before it to the nearest gap.
+
+    Args:
+        axes: with the labels, those first that shall stay where they are.
+        shape: of the image, height first.
+        room: width and height, in inches, that it may fill: it tells how large a label is in it.
+    """
+    height, width = shape[:2]
+    scale = max(width / room[0], height / room[1])  # pixels of the image in an inch
+    taken: list[tuple[float, float, float]] = []
     for text in axes.texts:
-        text.set_in_layout(False)
+        text.set_in_layout(False)  # lest one pushes the pictures apart
+        wide, high = _LETTER * scale * len(text.get_text()), _LINE * scale
         x, y = text.get_position()
-        rightmost = side - letter * len(text.get_text())
-        text.set_position((max(min(x, rightmost), 0), min(max(y, 0.08 * side), 0.92 * side)))
+        x = max(min(x, width - wide), 0)
+        top = y if text.get_verticalalignment() == "top" else y - high
+        steps = sorted(range(-int(height / high) - 1, int(height / high) + 2), key=abs)
+        places = [min(max(top + step * high, 0), height - high) for step in steps]
+        free = (place for place in places if not _hides(taken, x, wide, place, high))
+        top = next(free, places[0])
+        taken.append((x, wide, top))
+        text.set_position((x, top))
+        text.set_verticalalignment("top")
+
+
+def _hides(
+    taken: Iterable[tuple[float, float, float]], x: float, wide: float, top: float, high: float
+) -> bool:
+    return any(
+        x < other + width and other < x + wide and abs(top - above) < high - 1e-6
+        for other, width, above in taken
+    )
 
 
 def show_anchors(image: NDArray[np.uint8]) -> Axes:
