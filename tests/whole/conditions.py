@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,11 +87,15 @@ def copy_checkout(folder: Path) -> Path:
 
 
 def start(
-    checkout: Path, lessons: list[int], conditions: Conditions, work: Path
+    checkout: Path,
+    lessons: list[int],
+    conditions: Conditions,
+    work: Path,
+    parameters: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
     """Start `tinyml course` on a copy, from a folder that is not the copy.
 
-    What it says goes to `said.txt` in `work`.
+    What it says goes to `said.txt` in `work`; each of the parameters is `name=value`.
     """
     work.mkdir(parents=True, exist_ok=True)
     temporary = work / "tmp"
@@ -98,6 +103,7 @@ def start(
     order = sorted(lessons, reverse=conditions.reverse)
     command = [sys.executable, "-m", "tinyml_helpers.cli", "course"]
     command += [word for number in order for word in ("--lesson", str(number))]
+    command += [word for one in parameters for word in ("-p", one)]
     if conditions.offline or conditions.read_only:
         closed = [str(checkout)] if conditions.read_only else []
         inside = [sys.executable, str(Path(__file__).with_name("inside.py")), *closed, "--"]

@@ -182,9 +182,13 @@ def turns(table: DataFrame, person: str) -> Axes:
 
 def gains(table: DataFrame) -> Axes:
     """Draw accuracy by person as it is and with each remedy."""
-    axis: Axes = table.plot.bar(figsize=(9, 3.2), ylim=(60, 115), rot=0, width=0.8)
+    axis: Axes = plt.subplots(figsize=(9, 3.2))[1]
+    places = np.arange(len(table))
+    for number, (remedy, marker) in enumerate(zip(table, "os^", strict=True)):
+        axis.plot(places + 0.2 * (number - 1), table[remedy], marker, label=remedy)
+    axis.set_xticks(places, table.index)
     axis.set(xlabel="person", ylabel="correct (%)")
-    axis.legend(loc="upper right", ncols=3, fontsize=10)
+    axis.legend(loc="lower right", ncols=3, fontsize=10)
     return axis
 
 
