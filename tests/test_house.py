@@ -48,13 +48,13 @@ BUDGETS = {
     "compress": 1175,
     "deploy": 3267,
     "mcu": 4875,
-    "usecases": 8427,
+    "usecases": 8461,
     "search": 1778,
-    "course": 3892,
+    "course": 3908,
     "classroom": 3566,
-    "cli": 211,
+    "cli": 217,
 }
-WHOLE_BUDGET = 34367
+WHOLE_BUDGET = 34423
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12

@@ -117,7 +117,7 @@ def course(
     except OSError as error:
         _stop(why(failure or error))
     if folder != runner.build_folder():
-        console.print(_table(board.of_own(), "Measured on your own files"))
+        console.print(_own_table(board.of_own()))
     else:
         console.print(_table(board))
     console.print(f"Look at {page}", soft_wrap=True)
@@ -195,6 +195,12 @@ def _table(board: scoreboard.Scoreboard, title: str = "Scoreboard") -> Table | s
     for record in board.records:
         table.add_row(f"{record.lesson:02d}", record.name, record.figure, record.unit)
     return table
+
+
+def _own_table(board: scoreboard.Scoreboard) -> Table | str:
+    if not board.records:
+        return "Nothing was recorded of your own files; the page says what was done with them."
+    return _table(board, "Measured on your own files")
 
 
 def why(error: Exception) -> str:

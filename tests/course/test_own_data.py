@@ -62,6 +62,14 @@ def test_after_a_run_on_own_recordings_the_own_results_are_printed(here, monkeyp
     assert os.environ["TINYML_RESULTS"] == str(here / "build" / "own" / "results")
 
 
+def test_where_nothing_could_be_measured_the_command_says_so(here, monkeypatch):
+    monkeypatch.setattr(runner, "build_folder", lambda: here / "build")
+    monkeypatch.setattr(runner, "run", lambda *_, **__: None)
+    result = CliRunner().invoke(cli.app, ["course", "--lesson", "13", "-p", "own_photos=mine"])
+    assert "Nothing was recorded of your own files" in result.stdout.replace("\n", " ")
+    assert "scoreboard is empty" not in result.stdout
+
+
 def test_a_page_says_that_it_was_run_on_your_files_and_whose_the_text_is(here, monkeypatch):
     folder = here / "notebooks"
     folder.mkdir()

@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyml_helpers import datasets
+from tinyml_helpers import datasets, intervals
 from tinyml_helpers.datasets.keywords import backgrounds, speech_commands
 from tinyml_helpers.datasets.keywords import folder as keyword_folder
 from tinyml_helpers.datasets.keywords.clips import COMMANDS, DIGITS, KEYWORD_CLASSES
@@ -461,3 +461,19 @@ def test_no_network_is_told_in_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(speech_commands, "URL", "http://127.0.0.1:9/words.tar.gz")
     with pytest.raises(datasets.DataError, match="check the network and try again"):
         datasets.load_keywords("speech_commands")
+
+
+def test_what_a_split_by_file_flatters_is_said_as_it_was_measured():
+    stored = datasets.read_json("models/own_words_split.json")
+    tests = np.array(stored["tests_of_each_voice"])
+    by_file, by_voice = (np.array(stored[f"right_by_{name}"]) for name in ("file", "voice"))
+    assert tests.sum() == stored["seeds"] * stored["clips"]
+    assert (by_file <= tests).all() and (by_voice <= tests).all()
+    found = intervals.over_groups(100 * (by_file - by_voice) / tests, "points", "voices")
+    told = f"{found.value:.1f} points ({found.low:.1f} to {found.high:.1f}, n = {found.n} voices)"
+    root = datasets.data_folder().parent
+    assert told in (root / "book" / "own_recordings.md").read_text("utf-8")
+    (lesson,) = (root / "notebooks").glob("09_*.ipynb")
+    assert told.partition(", n")[0] in lesson.read_text("utf-8")
+    figures = told.replace("points ", "points more are right ")
+    assert figures in (root / "data" / "README.md").read_text("utf-8")
