@@ -79,6 +79,7 @@ def test_what_cannot_be_read_is_named_with_its_cure_and_the_rest_is_kept(tmp_pat
     album = load_photos(tmp_path)
     assert list(album) == ["a.jpg"]
     told = "\n".join(album.remarks)
+    assert str(tmp_path) not in told
     for sentence in (
         "not used: b/broken.jpg cannot be read as an image", "not used: b/tiny.png is 90 × 4 pixels",
         "c.heic: not read here; save it as JPEG", "d.dng: a raw file; export it", "e.mov: a film;",

@@ -115,8 +115,9 @@ def _from_file(file: Path | io.BytesIO, name: str, side: int = 0) -> tuple[Photo
     except DataError:
         raise
     except Exception as error:  # Pillow raises whatever the damaged bytes lead it to
+        why = _first_line(error, file)
         raise DataError(
-            f"{name} cannot be read as an image ({_first_line(error)}): save it again as JPEG or PNG"
+            f"{name} cannot be read as an image ({why}): save it again as JPEG or PNG"
         ) from error
 
 
@@ -195,6 +196,7 @@ def _most() -> str:
     return f"{MOST_PIXELS // 10**6} million"
 
 
-def _first_line(error: Exception) -> str:
-    # Pillow names the address of a buffer in memory, which helps nobody.
-    return one_line(error).split(" <_io.")[0] or type(error).__name__
+def _first_line(error: Exception, file: Path | io.BytesIO) -> str:
+    # Pillow names the path again, or the address of a buffer in memory, which helps nobody.
+    told = str(error).replace(f" {str(file)!r}", "")
+    return one_line(told).split(" <_io.")[0] or type(error).__name__
