@@ -37,12 +37,12 @@ SHARED_BY_USE_CASES = {"alarms"}
 # Lines of Python at most. Who raises one says why in the commit.
 BUDGETS = {
     "__init__": 8,
-    "system": 1186,
+    "system": 1184,
     "integers": 72,
     "intervals": 175,
     "devices": 221,
     "cost": 980,
-    "datasets": 4043,
+    "datasets": 4045,
     "models": 257,
     "training": 236,
     "compress": 1175,

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,31 @@ def gestures():
         "\n".join(phone).encode(),
         "\n".join(lines[1:]).replace(",", "\t").encode("utf-16"),
     ]
+
+
+def sensor_json():
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(400, 6)) * 0.1 + [0, 0, 9.81, 0, 0, 0]
+    names = ("accX", "accY", "accZ", "gyrX", "gyrY", "gyrZ")
+    sensors = [{"name": name, "units": "m/s2" if name[0] == "a" else "deg/s"} for name in names]
+    payload = {"interval_ms": 40, "sensors": sensors, "values": values.round(3).tolist()}
+    phone = [
+        {"sensor": sensor, "seconds_elapsed": f"{n / 25}", "z": f"{w[2]:.3f}", "y": "0", "x": "0.1"}
+        for sensor in ("TotalAcceleration", "Gyroscope")
+        for n, w in enumerate(values)
+    ]
+    return [json.dumps({"payload": payload}).encode(), json.dumps(phone).encode()]
+
+
+def zips():
+    made = []
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", method) as archive:
+            for name in ("Accelerometer.csv", "meta/time.csv", "../../up.csv"):
+                archive.writestr(name, "time_s,x,y,z\n" + "0,0,0,1\n" * 30)
+        made.append(file.getvalue())
+    return made
 
 
 def _slower(time, values):

@@ -163,6 +163,14 @@ def gesture_table(path, content, folder):
     recording_files.read([path])
 
 
+def zip_file(path, content, folder):
+    from tinyml_helpers.system import zip_files
+
+    with tempfile.TemporaryDirectory(dir=folder) as unpacked:
+        for _, file in zip_files.extract(path, Path(unpacked)):
+            assert Path(unpacked).resolve() in file.resolve().parents
+
+
 def cwru(path, content, folder):
     from tinyml_helpers.datasets import DataError
     from tinyml_helpers.datasets.vibration import matlab
@@ -178,9 +186,11 @@ def cwru(path, content, folder):
 
 
 def photo(path, content, folder):
-    from tinyml_helpers.datasets.images.photo_files import read_image
+    from tinyml_helpers.datasets.images import photo_files
 
-    read_image(path)
+    small, _ = photo_files.read_scaled(path, 100)
+    assert max(small.shape) <= 100
+    photo_files.read_image(path)
 
 
 def lesson(path, content, folder):
@@ -253,6 +263,7 @@ class in_another_process:  # noqa: N801
 
 MODEL = ("ModelError", "GraphError", "UnsupportedError")
 DATA = ("DataError",)
+MOVEMENT = (*DATA, "NoGravityError")
 TARGETS = {
     "tflite-inspect": Target(
         inspect_tflite, seeds.tflite, "tflite", ".tflite", MODEL, named=False, parts=100
@@ -281,7 +292,9 @@ TARGETS = {
     "keyword-folder": Target(keyword_folder, seeds.sound, "sound", ".wav", DATA, parts=20),
     "vibration-sound": Target(vibration_sound, seeds.vibration_sound, "sound", ".wav", DATA, parts=20),
     "vibration-table": Target(vibration_sound, seeds.vibration, "table", ".csv", DATA, parts=60),
-    "gesture-table": Target(gesture_table, seeds.gestures, "table", ".csv", DATA, parts=70),
+    "gesture-table": Target(gesture_table, seeds.gestures, "table", ".csv", MOVEMENT, parts=70),
+    "sensor-json": Target(gesture_table, seeds.sensor_json, "notebook", ".json", MOVEMENT, parts=30),
+    "zip": Target(zip_file, seeds.zips, "bytes", ".zip", DATA, parts=20),
     "cwru": Target(cwru, seeds.matlab, "matlab", ".mat", DATA, fork=True, parts=20),
     "photo": Target(photo, seeds.image, "image", ".png", DATA, parts=200),
     "notebook": Target(lesson, seeds.notebook, "notebook", ".ipynb", ("ValueError",), parts=80),

@@ -21,6 +21,8 @@ from tinyml_helpers.system.untrusted import check_size, one_line
 SUFFIX = ".json"
 MOST_BYTES = 32_000_000
 """Objects take ten times their text in memory."""
+MOST_INTERVAL_MS = 1e6
+"""Between two samples; nothing that is recorded here is slower."""
 _SENSORS = ("Accelerometer", "TotalAcceleration", "Gravity", "Gyroscope")
 _AXES = ("x", "y", "z")
 _CURE = "export it as CSV"
@@ -70,7 +72,7 @@ def _of_payload(name: str, payload: dict[str, Any]) -> TextTable:
     """Return the samples of Edge Impulse, with the time that its interval gives."""
     sensors, values = _list(payload.get("sensors")), _list(payload.get("values"))
     interval_ms = _number(payload.get("interval_ms"))
-    if not 0 < interval_ms < np.inf or not all(isinstance(one, dict) for one in sensors):
+    if not 0 < interval_ms <= MOST_INTERVAL_MS or not all(isinstance(one, dict) for one in sensors):
         raise DataError(f"{name} has no sensors, interval_ms and values in its payload: {_CURE}")
     columns = tuple(f"{one.get('name')} ({one.get('units')})" for one in sensors)
     rows = [row for row in values if isinstance(row, list) and len(row) == len(columns)]

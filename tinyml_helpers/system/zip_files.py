@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from tinyml_helpers.system.shipped_files import DataError
@@ -15,7 +14,6 @@ MOST_MEMBERS = 1000
 MOST_UNPACKED_BYTES = 256_000_000
 """Of all of them together. More is no recording, but a bomb."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what phones write; others unpack without bounds
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
 def extract(path: Path, folder: Path) -> list[tuple[PurePosixPath, Path]]:
@@ -39,7 +37,7 @@ def extract(path: Path, folder: Path) -> list[tuple[PurePosixPath, Path]]:
             return [_written(archive, one, folder, number) for number, one in enumerate(members)]
     except DataError:
         raise
-    except _DAMAGED as error:
+    except Exception as error:  # zipfile raises whatever the damaged bytes lead it to
         raise DataError(
             f"{path.name} cannot be unpacked ({one_line(error)}): export it again, or unpack it yourself"
         ) from error
