@@ -4,6 +4,8 @@ import ctypes
 import sys
 
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from operator_cases import CASES, PLAIN
 from tflite_maker import framed_network, random_network
 
 from tinyml_helpers.deploy.tflite import probe
@@ -15,10 +17,19 @@ FLAGS = {True: ["-DTINYML_EMULATE_DSP"], False: []}
 
 
 class Reference:
-    """LiteRT's reference kernels."""
+    """LiteRT's kernels: its reference, or its plain ones for what that lacks or gets wrong."""
 
-    def __init__(self, content):
-        self.interpreter = probe.interpreter(content, "reference", keep_all=True)
+    def __init__(self, content, plain=False):
+        if plain:
+            resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            self.interpreter = Interpreter(
+                model_content=content,
+                experimental_op_resolver_type=resolver,
+                experimental_preserve_all_tensors=True,
+            )
+            self.interpreter.allocate_tensors()
+        else:
+            self.interpreter = probe.interpreter(content, "reference", keep_all=True)
 
     def run(self, inputs, tensors):
         for detail, x in zip(self.interpreter.get_input_details(), inputs, strict=True):
@@ -72,13 +83,13 @@ def inputs(tensor, seed):
     yield rng.choice([-128, 127], tensor.shape).astype(np.int8)
 
 
-def check(contents, dsp, *flags):
+def check(contents, dsp, *flags, plain=False):
     """Count bytes and mismatches of networks against the reference."""
     made = programs(contents, dsp)
     lib = library(made, dsp, *flags)
     compared, wrong = 0, []
     for seed, content in contents.items():
-        program, reference = made[f"n{seed}"], Reference(content)
+        program, reference = made[f"n{seed}"], Reference(content, plain)
         g = program.graph
         for x in inputs(g.tensors[g.inputs[0]], seed):
             want = reference.run([x], g.outputs)
@@ -96,6 +107,12 @@ def main(first, count):
     contents |= {count + seed: framed_network(seed) for seed in contents}
     for dsp in (True, False):
         compared, wrong = check(contents, dsp, *SANITIZE)
+        print(compared, "bytes", len(wrong), "wrong")
+        sys.exit(1) if wrong else None
+    for plain in (True, False):
+        chosen = [make for kind, make in CASES.items() if (kind in PLAIN) == plain]
+        contents = {i: make(first + i) for i, make in enumerate(chosen * 3)}
+        compared, wrong = check(contents, True, *SANITIZE, plain=plain)
         print(compared, "bytes", len(wrong), "wrong")
         sys.exit(1) if wrong else None
 

@@ -4,7 +4,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import Builder
 
-TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int16": 7, "int8": 9}
+TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
 
 
 class Maker:
@@ -40,7 +40,7 @@ class Maker:
         code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), VERSIONS.get(kind, 1)
         op = schema.OperatorT()
         op.opcodeIndex = len(self.model.operatorCodes)
-        op.inputs, op.outputs = list(inputs), [output]
+        op.inputs, op.outputs = list(inputs), np.atleast_1d(output).tolist()
         name = OPTIONS.get(kind)
         if name:
             op.builtinOptionsType = getattr(schema.BuiltinOptions, name)
@@ -59,7 +59,14 @@ class Maker:
         return bytes(builder.Output())
 
 
-VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}  # the first for int8
+VERSIONS = {  # the first for int8
+    "BATCH_MATMUL": 2,
+    "BROADCAST_TO": 2,
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "TRANSPOSE_CONV": 3,
+}
 OPTIONS = {
     "ADD": "AddOptions",
     "MUL": "MulOptions",
@@ -79,6 +86,27 @@ OPTIONS = {
     "PAD": "PadOptions",
     "PADV2": "PadV2Options",
     "EXPAND_DIMS": "ExpandDimsOptions",
+    "ARG_MAX": "ArgMaxOptions",
+    "ARG_MIN": "ArgMinOptions",
+    "BATCH_MATMUL": "BatchMatMulOptions",
+    "CAST": "CastOptions",
+    "DEPTH_TO_SPACE": "DepthToSpaceOptions",
+    "DIV": "DivOptions",
+    "GATHER": "GatherOptions",
+    "GELU": "GeluOptions",
+    "MIRROR_PAD": "MirrorPadOptions",
+    "PACK": "PackOptions",
+    "REDUCE_MAX": "ReducerOptions",
+    "REDUCE_MIN": "ReducerOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "SPACE_TO_DEPTH": "SpaceToDepthOptions",
+    "SPLIT": "SplitOptions",
+    "SPLIT_V": "SplitVOptions",
+    "SUB": "SubOptions",
+    "SUM": "ReducerOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
+    "UNPACK": "UnpackOptions",
 }
 
 

@@ -85,7 +85,7 @@ def test_kernels_have_no_undefined_behaviour():
     script = Path(__file__).parents[1] / "mcu_host.py"
     done = subprocess.run([sys.executable, script, "7000", "25"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[:2000]
-    assert done.stdout.count(" 0 wrong") == 2
+    assert done.stdout.count(" 0 wrong") == 4
 
 
 def test_sanitizer_is_awake():

@@ -19,11 +19,30 @@ def show_devices() -> None:
     console.print(repr(devices.catalogue()), markup=False)
 
 
+def _show_operators(asked: bool) -> None:
+    """Print what the engine can translate, and leave."""
+    if not asked:
+        return
+    from tinyml_helpers.mcu.compiler.lowering import OPERATORS
+
+    console.print(f"{len(OPERATORS)} operators, in int8:", ", ".join(sorted(OPERATORS)), markup=False)
+    raise typer.Exit
+
+
 def deploy(
     model: Annotated[Path, typer.Argument(help="An int8 .tflite.")],
     device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
     export: Annotated[Path | None, typer.Option(help="Folder for a project for a real board.")] = None,
     small: Annotated[bool, typer.Option("--small", help="Optimize for size.")] = False,
+    operators: Annotated[
+        bool,
+        typer.Option(
+            "--operators",
+            help="List the operators that can be translated.",
+            callback=_show_operators,
+            is_eager=True,
+        ),
+    ] = False,
 ) -> None:
     """Compile an int8 .tflite for a microcontroller, run it there and show what it takes."""
     from tinyml_helpers import mcu

@@ -173,8 +173,11 @@ class Firmware:
         if self.pipeline:
             return {SENSOR: self.pipeline.check_samples(inputs[0])}
         g = self.program.graph
-        given = zip(g.inputs, inputs, strict=True)
-        return {self._place(i): quantize_input(np.asarray(x), g.tensors[i]) for i, x in given}
+        given = zip(g.inputs, self.source.inputs, inputs, strict=True)
+        return {
+            self._place(i): quantize_input(np.asarray(x), g.tensors[i], self.source.tensors[asked].dtype)
+            for i, asked, x in given
+        }
 
     def _profile(self, spans: Sequence[Span]) -> Iterator[LayerProfile]:
         """Give each layer what its calls took, and the pipeline's what theirs took."""
@@ -235,6 +238,7 @@ def build(
             f"{chosen.name} has no Cortex-M but {chosen.core}: choose one of {', '.join(known)}"
         )
     source = graph.read(tflite)
+    lowering.check(source)
     network = source if float_io else lowering.strip_float_ends(source)
     program = codegen.generate(network, name, dsp=core.dsp, folded=folded)
     return Firmware(program, link(program, chosen, optimize, pipeline), chosen, source, pipeline)

@@ -25,7 +25,11 @@ ACTIVATIONS = ("", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of the graph and its number; `data` holds its constant value as it lies in the file."""
+    """A tensor of the graph and its number.
+
+    `data` holds its constant value as it lies in the file; one that `is_variable` is the state of an
+    operator, kept from one run to the next.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -36,6 +40,7 @@ class Tensor:
     data: bytes = field(default=b"", repr=False)
     where: Region = field(default=NOWHERE, repr=False)
     index: int = 0
+    is_variable: bool = False
 
     def __str__(self) -> str:
         count = f"{len(self.scales)} scales from" if len(self.scales) > 1 else "scale"

@@ -25,18 +25,34 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "DEPTHWISE_CONV_2D": (*_CONVOLUTION[:3], "depth_multiplier", *_CONVOLUTION[3:]),
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,
+    "TRANSPOSE_CONV": (*_CONVOLUTION[:3], "activation"),
     "FULLY_CONNECTED": ("activation", "weights_format"),
+    "BATCH_MATMUL": ("adj_x", "adj_y"),
     "ADD": ("activation",),
     "SUB": ("activation",),
     "MUL": ("activation",),
+    "DIV": ("activation",),
     "CONCATENATION": ("axis", "activation"),
+    "PACK": ("values_count", "axis"),
+    "UNPACK": ("num", "axis"),
+    "GATHER": ("axis", "batch_dims"),
+    "DEPTH_TO_SPACE": ("block_size",),
+    "SPACE_TO_DEPTH": ("block_size",),
+    "MIRROR_PAD": ("mode",),
+    "RESIZE_BILINEAR": ("new_height", "new_width", "align_corners", "half_pixel_centers"),
+    "RESIZE_NEAREST_NEIGHBOR": ("align_corners", "half_pixel_centers"),
     "SOFTMAX": ("beta",),
     "LEAKY_RELU": ("alpha",),
+    "GELU": ("approximate",),
     "STRIDED_SLICE": _SLICE,
+    "SVDF": ("rank", "activation"),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": ("activation", "cell_clip", "proj_clip", "time_major"),
     "VAR_HANDLE": ("container", "name"),
     "CALL_ONCE": ("graph",),
 }
-_BYTES, _FLOATS = ("padding", "activation", "weights_format", "offset"), ("beta", "alpha")
+_FLAGS = ("adj_x", "adj_y", "align_corners", "half_pixel_centers", "approximate", "time_major")
+_BYTES = ("padding", "activation", "weights_format", "offset", "mode", *_FLAGS)
+_FLOATS = ("beta", "alpha", "cell_clip", "proj_clip")
 
 
 def read(content: bytes) -> File:
@@ -90,7 +106,8 @@ def _tensor(table: Table, buffers: list[Region], index: int) -> Tensor:
     # A sparse tensor stores fewer values than its shape has.
     data = table.content[where.start : where.end]
     quantization = _quantization(table.table(4), name, shape)
-    tensor = Tensor(name, shape, dtype.lower(), *quantization, data, where, index)
+    is_variable = bool(table.number(5, "b"))
+    tensor = Tensor(name, shape, dtype.lower(), *quantization, data, where, index, is_variable)
     if data and dtype in BITS and not table.table(6) and len(data) != tensor.size_bytes:
         raise _damaged(f"tensor {label} needs {tensor.size_bytes:,} bytes and has {len(data):,}")
     return tensor
@@ -103,6 +120,8 @@ def _quantization(
         return (), (), 0
     scales, zero_points = table.numbers(2, "<f4"), table.numbers(3, "<i8")
     axis = table.number(6, "i")
+    if len(shape) == 1:
+        axis = 0  # there is no other, whatever old converters wrote beside a bias
     fits = len(scales) <= 1 or (0 <= axis < len(shape) and shape[axis] == len(scales))
     sound = len(zero_points) in (0, 1, len(scales)) and bool((np.isfinite(scales) & (scales >= 0)).all())
     if not (fits and sound):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,23 +15,41 @@ from tinyml_helpers.mcu.compiler.lowering import Layer, UnsupportedError, fold_p
 from tinyml_helpers.mcu.compiler.lowering.constants import Array
 from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH, Address
 
-_CTYPES = {"int8": "int8_t", "float32": "float"}
+_CTYPES = {
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "bool": "uint8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "int64": "int64_t",
+    "float32": "float",
+}
+_INCLUDED = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
 _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
 #endif
 """
+_CASTS = ("bool", "int8", "int32", "float32")
 KERNELS = {
+    "casts.c": tuple(f"tm_{a}_to_{b}" for a in _CASTS for b in _CASTS),
+    "choices.c": ("tm_maximum", "tm_minimum", "tm_greater", "tm_equal", "tm_select"),
     "conv_2d.c": ("tm_conv_2d",),
     "conv_2d_general.c": ("tm_conv_2d_general",),
     "depthwise_channels.c": ("tm_depthwise_conv_2d_channels",),
     "depthwise_conv_2d.c": ("tm_depthwise_conv_2d",),
+    "differences.c": ("tm_sub", "tm_squared_difference", "tm_prelu", "tm_div"),
     "fully_connected.c": ("tm_fully_connected",),
     "fully_connected_general.c": ("tm_fully_connected_general",),
+    "indices.c": ("tm_arg_max", "tm_gather"),
+    "matrices.c": ("tm_multiply",),
     "mean.c": ("tm_mean_of",),
     "moves.c": ("tm_lookup", "tm_clamp", "tm_pad", "tm_copy", "tm_quantize", "tm_dequantize"),
     "pairs.c": ("tm_add", "tm_mul"),
     "pool.c": ("tm_average_pool_2d", "tm_max_pool_2d"),
+    "reduce.c": ("tm_reduce_mean", "tm_reduce_sum", "tm_reduce_max", "tm_reduce_min"),
+    "resize.c": ("tm_resize_nearest", "tm_resize_bilinear"),
     "softmax.c": ("tm_softmax",),
+    "transpose_conv.c": ("tm_transpose_conv",),
 }
 """File of kernels/ -> the kernels that it defines."""
 
@@ -93,16 +112,21 @@ def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:
         if graph.tensors[number].dtype not in _CTYPES or number not in computed:
             kind = graph.tensors[number].dtype
             raise UnsupportedError(
-                f"tensor {number} ({kind}) cannot be an input or output: int8 and float32 can"
+                f"tensor {number} ({kind}) cannot be an input or output: {', '.join(_CTYPES)} can"
             )
 
 
 def _kernels(layers: Sequence[Layer]) -> dict[str, str]:
     """The files of the kernels that layers call."""
     called = {call.kernel for layer in layers for call in layer.calls}
-    files = [file for file, kernels in KERNELS.items() if called & set(kernels)]
     folder = resources.files("tinyml_helpers.mcu") / "kernels"
-    return {file: (folder / file).read_text("utf-8") for file in ("kernels.h", "arithmetic.h", *files)}
+    waiting = [file for file, kernels in KERNELS.items() if called & set(kernels)]
+    found: dict[str, str] = {}
+    for file in ("kernels.h", "arithmetic.h", *waiting):
+        found[file] = (folder / file).read_text("utf-8")
+        for header in set(_INCLUDED.findall(found[file])) - set(found):
+            found[header] = (folder / header).read_text("utf-8")
+    return found
 
 
 def _header(name: str, graph: Network, arena: Arena) -> str:
@@ -154,6 +178,8 @@ def _source(
     if graph.variables:
         yield from _reset(name, graph, arena)
     yield f"void {name}_invoke(void) {{\n    uint8_t *const at = {name}_arena;"
+    if not any(layer.calls for layer in layers):
+        yield "    (void)*(volatile uint8_t *)at; /* named nowhere else, linkers drop it */"
     for n, layer in enumerate(layers):
         for call in layer.calls:
             arguments = (_argument(given, graph, arena, n) for given in call.arguments)
@@ -176,6 +202,10 @@ def _argument(given: Address | str | int, graph: Network, arena: Arena, layer: i
     if given.tensor == SCRATCH:
         return f"at + {arena.scratch(layer)}"
     tensor = graph.tensors[given.tensor]
-    if tensor.data:
-        return f"tensor_{tensor.index}"
-    return f"({_CTYPES[tensor.dtype]} *)(at + {arena.offset(tensor.index)})"
+    if not tensor.data:
+        place = arena.offset(tensor.index) + given.skipped
+        return f"({given.ctype or _CTYPES[tensor.dtype]} *)(at + {place})"
+    name = f"tensor_{tensor.index}"
+    if not given.skipped and not given.ctype:
+        return name
+    return f"(const {given.ctype or _CTYPES[tensor.dtype]} *)((const uint8_t *){name} + {given.skipped})"

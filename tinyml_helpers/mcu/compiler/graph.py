@@ -10,10 +10,14 @@ from pathlib import Path
 from tinyml_helpers.deploy.model_file import ModelError, names_the_file, read_model
 from tinyml_helpers.deploy.tflite.graph import Graph, Operator, Tensor
 from tinyml_helpers.deploy.tflite.reader import read as parse
+from tinyml_helpers.mcu.compiler.outputs import separate_outputs
 from tinyml_helpers.mcu.compiler.variables import resolve
 from tinyml_helpers.system.tables import text_table
 
 _DTYPES = ("float32", "float16", "int32", "uint8", "int64", "bool", "int16", "int8")
+_SHAPED = (
+    "RESHAPE", "EXPAND_DIMS", "SQUEEZE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "BROADCAST_TO",
+)  # fmt: skip
 _MOST_ELEMENTS, _MOST_DIMENSIONS = 1 << 27, 8
 
 
@@ -56,20 +60,36 @@ def read(tflite: str | Path | bytes) -> Network:
 
     Raises:
         ModelError: the file is missing, damaged or no .tflite; its subclass `GraphError`: it holds
-            what no microcontroller here can do, or its operators do not hang together.
+            what no microcontroller here can do.
     """
     file = parse(read_model(tflite))
     found, resolved = file.graphs[0], resolve(file)
     tensors = tuple(map(_normalize, found.tensors))
     variables = {i: _read_fill(tensors[i], first) for i, first in resolved.variables.items()}
-    network = Network(tensors, resolved.operators, found.inputs, found.outputs, variables)
-    _check(network)
-    return network
+    operators = tuple(separate_outputs(resolved.operators, tensors))
+    return Network(tensors, operators, found.inputs, found.outputs, variables)
 
 
 def find_readers(operators: Iterable[Operator], tensor: int) -> list[Operator]:
     """Find the operators that read a tensor."""
     return [op for op in operators if tensor in op.inputs]
+
+
+def find_live_operators(graph: Network) -> tuple[Operator, ...]:
+    """Find the operators that an output depends on; shapes that are known need none."""
+    wanted, chosen = {*graph.outputs, *graph.variables}, []
+    for op in reversed(graph.operators):
+        if wanted & set(op.outputs):
+            chosen.append(op)
+            wanted |= set(_takes(op))
+    return tuple(reversed(chosen))
+
+
+def _takes(op: Operator) -> tuple[int, ...]:
+    """What an operator's code reads: not the shapes that it is told, which are known."""
+    if op.type in _SHAPED:
+        return op.inputs[:1]
+    return op.inputs[1:] if op.type == "TRANSPOSE_CONV" else op.inputs
 
 
 def _read_fill(tensor: Tensor, first: bytes) -> int:
@@ -91,7 +111,7 @@ def _normalize(raw: Tensor) -> Tensor:
     if math.prod(shape) > _MOST_ELEMENTS or len(shape) > _MOST_DIMENSIONS:
         raise GraphError(f"tensor {index} has shape {shape}: no microcontroller holds that")
     zeros = raw.zero_points or (0,) * len(raw.scales)
-    if len(zeros) != len(raw.scales) or not all(0 < scale < math.inf for scale in raw.scales):
+    if len(zeros) != len(raw.scales) or not all(0 <= scale < math.inf for scale in raw.scales):
         raise GraphError(f"tensor {index} has a damaged quantization")
     tensor = replace(raw, shape=shape, zero_points=zeros)
     if raw.data and len(raw.data) != tensor.size_bytes:
@@ -99,16 +119,20 @@ def _normalize(raw: Tensor) -> Tensor:
     return tensor
 
 
-def _check(graph: Network) -> None:
-    """Every number names a tensor; every tensor is written before it is read."""
+def check_order(graph: Network) -> None:
+    """Check that operators hang together: each tensor is there, and written before it is read.
+
+    Raises:
+        GraphError: they do not.
+    """
     n = len(graph.tensors)
     variables = set(graph.variables)
     known = {t.index for t in graph.tensors if t.data}
     known |= {-1, *graph.inputs, *variables}
-    for op in graph.operators:
+    for op in find_live_operators(graph):
         if not op.outputs or not op.inputs or not _inside(op, n):
             raise GraphError(f"{op.label} names tensors that are not there: {op.inputs} -> {op.outputs}")
-        if missing := set(op.inputs) - known:
+        if missing := set(_takes(op)) - known:
             raise GraphError(f"{op.label} reads tensor {missing.pop()} before anything writes it")
         if again := set(op.outputs) & (known - variables):
             raise GraphError(f"{op.label} writes tensor {again.pop()}, which has its values already")

@@ -23,6 +23,13 @@ static inline int32_t scale_by(int32_t value, int32_t multiplier, int32_t shift)
     return rounding_shift(doubling_high_mul(value, multiplier), shift);
 }
 
+/* The same in one rounding, halves up, saturated. */
+static inline int32_t scale_once(int32_t value, int32_t multiplier, int32_t shift) {
+    const int32_t right = 31 + shift;
+    const int64_t scaled = ((int64_t)value * multiplier + ((int64_t)1 << (right - 1))) >> right;
+    return scaled > INT32_MAX ? INT32_MAX : scaled < INT32_MIN ? INT32_MIN : (int32_t)scaled;
+}
+
 static inline int32_t clamp(int32_t value, int32_t low, int32_t high) {
     return value < low ? low : value > high ? high : value;
 }

@@ -31,7 +31,8 @@ typedef struct {
 } tm_conv;
 
 typedef struct {
-    uint16_t rows, inputs, outputs;
+    uint32_t inputs;
+    uint16_t rows, outputs;
     int16_t input_zero_point; /* only tm_fully_connected_general reads it */
     int16_t output_zero_point, output_min, output_max;
     const void *weights;
@@ -52,12 +53,46 @@ typedef struct {
     int32_t multiplier_a, multiplier_b, multiplier;
 } tm_pairs;
 
+/* A choice between two arrays by a third; a step of 0 repeats a dimension. */
+typedef struct {
+    uint16_t shape[4];
+    uint16_t step_chosen[4], step_a[4], step_b[4];
+} tm_choice;
+
 /* The mean over the middle of three dimensions. */
 typedef struct {
     uint16_t outer, reduced, inner;
     int16_t input_zero_point, output_zero_point;
     int32_t multiplier, shift;
 } tm_mean;
+
+/* Sum, mean or largest over any dimensions: an output for each place in `kept`, over all in `reduced`. */
+typedef struct {
+    uint16_t kept[3], reduced[3];
+    int32_t kept_step[3], reduced_step[3];
+    int16_t input_zero_point, output_zero_point;
+    int32_t multiplier, shift;
+} tm_reduction;
+
+/* The product of two matrices, both computed: output[row][column] = sum over i of a[row][i] b[i][column]. */
+typedef struct {
+    uint16_t rows, inner, columns;
+    uint16_t a_row, a_inner, b_inner, b_column; /* steps */
+    int16_t zero_point_a, zero_point_b, output_zero_point, output_min, output_max;
+    int32_t multiplier, shift;
+    uint16_t once; /* rounds once, as a fully connected layer does */
+} tm_matrices;
+
+/* Rows or columns between which an image is interpolated: share / 1024 of `high`, the rest of `low`. */
+typedef struct {
+    uint16_t low, high;
+    int16_t share;
+} tm_between;
+
+typedef struct {
+    uint16_t height, width, input_width, channels; /* height and width of the output */
+    const tm_between *rows, *columns;
+} tm_resize;
 
 /* A part of an array of four dimensions, moved into a part of another. */
 typedef struct {
@@ -77,6 +112,28 @@ void tm_max_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *output);
 void tm_mean_of(const tm_mean *layer, const int8_t *input, int8_t *output);
 void tm_add(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
 void tm_mul(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
+void tm_sub(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
+void tm_squared_difference(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
+void tm_prelu(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
+void tm_div(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
+void tm_maximum(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
+void tm_minimum(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
+void tm_greater(const tm_pairs *layer, const int8_t *a, const int8_t *b, uint8_t *output);
+void tm_equal(const tm_pairs *layer, const int8_t *a, const int8_t *b, uint8_t *output);
+void tm_select(const tm_choice *layer, const uint8_t *chosen, const int8_t *a, const int8_t *b,
+               int8_t *output);
+void tm_reduce_mean(const tm_reduction *layer, const int8_t *input, int8_t *output);
+void tm_reduce_sum(const tm_reduction *layer, const int8_t *input, int8_t *output);
+void tm_reduce_max(const tm_reduction *layer, const int8_t *input, int8_t *output);
+void tm_reduce_min(const tm_reduction *layer, const int8_t *input, int8_t *output);
+void tm_multiply(const tm_matrices *layer, const int8_t *a, const int8_t *b, int8_t *output);
+void tm_transpose_conv(const tm_conv *layer, const int8_t *input, int8_t *output);
+void tm_resize_nearest(const tm_resize *layer, const int8_t *input, int8_t *output);
+void tm_resize_bilinear(const tm_resize *layer, const int8_t *input, int8_t *output);
+void tm_arg_max(int32_t sign, uint32_t count, uint32_t step, const int8_t *input, int32_t *output,
+                uint32_t outer, uint32_t words);
+void tm_gather(uint32_t outer, uint32_t size, uint32_t bytes, uint32_t count, const int8_t *input,
+               const int32_t *indices, int8_t *output);
 void tm_lookup(const int8_t table[256], const int8_t *input, int8_t *output, uint32_t count);
 void tm_softmax(const int32_t *exponentials, uint32_t known, const int8_t *input, int8_t *output,
                 uint32_t rows, uint32_t columns);
@@ -85,5 +142,20 @@ void tm_pad(const tm_move *part, int8_t value, uint32_t count, const int8_t *inp
 void tm_copy(const tm_move *part, const int8_t *input, int8_t *output);
 void tm_quantize(float scale, int32_t zero_point, const float *input, int8_t *output, uint32_t count);
 void tm_dequantize(float scale, int32_t zero_point, const int8_t *input, float *output, uint32_t count);
+
+/* The conversions between four types, in casts.c. */
+#define TINYML_CASTS_FROM(CAST, from, type)                                                     \
+    CAST(from, type, bool, uint8_t)                                                             \
+    CAST(from, type, int8, int8_t)                                                              \
+    CAST(from, type, int32, int32_t)                                                            \
+    CAST(from, type, float32, float)
+#define TINYML_CASTS(CAST)                                                                      \
+    TINYML_CASTS_FROM(CAST, bool, uint8_t)                                                      \
+    TINYML_CASTS_FROM(CAST, int8, int8_t)                                                       \
+    TINYML_CASTS_FROM(CAST, int32, int32_t)                                                     \
+    TINYML_CASTS_FROM(CAST, float32, float)
+#define TINYML_DECLARE(from, from_type, to, to_type) \
+    void tm_##from##_to_##to(const from_type *input, to_type *output, uint32_t count);
+TINYML_CASTS(TINYML_DECLARE)
 
 #endif

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from tinyml_helpers.deploy.tflite.graph import Operator
-from tinyml_helpers.mcu.compiler.graph import Network, find_readers
-from tinyml_helpers.mcu.compiler.lowering import conv, elementwise, moves, pool
+from tinyml_helpers.deploy.tflite.graph import Operator, Tensor
+from tinyml_helpers.mcu.compiler import precision
+from tinyml_helpers.mcu.compiler.graph import Network, check_order, find_live_operators, find_readers
+from tinyml_helpers.mcu.compiler.lowering import (
+    conv,
+    elementwise,
+    functions,
+    indices,
+    layout,
+    matrices,
+    moves,
+    pairs,
+    pool,
+    reduce,
+    resize,
+)
 from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, UnsupportedError
 from tinyml_helpers.mcu.compiler.lowering.folding import fold_padding
 
@@ -15,42 +28,75 @@ __all__ = [
     "OPERATORS",
     "Layer",
     "UnsupportedError",
-    "find_live_operators",
+    "check",
     "fold_padding",
     "lower",
     "strip_float_ends",
 ]
 
 OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
-    "ADD": elementwise.lower_add,
+    "ADD": pairs.lower_sum,
+    "ARG_MAX": reduce.lower_arg_extreme,
+    "ARG_MIN": reduce.lower_arg_extreme,
     "ASSIGN_VARIABLE": moves.lower_assign,
     "AVERAGE_POOL_2D": pool.lower_pool,
+    "BATCH_MATMUL": matrices.lower_batch_matmul,
+    "BATCH_TO_SPACE_ND": layout.lower_space_to_batch,
+    "BROADCAST_TO": layout.lower_broadcast,
+    "CAST": indices.lower_cast,
     "CONCATENATION": moves.lower_concatenation,
     "CONV_2D": conv.lower_conv_2d,
+    "DEPTH_TO_SPACE": layout.lower_depth_to_space,
     "DEPTHWISE_CONV_2D": conv.lower_depthwise_conv_2d,
     "DEQUANTIZE": elementwise.lower_dequantize,
+    "DIV": pairs.lower_div,
     "EXPAND_DIMS": moves.lower_view,
     "FULLY_CONNECTED": conv.lower_fully_connected,
+    "GATHER": indices.lower_gather,
     "LEAKY_RELU": elementwise.lower_activation,
     "LOGISTIC": elementwise.lower_activation,
     "MAX_POOL_2D": pool.lower_pool,
-    "MEAN": pool.lower_mean,
-    "MUL": elementwise.lower_mul,
+    "MAXIMUM": pairs.lower_extreme,
+    "MEAN": reduce.lower_mean,
+    "MINIMUM": pairs.lower_extreme,
+    "MIRROR_PAD": layout.lower_mirror_pad,
+    "MUL": pairs.lower_mul,
+    "PACK": moves.lower_pack,
     "PAD": moves.lower_pad,
     "PADV2": moves.lower_pad,
+    "PRELU": pairs.lower_prelu,
     "QUANTIZE": elementwise.lower_quantize,
+    "REDUCE_MAX": reduce.lower_extreme_of,
+    "REDUCE_MIN": reduce.lower_extreme_of,
     "RELU": elementwise.lower_activation,
     "RELU6": elementwise.lower_activation,
     "RELU_N1_TO_1": elementwise.lower_activation,
     "RESHAPE": moves.lower_view,
+    "RESIZE_BILINEAR": resize.lower_resize,
+    "RESIZE_NEAREST_NEIGHBOR": resize.lower_resize,
+    "REVERSE_V2": layout.lower_reverse,
+    "SELECT": pairs.lower_select,
+    "SELECT_V2": pairs.lower_select,
+    "SLICE": layout.lower_slice,
     "SOFTMAX": pool.lower_softmax,
+    "SPACE_TO_BATCH_ND": layout.lower_space_to_batch,
+    "SPACE_TO_DEPTH": layout.lower_depth_to_space,
+    "SPLIT": layout.lower_part,
+    "SPLIT_V": layout.lower_part,
+    "SQUARED_DIFFERENCE": pairs.lower_squared_difference,
     "SQUEEZE": moves.lower_view,
     "STRIDED_SLICE": moves.lower_strided_slice,
+    "SUB": pairs.lower_sum,
+    "SUM": reduce.lower_sum_of,
     "TANH": elementwise.lower_activation,
+    "TILE": layout.lower_tile,
+    "TRANSPOSE": layout.lower_transpose,
+    "TRANSPOSE_CONV": conv.lower_transpose_conv,
+    "UNPACK": layout.lower_part,
+    **dict.fromkeys(pairs.COMPARISONS, pairs.lower_comparison),
+    **dict.fromkeys(functions.TABLES, elementwise.lower_activation),
 }
 """Every operator that can be translated."""
-
-_VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
 
 
 def lower(graph: Network, *, dsp: bool) -> tuple[Layer, ...]:
@@ -63,15 +109,30 @@ def lower(graph: Network, *, dsp: bool) -> tuple[Layer, ...]:
     Raises:
         UnsupportedError: the first operator, or form of one, that cannot be translated.
     """
-    operators = find_live_operators(graph)
-    for op in operators:
+    check(graph)
+    return tuple(_translate(Context(graph, op, dsp, _name(op))) for op in find_live_operators(graph))
+
+
+def check(graph: Network) -> None:
+    """Check that each operator is one of `OPERATORS`, and that they hang together.
+
+    Raises:
+        UnsupportedError: an operator that an output needs is none of them.
+        GraphError: a tensor is read before it is written.
+    """
+    if reason := precision.explain(graph):
+        raise UnsupportedError(f"the network is not int8 throughout: {reason}")
+    for op in find_live_operators(graph):
         if op.type not in OPERATORS:
             raise UnsupportedError(
-                f"{op.label} is not supported here: supported are {', '.join(OPERATORS)}"
+                f"{op.label} is not supported here: `tinyml deploy --operators` lists what is"
             )
-    return tuple(
-        _translate(Context(graph, op, dsp, f"{op.type.lower()}_{op.position}")) for op in operators
-    )
+    check_order(graph)
+
+
+def _name(op: Operator) -> str:
+    part = f"_{op.options['part']}" if "part" in op.options else ""
+    return f"{op.type.lower()}_{op.position}{part}"
 
 
 def _translate(context: Context) -> Layer:
@@ -83,23 +144,13 @@ def _translate(context: Context) -> Layer:
         raise context.refuse(f"its tensors do not fit together ({error})") from error
 
 
-def find_live_operators(graph: Network) -> tuple[Operator, ...]:
-    """Find the operators that an output depends on; shapes that are known need none."""
-    wanted, chosen = {*graph.outputs, *graph.variables}, []
-    for op in reversed(graph.operators):
-        if wanted & set(op.outputs):
-            chosen.append(op)
-            wanted |= set(op.inputs[:1] if op.type in _VIEWS else op.inputs)
-    return tuple(reversed(chosen))
-
-
 def strip_float_ends(graph: Network) -> Network:
-    """Cut conversions off both ends, float to int8 and int8 to float or uint8: int8 remains."""
+    """Cut conversions off both ends, from and to float or uint8: int8 remains."""
     operators = list(find_live_operators(graph))
     inputs, outputs = list(graph.inputs), list(graph.outputs)
     for op in tuple(operators):
         given, made = op.inputs[0], op.outputs[0]
-        first = op.type == "QUANTIZE" and given in inputs and graph.tensors[given].dtype == "float32"
+        first = op.type == "QUANTIZE" and given in inputs and _from_real(graph, op)
         if first and given not in outputs and find_readers(operators, given) == [op]:
             inputs[inputs.index(given)] = made
             operators.remove(op)
@@ -110,10 +161,19 @@ def strip_float_ends(graph: Network) -> Network:
     return replace(graph, operators=tuple(operators), inputs=tuple(inputs), outputs=unique)
 
 
+def _from_real(graph: Network, op: Operator) -> bool:
+    """Whether a QUANTIZE takes float, or bytes that are int8 but for a shift by 128."""
+    given, made = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+    return given.dtype == "float32" or _is_shift(made, given)
+
+
 def _to_real(graph: Network, op: Operator) -> bool:
     """Whether an operator gives the same real numbers in a type for people."""
     given, made = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-    shifted = given.dtype == "int8" and made.dtype == "uint8" and given.scales == made.scales
-    return op.type == "DEQUANTIZE" or (
-        op.type == "QUANTIZE" and shifted and given.zero_point + 128 == made.zero_point
-    )
+    return op.type == "DEQUANTIZE" or (op.type == "QUANTIZE" and _is_shift(given, made))
+
+
+def _is_shift(signed: Tensor, unsigned: Tensor) -> bool:
+    """Whether an int8 and a uint8 tensor mean the same numbers by bytes that differ by 128."""
+    alike = (signed.dtype, unsigned.dtype, signed.scales) == ("int8", "uint8", unsigned.scales)
+    return alike and signed.zero_point + 128 == unsigned.zero_point

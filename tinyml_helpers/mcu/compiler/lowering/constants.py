@@ -12,7 +12,15 @@ from tinyml_helpers.mcu.compiler import c_source
 
 Fields = Mapping[str, Any]
 """Field of a struct -> number, name in C, list of numbers; or, for a struct inside, its own lines."""
-_CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float"}
+_CTYPES = {
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "bool": "uint8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "int64": "int64_t",
+    "float32": "float",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +29,7 @@ class Array:
 
     Args:
         name: in C.
-        values: int8, uint8, int32 or float32 of any shape; for structs one row for each.
+        values: of a type above, of any shape; for structs one row for each.
         struct: C type of an element that is a struct.
     """
 

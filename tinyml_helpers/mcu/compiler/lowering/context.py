@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,12 @@ from tinyml_helpers.deploy.tflite.graph import Operator, Tensor
 from tinyml_helpers.mcu.compiler.fixed_point import quantize_multiplier
 from tinyml_helpers.mcu.compiler.graph import GraphError, Network
 from tinyml_helpers.mcu.compiler.lowering.constants import Constant
+from tinyml_helpers.mcu.compiler.lowering.strides import MOST_IN_A_FIELD
 
 INT8 = (-128, 127)
 Margins = tuple[tuple[int, int], tuple[int, int]]
 """Pixels (above, below) and (left, right) of an image."""
 _RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
-_MOST_IN_A_FIELD = 65_535
 SCRATCH = -1
 """In place of a tensor's number: the working memory of a layer."""
 
@@ -29,9 +29,17 @@ class UnsupportedError(GraphError):
 
 @dataclass(frozen=True)
 class Address:
-    """Where a tensor lies, or a layer's working memory (`SCRATCH`), as an argument of a call."""
+    """Where a tensor lies, or a layer's working memory (`SCRATCH`), as an argument of a call.
+
+    Args:
+        tensor: its number.
+        skipped: bytes of it that lie before.
+        ctype: C type of what the kernel finds there; left out, that of the tensor.
+    """
 
     tensor: int
+    skipped: int = 0
+    ctype: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,8 +140,10 @@ class Context:
                 raise self.refuse(
                     f"tensor {tensor.index} is {_describe(tensor)}, supported is int8 per tensor"
                 )
-            if not INT8[0] <= tensor.zero_point <= INT8[1]:
-                raise self.refuse(f"tensor {tensor.index} has zero point {tensor.zero_point}")
+            if not INT8[0] <= tensor.zero_point <= INT8[1] or tensor.scale == 0:
+                raise self.refuse(
+                    f"tensor {tensor.index} has scale {tensor.scale}, zero point {tensor.zero_point}"
+                )
 
     def check_shape(self, tensor: Tensor, shape: Iterable[int]) -> None:
         """Refuse a tensor of another shape than the operator gives or takes."""
@@ -142,8 +152,8 @@ class Context:
 
     def check_fields(self, *values: int) -> None:
         """Refuse sizes that the kernels' 16-bit fields do not hold."""
-        if not all(0 <= v <= _MOST_IN_A_FIELD for v in values):
-            raise self.refuse(f"sizes {values} go beyond {_MOST_IN_A_FIELD:,}")
+        if not all(0 <= v <= MOST_IN_A_FIELD for v in values):
+            raise self.refuse(f"sizes {values} go beyond {MOST_IN_A_FIELD:,}")
 
     def layer(
         self,
@@ -185,6 +195,26 @@ class Context:
         if exponent > 30:
             raise self.refuse(f"scales that need a factor of {real:.3g}")
         return multiplier, -exponent
+
+
+def repeat_for_images(context: Context, layer: Layer) -> Layer:
+    """A layer whose kernels know one image, for each image of a batch."""
+    images = context.output.shape[0]
+    if images == 1:
+        return layer
+    calls = tuple(
+        replace(call, arguments=tuple(_moved(context, argument, i) for argument in call.arguments))
+        for i in range(images)
+        for call in layer.calls
+    )
+    return replace(layer, calls=calls, in_place=False)
+
+
+def _moved(context: Context, argument: Address | str | int, image: int) -> Address | str | int:
+    if not isinstance(argument, Address) or argument.tensor == SCRATCH:
+        return argument
+    tensor = context.graph.tensors[argument.tensor]
+    return replace(argument, skipped=image * (tensor.size_bytes // tensor.shape[0]))
 
 
 def quantize_range(tensor: Tensor, low: float | None, high: float | None) -> tuple[int, int]:

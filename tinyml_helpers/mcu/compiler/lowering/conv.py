@@ -16,7 +16,9 @@ from tinyml_helpers.mcu.compiler.lowering.context import (
     Context,
     KernelCall,
     Layer,
+    repeat_for_images,
 )
+from tinyml_helpers.mcu.compiler.lowering.matrices import lower_computed_dense
 from tinyml_helpers.mcu.compiler.lowering.weights import (
     Filters,
     collect_filters,
@@ -24,7 +26,12 @@ from tinyml_helpers.mcu.compiler.lowering.weights import (
     make_channel_table,
     read_weight_scales,
 )
-from tinyml_helpers.mcu.compiler.lowering.window import Window, place_window, plane_bytes
+from tinyml_helpers.mcu.compiler.lowering.window import (
+    Window,
+    place_scattered_window,
+    place_window,
+    plane_bytes,
+)
 
 _DSP_LIMIT, _LIMIT = 1 << 23, 1 << 30  # sums that the kernels hold: 256 times, or twice, in 32 bits
 
@@ -86,6 +93,28 @@ def lower_depthwise_conv_2d(context: Context) -> Layer:
     )
 
 
+def lower_transpose_conv(context: Context) -> Layer:
+    """Translate a TRANSPOSE_CONV: its inputs are the output's shape, weights, image, and a bias or none.
+
+    Source: TensorFlow Lite's reference/integer_ops/transpose_conv.h.
+    """
+    _, weights, image, *bias = context.operator.inputs
+    inputs = (image, weights, *bias)
+    context = replace(context, operator=replace(context.operator, inputs=inputs))
+    given, output = context.input(0), context.output
+    context.check_int8(given, output)
+    array = context.constant(1, "int8")
+    if array.ndim != 4 or len(given.shape) != 4 or array.shape[3] != given.shape[3]:
+        raise context.refuse(f"weights of shape {array.shape} for an input of shape {given.shape}")
+    window = place_scattered_window(context, (array.shape[1], array.shape[2]), array.shape[0])
+    f = collect_filters(context, array.reshape(len(array), -1), read_weight_scales(context, 0))
+    struct = _conv_struct(context, window, 1)
+    layer = _layer(context, "tm_transpose_conv", f, array, f.bias, struct, general=True)
+    macs = given.size * array.size // given.shape[3]
+    note = f"{given.dims} -> {output.dims}, at most {macs:,} MACs"
+    return replace(layer, macs=macs, note=note)
+
+
 def lower_any_convolution(context: Context, window: Window, f: Filters, groups: int) -> Layer:
     """Translate a convolution of any form, for the slow kernel."""
     weights, struct = f.weights.astype(np.int8), _conv_struct(context, window, groups)
@@ -96,6 +125,8 @@ def lower_fully_connected(context: Context) -> Layer:
     """Translate a FULLY_CONNECTED of one input or several."""
     given, output = context.input(0), context.output
     context.check_int8(given, output)
+    if not context.input(1).data:
+        return lower_computed_dense(context)
     weights = context.constant(1, "int8")
     if weights.ndim != 2 or given.size % weights.shape[1] or context.option("weights_format"):
         raise context.refuse(f"weights of shape {weights.shape} for an input of shape {given.shape}")
@@ -104,7 +135,7 @@ def lower_fully_connected(context: Context) -> Layer:
         raise context.refuse(
             f"output shape {output.shape} for {count} inputs and {len(weights)} outputs"
         )
-    context.check_fields(count, *weights.shape)
+    context.check_fields(count, weights.shape[0])
     f = collect_filters(context, weights, read_weight_scales(context, 0))
     if not f.suit_fast_kernels(_DSP_LIMIT if context.dsp else _LIMIT):
         return lower_any_fully_connected(context, f)
@@ -174,8 +205,9 @@ def _layer(
         in_place=in_place,
         note=f"{given.dims} -> {output.dims}, {macs:,} MACs{padded}",
     )
+    images = 1 if struct.ctype == "tm_dense" else output.shape[0]
     limits = context.activation_range()
-    if general or limits == INT8:
-        return layer
-    clamp = KernelCall("tm_clamp", (*limits, Address(output.index), output.size))
-    return replace(layer, calls=(*layer.calls, clamp))
+    if not general and limits != INT8:
+        clamp = KernelCall("tm_clamp", (*limits, Address(output.index), output.size // images))
+        layer = replace(layer, calls=(*layer.calls, clamp))
+    return layer if images == 1 else repeat_for_images(context, layer)

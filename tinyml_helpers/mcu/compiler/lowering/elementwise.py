@@ -1,91 +1,30 @@
-"""Operators that treat each element alone: sums and products, activations, changes of scale."""
+"""Operators that treat each element alone: activations, and changes of scale."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler import c_source, fixed_point
-from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, quantize_range
-from tinyml_helpers.mcu.compiler.lowering.strides import join_dimensions, row_major_steps
+from tinyml_helpers.mcu.compiler.lowering import functions
+from tinyml_helpers.mcu.compiler.lowering.constants import Array
+from tinyml_helpers.mcu.compiler.lowering.context import (
+    Address,
+    Context,
+    KernelCall,
+    Layer,
+    quantize_range,
+)
 
 _ALL = np.arange(-128, 128)
 
 
-def lower_add(context: Context) -> Layer:
-    """Translate an ADD."""
-    a, b, output = _operands(context)
-    twice = 2 * max(a.scale, b.scale)
-    factors = [context.multiplier(s / twice) for s in (a.scale, b.scale)]
-    last = context.multiplier(twice / ((1 << 20) * output.scale))
-    return _pairs(context, "tm_add", factors, last)
-
-
-def lower_mul(context: Context) -> Layer:
-    """Translate a MUL."""
-    a, b, output = _operands(context)
-    last = context.multiplier(a.scale * b.scale / output.scale)
-    return _pairs(context, "tm_mul", [(0, 0), (0, 0)], last)
-
-
-def _operands(context: Context) -> tuple[Tensor, Tensor, Tensor]:
-    a, b, output = context.input(0), context.input(1), context.output
-    context.check_int8(a, b, output)
-    try:
-        shape = np.broadcast_shapes(a.shape, b.shape)
-    except ValueError as error:
-        raise context.refuse(f"shapes {a.shape} and {b.shape}") from error
-    context.check_shape(output, shape)
-    return a, b, output
-
-
-def _pairs(
-    context: Context, kernel: str, factors: list[tuple[int, int]], last: tuple[int, int]
-) -> Layer:
-    a, b, output = context.input(0), context.input(1), context.output
-    shape, steps_a, steps_b = _walk(context, a.shape, b.shape, output.shape)
-    low, high = context.activation_range()
-    lines = (
-        {"shape": shape, "step_a": steps_a, "step_b": steps_b},
-        {"zero_point_a": a.zero_point, "multiplier_a": factors[0][0], "shift_a": factors[0][1]},
-        {"zero_point_b": b.zero_point, "multiplier_b": factors[1][0], "shift_b": factors[1][1]},
-        {"multiplier": last[0], "shift": last[1]},
-        {"output_zero_point": output.zero_point, "output_min": low, "output_max": high},
-    )
-    return context.layer(
-        kernel,
-        [a, b],
-        (Struct(context.name, "tm_pairs", lines),),
-        in_place=a.shape == output.shape,
-        note=f"{a.dims} and {b.dims} -> {output.dims}",
-    )
-
-
-def _walk(
-    context: Context, a: tuple[int, ...], b: tuple[int, ...], out: tuple[int, ...]
-) -> list[list[int]]:
-    """Shape and both steps in four dimensions: those that both walk alike become one."""
-    dims = join_dimensions(out, _broadcast_steps(a, len(out)), _broadcast_steps(b, len(out)))
-    if len(dims) > 4:
-        raise context.refuse(f"shapes {a} and {b} repeat along more than four dimensions")
-    filled = [(1, 0, 0)] * (4 - len(dims)) + dims
-    for row in filled:
-        context.check_fields(*row)
-    return [list(column) for column in zip(*filled, strict=True)]
-
-
-def _broadcast_steps(shape: tuple[int, ...], rank: int) -> list[int]:
-    """Elements from one to the next along each dimension; 0 where there is but one."""
-    full = (1,) * (rank - len(shape)) + shape
-    return [0 if n == 1 else step for n, step in zip(full, row_major_steps(full), strict=True)]
-
-
 def lower_activation(context: Context) -> Layer:
-    """Translate RELU, RELU6, RELU_N1_TO_1, LEAKY_RELU, LOGISTIC, TANH or a change of scale."""
+    """Translate a function of one number, RELU to GELU, or a change of scale: see `functions`."""
     given, output = context.input(0), context.output
     context.check_int8(given, output)
     if given.size != output.size:
@@ -161,16 +100,48 @@ _TABLES: dict[str, Callable[[Context], npt.NDArray[np.int64]]] = {
     "LOGISTIC": _squashed(_logistic, 1 / 256, -128),
     "TANH": _squashed(_tanh, 1 / 128, 0),
     "QUANTIZE": _requantized,
+    **functions.TABLES,
 }
 
 
 def lower_quantize(context: Context) -> Layer:
     """Translate a QUANTIZE: from float, or from another int8 scale."""
     given, output = context.input(0), context.output
-    if given.dtype == "int8":
+    if given.dtype == "int8" and output.dtype == "int8":
         return lower_activation(context)
+    if "uint8" in (given.dtype, output.dtype):
+        return _lower_unsigned(context)
     context.check_int8(output)
     return _with_float(context, "tm_quantize", output, given)
+
+
+def _lower_unsigned(context: Context) -> Layer:
+    """A QUANTIZE from or to uint8: a table of its bytes, read and written as if they were int8."""
+    given, output = context.input(0), context.output
+    ends = [t if t.dtype == "int8" else _as_int8(context, t) for t in (given, output)]
+    tensors = list(context.graph.tensors)
+    for tensor in ends:
+        tensors[tensor.index] = tensor
+    seen = replace(context, graph=replace(context.graph, tensors=tuple(tensors)))
+    seen.check_int8(*ends)
+    table = _requantized(seen)
+    if given.dtype == "uint8":  # the byte of 128 lies where that of -128 does
+        table = np.roll(table, 128)
+    if output.dtype == "uint8":
+        table = (table + 256) % 256 - 128
+    name = f"{context.name}_table"
+    ends_of_call = (Address(given.index, ctype="int8_t"), Address(output.index, ctype="int8_t"))
+    call = KernelCall("tm_lookup", (name, *ends_of_call, given.size))
+    constants = (Array(name, table.astype(np.int8)),)
+    note = f"{given.dims}: a table of all 256 answers"
+    return Layer(context.operator, (call,), (given.index,), output.index, constants, note=note)
+
+
+def _as_int8(context: Context, tensor: Tensor) -> Tensor:
+    """A uint8 tensor as the int8 one of the same numbers."""
+    if tensor.dtype != "uint8" or len(tensor.scales) != 1:
+        raise context.refuse(f"tensor {tensor.index} of {tensor.dtype}")
+    return replace(tensor, dtype="int8", zero_points=(tensor.zero_point - 128,))
 
 
 def lower_dequantize(context: Context) -> Layer:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.constants import Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
-from tinyml_helpers.mcu.compiler.lowering.strides import join_dimensions, row_major_steps
+from tinyml_helpers.mcu.compiler.lowering.context import Context, KernelCall, Layer
+from tinyml_helpers.mcu.compiler.lowering.copies import Walk, copy, copy_layer
+from tinyml_helpers.mcu.compiler.lowering.strides import row_major_steps
 
+MOVED = ("int8", "uint8", "bool", "int16", "int32", "int64", "float32")
+"""Types that are moved as they are."""
 _MASKS = ("ellipsis_mask", "new_axis_mask", "offset")
 
 
@@ -32,8 +36,10 @@ def lower_assign(context: Context) -> Layer:
     context.check_shape(given, output.shape)
     if (given.scale, given.zero_point) != (output.scale, output.zero_point):
         raise context.refuse("a value of another scale than the variable has")
-    struct = _move(context, context.name, given.shape, output.shape)
-    return context.layer("tm_copy", [given], (struct,), note=f"{given.dims} kept")
+    return replace(
+        copy_layer(context, given, given.shape, Walk(row_major_steps(given.shape))),
+        note=f"{given.dims} kept",
+    )
 
 
 def read_padding(context: Context) -> tuple[npt.NDArray[np.int32], int]:
@@ -62,46 +68,69 @@ def lower_pad(context: Context) -> Layer:
     given, output = context.input(0), context.output
     margins, value = read_padding(context)
     start = sum(int(m[0]) * s for m, s in zip(margins, row_major_steps(output.shape), strict=True))
-    struct = _move(context, context.name, given.shape, output.shape, to=start)
-    first, note = (f"&{struct.name}", value, output.size), f"{given.dims} -> {output.dims}"
-    return context.layer("tm_pad", [given], (struct,), first=first, note=note)
+    target = Walk(row_major_steps(output.shape), start)
+    moved = copy(context, given, given.shape, Walk(row_major_steps(given.shape)), target)
+    if len(moved.structs) > 1:
+        raise context.refuse(f"shape {given.shape}: more than four dimensions to walk")
+    first, note = (f"&{context.name}", value, output.size), f"{given.dims} -> {output.dims}"
+    return context.layer("tm_pad", [given], moved.structs, first=first, note=note)
 
 
 def lower_concatenation(context: Context) -> Layer:
     """Translate a CONCATENATION of tensors of one scale."""
-    output, n = context.output, len(context.operator.inputs)
-    tensors = [context.input(i) for i in range(n)]
-    context.check_int8(output, *tensors)
     if context.option("activation"):
         raise context.refuse("a fused activation")
-    rank = len(output.shape)
-    axis = context.option("axis") % max(rank, 1)
-    structs, calls, start = [], [], 0
-    for i, t in enumerate(tensors):
-        if (t.scale, t.zero_point) != (output.scale, output.zero_point):
-            raise context.refuse(f"tensor {t.index} and the output have different scales")
-        context.check_shape(t, (*output.shape[:axis], t.shape[axis], *output.shape[axis + 1 :]))
-        at = start * row_major_steps(output.shape)[axis]
-        structs.append(_move(context, f"{context.name}_{i}", t.shape, output.shape, to=at))
-        ends = (Address(t.index), Address(output.index))
-        calls.append(KernelCall("tm_copy", (f"&{structs[-1].name}", *ends)))
-        start += t.shape[axis]
+    output = context.output
+    axis = context.option("axis") % max(len(output.shape), 1)
+    return _join(context, axis, [context.input(i).shape for i in range(len(context.operator.inputs))])
+
+
+def lower_pack(context: Context) -> Layer:
+    """Translate a PACK: tensors of one shape, side by side along a dimension that is new."""
+    output = context.output
+    axis = context.option("axis") % max(len(output.shape), 1)
+    shape = (*output.shape[:axis], 1, *output.shape[axis + 1 :])
+    return _join(context, axis, [shape] * len(context.operator.inputs))
+
+
+def _join(context: Context, axis: int, shapes: list[tuple[int, ...]]) -> Layer:
+    """Tensors seen in these shapes, side by side along a dimension."""
+    output, steps = context.output, row_major_steps(context.output.shape)
+    structs: list[Struct] = []
+    calls: list[KernelCall] = []
+    start = 0
+    for i, shape in enumerate(shapes):
+        given = context.input(i)
+        check_alike(context, given, output)
+        expected = (*output.shape[:axis], shape[axis], *output.shape[axis + 1 :])
+        if shape != expected or given.size != math.prod(shape):
+            raise context.refuse(f"tensor {given.index} has shape {given.shape}, not {expected}")
+        source, target = Walk(row_major_steps(shape)), Walk(steps, start * steps[axis])
+        moved = copy(context, given, shape, source, target, f"{context.name}_{i}")
+        structs += moved.structs
+        calls += moved.calls(output)
+        start += shape[axis]
     if start != output.shape[axis]:
         raise context.refuse(f"{start} along dimension {axis}, the output has {output.shape[axis]}")
-    return Layer(
-        context.operator,
-        tuple(calls),
-        context.operator.inputs,
-        output.index,
-        tuple(structs),
-        note=f"-> {output.dims}",
-    )
+    inputs = context.operator.inputs
+    note = f"-> {output.dims}"
+    return Layer(context.operator, tuple(calls), inputs, output.index, tuple(structs), note=note)
+
+
+def check_alike(context: Context, given: Tensor, output: Tensor) -> None:
+    """Refuse to move values between tensors in which the same bytes stand for other numbers."""
+    if given.dtype != output.dtype or given.dtype not in MOVED:
+        raise context.refuse(
+            f"tensor {given.index} of {given.dtype} into {output.dtype}: {', '.join(MOVED)} can be moved"
+        )
+    if (given.scales, given.zero_points) != (output.scales, output.zero_points):
+        raise context.refuse(f"tensor {given.index} and the output have different scales")
 
 
 def lower_strided_slice(context: Context) -> Layer:
     """Translate a STRIDED_SLICE whose bounds are constant."""
     given, output = context.input(0), context.output
-    context.check_int8(given, output)
+    check_alike(context, given, output)
     if any(context.option(mask) for mask in _MASKS):
         raise context.refuse(f"one of {', '.join(_MASKS)}")
     begin, end, stride = (context.constant(i, "int32").ravel().tolist() for i in (1, 2, 3))
@@ -114,8 +143,7 @@ def lower_strided_slice(context: Context) -> Layer:
         shape[i], steps[i] = len(chosen), steps[i] * bounds[2]
     if math.prod(shape) != output.size or output.size == 0:
         raise context.refuse(f"shape {tuple(shape)}, the output has {output.shape}")
-    struct = _move(context, context.name, shape, shape, steps=steps, start=start)
-    return context.layer("tm_copy", [given], (struct,), note=f"{given.dims} -> {output.dims}")
+    return copy_layer(context, given, shape, Walk(steps, start))
 
 
 def _range(context: Context, i: int, begin: int, end: int, stride: int, size: int) -> range:
@@ -127,26 +155,3 @@ def _range(context: Context, i: int, begin: int, end: int, stride: int, size: in
     first = None if context.option("begin_mask") >> i & 1 else begin
     last = None if context.option("end_mask") >> i & 1 else end
     return range(size)[slice(first, last, stride)]
-
-
-def _move(
-    context: Context,
-    name: str,
-    shape: Sequence[int],
-    target: Sequence[int],
-    *,
-    steps: Sequence[int] | None = None,
-    start: int = 0,
-    to: int = 0,
-) -> Struct:
-    """The C struct of one move: from `start` on, by `steps`, to place `to` of an array like `target`."""
-    dims = join_dimensions(shape, steps or row_major_steps(shape), row_major_steps(target))
-    if not dims or dims[-1][2] != 1:
-        dims = [*dims, (1, 1, 1)]
-    filled = [(1, 0, 0)] * (4 - len(dims)) + dims
-    if len(filled) > 4:
-        raise context.refuse(f"shape {tuple(shape)}: more than four dimensions to walk")
-    context.check_fields(*(d[0] for d in filled))
-    sizes, from_step, to_step = map(list, zip(*filled, strict=True))
-    lines = ({"shape": sizes, "from": start, "to": to}, {"from_step": from_step, "to_step": to_step})
-    return Struct(name, "tm_move", lines)

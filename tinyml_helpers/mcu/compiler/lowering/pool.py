@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D, MAX_POOL_2D, MEAN and SOFTMAX."""
+"""AVERAGE_POOL_2D, MAX_POOL_2D and SOFTMAX."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyml_helpers.mcu.compiler import fixed_point
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer
+from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, repeat_for_images
 from tinyml_helpers.mcu.compiler.lowering.window import place_window
 
 _SOFTMAX_BITS = 5  # integer bits of the difference that e^x is taken of
@@ -25,39 +25,13 @@ def lower_pool(context: Context) -> Layer:
     low, high = context.activation_range()
     lines = ({"window": window.fields(image, output)}, {"output_min": low, "output_max": high})
     average = context.operator.type == "AVERAGE_POOL_2D"
-    return context.layer(
+    layer = context.layer(
         "tm_average_pool_2d" if average else "tm_max_pool_2d",
         [image],
         (Struct(context.name, "tm_pool", lines),),
         note=f"{image.dims} -> {output.dims}",
     )
-
-
-def lower_mean(context: Context) -> Layer:
-    """Translate a MEAN over neighbouring dimensions."""
-    given, output = context.input(0), context.output
-    context.check_int8(given, output)
-    rank = len(given.shape)
-    axes = sorted({int(a) % rank for a in context.constant(1, "int32").ravel() if -rank <= a < rank})
-    if not axes or axes != list(range(axes[0], axes[-1] + 1)):
-        raise context.refuse(f"axes {axes} of {rank} dimensions, supported are neighbouring ones")
-    outer, reduced, inner = (
-        math.prod(given.shape[a:b])
-        for a, b in ((0, axes[0]), (axes[0], axes[-1] + 1), (axes[-1] + 1, rank))
-    )
-    if output.size != outer * inner:
-        raise context.refuse(f"output shape {output.shape} for input shape {given.shape}")
-    context.check_fields(outer, reduced, inner)
-    multiplier, exponent = fixed_point.quantize_multiplier(given.scale / output.scale)
-    bits = min(reduced.bit_length() - 1, 32, 31 + exponent)
-    multiplier, exponent = (multiplier << bits) // reduced, exponent - bits
-    lines = (
-        {"outer": outer, "reduced": reduced, "inner": inner},
-        {"input_zero_point": given.zero_point, "output_zero_point": output.zero_point},
-        {"multiplier": multiplier, "shift": -exponent},
-    )
-    struct = Struct(context.name, "tm_mean", lines)
-    return context.layer("tm_mean_of", [given], (struct,), note=f"{given.dims} -> {output.dims}")
+    return repeat_for_images(context, layer)
 
 
 def lower_softmax(context: Context) -> Layer:

@@ -6,10 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+MOST_IN_A_FIELD = 65_535
+"""What the 16-bit fields of the kernels' structs hold."""
+
 
 def row_major_steps(shape: Sequence[int]) -> list[int]:
     """Elements from one to the next along each dimension, the last one the fastest."""
     return [int(s) for s in np.cumprod((1, *shape[:0:-1]))[::-1]] if shape else []
+
+
+def broadcast_steps(shape: Sequence[int], rank: int) -> list[int]:
+    """Elements from one to the next along each dimension; 0 where there is but one."""
+    full = (1,) * (rank - len(shape)) + tuple(shape)
+    return [0 if n == 1 else step for n, step in zip(full, row_major_steps(full), strict=True)]
 
 
 def join_dimensions(
@@ -32,3 +41,15 @@ def join_dimensions(
         elif size > 1:
             dims.append((size, one, other))
     return dims
+
+
+def split_long(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Cut dimensions that no 16-bit field holds in two, where that is possible."""
+    found: list[tuple[int, int, int]] = []
+    for size, one, other in dims:
+        inner = next((n for n in range(MOST_IN_A_FIELD, 0, -1) if size % n == 0), 1)
+        if size > MOST_IN_A_FIELD >= size // inner:
+            found += [(size // inner, one * inner, other * inner), (inner, one, other)]
+        else:
+            found.append((size, one, other))
+    return found

@@ -41,12 +41,12 @@ def place_window(context: Context, kernel: tuple[int, int], out_channels: int) -
     """Place the window as the options say, with the margins of a PAD, and check the output's shape.
 
     Raises:
-        UnsupportedError: several images at once, sizes that do not fit together.
+        UnsupportedError: sizes that do not fit together.
     """
     image, output = context.input(0), context.output
-    if len(image.shape) != 4 or image.shape[0] != 1:
+    if len(image.shape) != 4:
         raise context.refuse(
-            f"input shape {image.shape}, supported is one image: 1 x height x width x channels"
+            f"input shape {image.shape}, supported are images x height x width x channels"
         )
     stride = (context.option("stride_h", 1), context.option("stride_w", 1))
     dilation = (context.option("dilation_h", 1), context.option("dilation_w", 1))
@@ -63,9 +63,32 @@ def place_window(context: Context, kernel: tuple[int, int], out_channels: int) -
         out = -(-size // s) if same else -(-(before + size + after - reach + 1) // s)
         sizes.append(out)
         padding.append(max((out - 1) * s + reach - size, 0) // 2 if same else before)
-    context.check_shape(output, (1, *sizes, out_channels))
+    context.check_shape(output, (image.shape[0], *sizes, out_channels))
     context.check_fields(*image.shape, *output.shape, *kernel, *stride, *dilation, *padding)
     return Window(kernel, stride, dilation, (padding[0], padding[1]))
+
+
+def place_scattered_window(context: Context, kernel: tuple[int, int], out_channels: int) -> Window:
+    """Place the window of a transposed convolution: each pixel of the input spreads over it.
+
+    Raises:
+        UnsupportedError: sizes that do not fit together.
+    """
+    image, output = context.input(0), context.output
+    stride = (context.option("stride_h", 1), context.option("stride_w", 1))
+    if min(*stride, *kernel) < 1 or context.option("padding") not in (0, 1):
+        raise context.refuse(f"stride {stride}, padding {context.option('padding')}")
+    if len(output.shape) != 4 or (output.shape[0], output.shape[3]) != (image.shape[0], out_channels):
+        raise context.refuse(f"shape {image.shape} to {output.shape}")
+    same = context.option("padding") == 0
+    padding = []
+    for size, k, s, out in zip(image.shape[1:3], kernel, stride, output.shape[1:3], strict=True):
+        expected = -(-out // s) if same else -(-(out - k + 1) // s)
+        if expected != size:
+            raise context.refuse(f"shape {image.shape} to {output.shape} at stride {stride}")
+        padding.append(max((size - 1) * s + k - out, 0) // 2 if same else 0)
+    context.check_fields(*image.shape, *output.shape, *kernel, *stride, *padding)
+    return Window(kernel, stride, (1, 1), (padding[0], padding[1]))
 
 
 def plane_bytes(w: Window, image: Tensor, output: Tensor, cell_bytes: int) -> int:
