@@ -32,6 +32,11 @@ class Reference:
             self.interpreter = probe.interpreter(content, "reference", keep_all=True)
 
     def run(self, inputs, tensors):
+        self.interpreter.reset_all_variables()
+        return self.step(inputs, tensors)
+
+    def step(self, inputs, tensors):
+        """As `run`, with what is remembered from the run before."""
         for detail, x in zip(self.interpreter.get_input_details(), inputs, strict=True):
             self.interpreter.set_tensor(detail["index"], x)
         self.interpreter.invoke()
@@ -66,6 +71,8 @@ def run(lib, program, x, paint):
     memory = np.frombuffer(array, np.uint8)
     memory[:] = paint
     start = arena.offset(g.inputs[0])
+    if g.variables:
+        getattr(lib, f"{program.name}_reset")()
     memory[start : start + x.nbytes] = x.view(np.uint8).ravel()
     getattr(lib, f"{program.name}_invoke")()
     return [read(memory, arena.offset(i), g.tensors[i]) for i in g.outputs]

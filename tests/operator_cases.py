@@ -378,6 +378,41 @@ def computed_dense(seed):
     return c.done(c.operator("FULLY_CONNECTED", [x, weights, -1], y, fusedActivationFunction=seed % 2))
 
 
+def log_softmax(seed):
+    c = Case(seed)
+    shape = (int(c.rng.integers(1, 5)), int(c.rng.integers(1, 30)))
+    x = c.given(shape, c.scale(-6, 1))
+    return c.done(c.operator("LOG_SOFTMAX", [x], c.tensor(shape, 1 / 16, 127)))
+
+
+def svdf(seed):
+    """Two layers that remember; their states begin at zero."""
+    c = Case(seed)
+    inputs, last = int(c.rng.integers(1, 12)), None
+    x = c.given((1, inputs))
+    given = x
+    for _ in range(2):
+        rank, units, memory = (int(n) for n in c.rng.integers(1, 5, 3))
+        filters = rank * units
+        scale = c.graph.tensors[given].quantization.scale[0]
+        features = c.tensor(
+            (filters, inputs), 0.02, 0, data=c.rng.integers(-127, 128, (filters, inputs))
+        )
+        times = c.rng.integers(-30_000, 30_000, (filters, memory))
+        times = c.tensor((filters, memory), 1 / 32768, 0, "int16", times)
+        state_scale = scale * 0.02 * inputs**0.5 / 4
+        bias = c.rng.integers(-(10**6), 10**6, units)
+        bias = c.tensor((units,), state_scale / 32768, 0, "int32", bias) if seed % 3 else -1
+        state = c.tensor((1, filters * memory), state_scale, 0, "int16")
+        c.graph.tensors[state].isVariable = True
+        last = c.tensor((1, units), state_scale * filters**0.5 / 30, -128)
+        c.operator(
+            "SVDF", [given, features, times, bias, state], last, rank=rank, fusedActivationFunction=1
+        )
+        given, inputs = last, units
+    return c.done(last)
+
+
 def mirror(seed):
     c = Case(seed)
     x = c.given(c.shape())
@@ -437,7 +472,9 @@ CASES = {
     "TRANSPOSE_CONV": transpose_conv,
     "BATCH_MATMUL": batch_matmul,
     "FULLY_CONNECTED of computed weights": computed_dense,
+    "LOG_SOFTMAX": log_softmax,
     "MIRROR_PAD": mirror,
+    "SVDF": svdf,
     "float32": moved_floats,
     "uint8": unsigned,
 }  # fmt: skip

@@ -4,12 +4,14 @@ import os
 
 import numpy as np
 import pytest
-from mcu_host import check, programs
+from mcu_host import Reference, check, programs
 from operator_cases import CASES, PLAIN, Case
 from tflite_maker import Maker
 
 from tinyml_helpers import mcu
+from tinyml_helpers.datasets import read_verified
 from tinyml_helpers.deploy.model_file import ModelError
+from tinyml_helpers.deploy.tflite import probe, tflm
 from tinyml_helpers.mcu.compiler.lowering import OPERATORS, UnsupportedError
 from tinyml_helpers.mcu.target import toolchain
 
@@ -47,15 +49,14 @@ def test_the_reference_answers_sums_below_zero_wrongly():
 
 def test_every_operator_of_the_engine_is_tried_at_random():
     """Here, or among the random chains of tests/tflite_maker.py and the streams."""
-    tried = {
-        op.type for program in programs(contents(CASES, count=2), True).values()
-        for op in program.graph.operators
-    }  # fmt: skip
+    made = programs(contents(CASES, count=2), True).values()
+    tried = {op.type for program in made for op in program.graph.operators}
     chains = {
-        "ADD", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED",
-        "MEAN", "SOFTMAX", "CONCATENATION", "RESHAPE", "LEAKY_RELU", "STRIDED_SLICE", "QUANTIZE",
-        "DEQUANTIZE", "PAD", "PADV2", "RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH",
-    }  # fmt: skip
+        *("ADD", "MUL", "AVERAGE_POOL_2D", "MAX_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D"),
+        *("FULLY_CONNECTED", "MEAN", "SOFTMAX", "CONCATENATION", "RESHAPE", "LEAKY_RELU"),
+        *("STRIDED_SLICE", "QUANTIZE", "DEQUANTIZE", "PAD", "PADV2", "RELU", "RELU6"),
+        *("RELU_N1_TO_1", "LOGISTIC", "TANH"),
+    }
     streams = {"ASSIGN_VARIABLE", "EXPAND_DIMS", "SQUEEZE", "SELECT"}
     assert set(OPERATORS) - tried - chains - streams == set()
 
@@ -81,6 +82,41 @@ def test_a_network_of_many_operators_on_each_core(core):
     wanted = mcu.build(content, "nano33ble").run(values).output
     for one in list(device.values())[:1]:
         assert mcu.build(content, one).run(values).output.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_remembered_goes_from_run_to_run(seed):
+    content = CASES["SVDF"](seed)
+    firmware, reference = mcu.build(content), Reference(content)
+    g, rng = firmware.program.graph, np.random.default_rng(seed)
+    steps = list(rng.integers(-128, 128, (9, *g.tensors[g.inputs[0]].shape)).astype(np.int8))
+    seen = set()
+    for x, run in zip(steps, firmware.stream(steps), strict=True):
+        assert run.output.tobytes() == reference.step([x], g.outputs)[0].tobytes()
+        seen.add(run.output.tobytes())
+    assert len(seen) > 1
+
+
+@pytest.mark.skipif(not tflm.is_available(), reason=tflm.MISSING)
+def test_fully_connected_layers_round_as_tflm_where_asked():
+    """MLPerf's autoencoder is ten layers of them: the interpreters differ in 46 of 1,920 bytes."""
+    content = read_verified("models/anomaly_detection.tflite")
+    firmware = {r: mcu.build(content, rounding=r) for r in ("litert", "tflm")}
+    g = firmware["litert"].program.graph
+    raw = np.random.default_rng(0).integers(-128, 128, (3, 5, 128, 1)).astype(np.int8)
+    given = g.tensors[g.inputs[0]].real(raw)
+    wanted = probe.run_tflm(content, given)[0]
+    differing = {
+        r: sum((one.run(x[None]).value != y).sum() for x, y in zip(given, wanted, strict=True))
+        for r, one in firmware.items()
+    }
+    assert differing["tflm"] == 0
+    assert 20 < differing["litert"] < 100
+
+
+def test_an_unknown_rounding_is_refused():
+    with pytest.raises(ValueError, match="choose one of litert, tflm"):
+        mcu.build(CASES["TRANSPOSE"](0), rounding="up")
 
 
 def test_a_network_of_uint8_takes_bytes_of_either_sign():

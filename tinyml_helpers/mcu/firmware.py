@@ -204,6 +204,7 @@ def build(
     optimize: str = "-O2",
     float_io: bool = False,
     folded: bool = True,
+    rounding: codegen.Rounding = "litert",
     pipeline: Pipeline | None = None,
 ) -> Firmware:
     """Compile an int8 .tflite for a microcontroller.
@@ -217,6 +218,8 @@ def build(
             left out, the firmware takes and gives int8, and `run` converts.
         folded: make each PAD part of the convolution behind it, where that is possible; the
             bytes are the same.
+        rounding: "litert" for the bytes of LiteRT's reference; "tflm" for those of TFLM, which rounds
+            fully connected layers twice.
         pipeline: C that turns raw samples into the input, and the output into an answer.
 
     Returns:
@@ -240,5 +243,5 @@ def build(
     source = graph.read(tflite)
     lowering.check(source)
     network = source if float_io else lowering.strip_float_ends(source)
-    program = codegen.generate(network, name, dsp=core.dsp, folded=folded)
+    program = codegen.generate(network, name, dsp=core.dsp, folded=folded, rounding=rounding)
     return Firmware(program, link(program, chosen, optimize, pipeline), chosen, source, pipeline)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Literal, get_args
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler import c_source
@@ -29,6 +30,8 @@ _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
 #endif
 """
+Rounding = Literal["litert", "tflm"]
+"""LiteRT rounds the scaled sum of a fully connected layer once, TFLM to a fraction and then again."""
 _CASTS = ("bool", "int8", "int32", "float32")
 KERNELS = {
     "casts.c": tuple(f"tm_{a}_to_{b}" for a in _CASTS for b in _CASTS),
@@ -41,6 +44,7 @@ KERNELS = {
     "fully_connected.c": ("tm_fully_connected",),
     "fully_connected_general.c": ("tm_fully_connected_general",),
     "indices.c": ("tm_arg_max", "tm_gather"),
+    "log_softmax.c": ("tm_log_softmax",),
     "matrices.c": ("tm_multiply",),
     "mean.c": ("tm_mean_of",),
     "moves.c": ("tm_lookup", "tm_clamp", "tm_pad", "tm_copy", "tm_quantize", "tm_dequantize"),
@@ -49,6 +53,7 @@ KERNELS = {
     "reduce.c": ("tm_reduce_mean", "tm_reduce_sum", "tm_reduce_max", "tm_reduce_min"),
     "resize.c": ("tm_resize_nearest", "tm_resize_bilinear"),
     "softmax.c": ("tm_softmax",),
+    "svdf.c": ("tm_svdf",),
     "transpose_conv.c": ("tm_transpose_conv",),
 }
 """File of kernels/ -> the kernels that it defines."""
@@ -78,7 +83,14 @@ class Program:
         return sum(layer.macs for layer in self.layers)
 
 
-def generate(graph: Network, name: str = "model", *, dsp: bool = True, folded: bool = True) -> Program:
+def generate(
+    graph: Network,
+    name: str = "model",
+    *,
+    dsp: bool = True,
+    folded: bool = True,
+    rounding: Rounding = "litert",
+) -> Program:
     """Write a network as C.
 
     Args:
@@ -86,14 +98,17 @@ def generate(graph: Network, name: str = "model", *, dsp: bool = True, folded: b
         name: prefix of the public names, a C identifier.
         dsp: whether the core has DSP instructions.
         folded: make each PAD part of the convolution behind it, where that is possible.
+        rounding: whose bytes fully connected layers give; convolutions are the same in both.
 
     Returns:
         The program's files: `<name>.c`, `<name>.h` and the kernels.
 
     Raises:
         UnsupportedError: an operator that cannot be translated.
-        ValueError: a name that C does not take.
+        ValueError: a name that C does not take, an unknown rounding.
     """
+    if rounding not in get_args(Rounding):
+        raise ValueError(f"rounding {rounding!r}: choose one of {', '.join(get_args(Rounding))}")
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
     graph = fold_padding(graph) if folded else graph
@@ -102,7 +117,10 @@ def generate(graph: Network, name: str = "model", *, dsp: bool = True, folded: b
     arena = plan(graph, layers)
     code = "\n".join(_source(name, graph, layers, arena, dsp))
     files = {f"{name}.h": _header(name, graph, arena), f"{name}.c": code}
-    return Program(name, graph, layers, arena, {**files, **_kernels(layers)})
+    kernels = _kernels(layers)
+    if rounding == "tflm":
+        kernels["arithmetic.h"] = "#define TINYML_ROUND_AS_TFLM\n" + kernels["arithmetic.h"]
+    return Program(name, graph, layers, arena, {**files, **kernels})
 
 
 def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:

@@ -66,6 +66,8 @@ def read(tflite: str | Path | bytes) -> Network:
     found, resolved = file.graphs[0], resolve(file)
     tensors = tuple(map(_normalize, found.tensors))
     variables = {i: _read_fill(tensors[i], first) for i, first in resolved.variables.items()}
+    # A state begins as the byte of zero, or with its zero point.
+    variables |= {t.index: t.zero_point % 256 for t in tensors if t.is_variable}
     operators = tuple(separate_outputs(resolved.operators, tensors))
     return Network(tensors, operators, found.inputs, found.outputs, variables)
 

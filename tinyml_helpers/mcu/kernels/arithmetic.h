@@ -23,13 +23,6 @@ static inline int32_t scale_by(int32_t value, int32_t multiplier, int32_t shift)
     return rounding_shift(doubling_high_mul(value, multiplier), shift);
 }
 
-/* The same in one rounding, halves up, saturated. */
-static inline int32_t scale_once(int32_t value, int32_t multiplier, int32_t shift) {
-    const int32_t right = 31 + shift;
-    const int64_t scaled = ((int64_t)value * multiplier + ((int64_t)1 << (right - 1))) >> right;
-    return scaled > INT32_MAX ? INT32_MAX : scaled < INT32_MIN ? INT32_MIN : (int32_t)scaled;
-}
-
 static inline int32_t clamp(int32_t value, int32_t low, int32_t high) {
     return value < low ? low : value > high ? high : value;
 }
@@ -109,10 +102,22 @@ static inline int32_t requantize(int32_t doubled, int32_t multiplier, int32_t of
     return half_saturate8((smmlar(doubled, multiplier, offset) + (doubled >> 31)) >> shift);
 }
 
-/* The same for a fully connected layer, where TensorFlow Lite rounds once, halves up. */
+/* The same for a fully connected layer, where LiteRT rounds once, halves up, and TFLM as above. */
+#ifdef TINYML_ROUND_AS_TFLM
+#define requantize_once requantize
+#define scale_once scale_by
+#else
 static inline int32_t requantize_once(int32_t doubled, int32_t multiplier, int32_t offset, int32_t shift) {
     return half_saturate8(smmla(doubled, multiplier, offset) >> shift);
 }
+
+/* value * multiplier / 2^31 / 2^shift in one rounding, saturated. */
+static inline int32_t scale_once(int32_t value, int32_t multiplier, int32_t shift) {
+    const int32_t right = 31 + shift;
+    const int64_t scaled = ((int64_t)value * multiplier + ((int64_t)1 << (right - 1))) >> right;
+    return scaled > INT32_MAX ? INT32_MAX : scaled < INT32_MIN ? INT32_MIN : (int32_t)scaled;
+}
+#endif
 
 #ifdef __ARM_ARCH_6M__
 /* Begin and end of a naked function (weights r0, inputs r1, end r2, four sums r3): low registers

@@ -9,9 +9,8 @@ void tm_fully_connected_general(const tm_dense *layer, const int8_t *input, int8
             const tm_channel *c = layer->channels + i;
             int32_t sum = c->bias;
             for (int32_t j = 0; j < layer->inputs; j++) sum += (input[j] - layer->input_zero_point) * *weights++;
-            const int32_t shift = 31 + c->shift;
-            const int64_t scaled = ((int64_t)sum * c->multiplier + ((int64_t)1 << (shift - 1))) >> shift;
-            const int64_t moved = scaled + layer->output_zero_point;
+            sum = scale_once(sum, c->multiplier, c->shift);
+            const int64_t moved = (int64_t)sum + layer->output_zero_point;
             *output++ = (int8_t)(moved < layer->output_min   ? layer->output_min
                                  : moved > layer->output_max ? layer->output_max
                                                              : moved);

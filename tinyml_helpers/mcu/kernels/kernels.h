@@ -94,6 +94,23 @@ typedef struct {
     const tm_between *rows, *columns;
 } tm_resize;
 
+/* The logarithm of a softmax: differences to the largest on a scale of 5 integer bits, and back. */
+typedef struct {
+    int32_t multiplier, shift, back_multiplier, back_shift;
+    int32_t least; /* below it e^difference is 0 */
+} tm_log_softmax_scales;
+
+/* A layer of rank-1 filters in time: each feature is a weighted sum of the inputs, and is remembered
+   for `memory` runs; each unit is the weighted sum of what `rank` features were. */
+typedef struct {
+    uint16_t inputs, filters, memory, rank;
+    int16_t input_zero_point, output_zero_point;
+    int32_t feature_multiplier, feature_shift, multiplier, shift;
+    const int8_t *features;
+    const int16_t *times;
+    const int32_t *bias; /* one for each unit */
+} tm_svdf_filters;
+
 /* A part of an array of four dimensions, moved into a part of another. */
 typedef struct {
     uint16_t shape[4];
@@ -134,6 +151,9 @@ void tm_arg_max(int32_t sign, uint32_t count, uint32_t step, const int8_t *input
                 uint32_t outer, uint32_t words);
 void tm_gather(uint32_t outer, uint32_t size, uint32_t bytes, uint32_t count, const int8_t *input,
                const int32_t *indices, int8_t *output);
+void tm_log_softmax(const tm_log_softmax_scales *scales, const int32_t *exponentials, uint32_t known,
+                    const int8_t *input, int8_t *output, uint32_t rows, uint32_t columns);
+void tm_svdf(const tm_svdf_filters *layer, const int8_t *input, int16_t *state, int8_t *output);
 void tm_lookup(const int8_t table[256], const int8_t *input, int8_t *output, uint32_t count);
 void tm_softmax(const int32_t *exponentials, uint32_t known, const int8_t *input, int8_t *output,
                 uint32_t rows, uint32_t columns);

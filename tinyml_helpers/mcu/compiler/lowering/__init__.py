@@ -18,6 +18,7 @@ from tinyml_helpers.mcu.compiler.lowering import (
     moves,
     pairs,
     pool,
+    recurrent,
     reduce,
     resize,
 )
@@ -54,6 +55,7 @@ OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
     "FULLY_CONNECTED": conv.lower_fully_connected,
     "GATHER": indices.lower_gather,
     "LEAKY_RELU": elementwise.lower_activation,
+    "LOG_SOFTMAX": pool.lower_log_softmax,
     "LOGISTIC": elementwise.lower_activation,
     "MAX_POOL_2D": pool.lower_pool,
     "MAXIMUM": pairs.lower_extreme,
@@ -88,6 +90,7 @@ OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
     "STRIDED_SLICE": moves.lower_strided_slice,
     "SUB": pairs.lower_sum,
     "SUM": reduce.lower_sum_of,
+    "SVDF": recurrent.lower_svdf,
     "TANH": elementwise.lower_activation,
     "TILE": layout.lower_tile,
     "TRANSPOSE": layout.lower_transpose,

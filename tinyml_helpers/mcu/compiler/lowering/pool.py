@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D, MAX_POOL_2D and SOFTMAX."""
+"""AVERAGE_POOL_2D, MAX_POOL_2D, SOFTMAX and LOG_SOFTMAX."""
 
 from __future__ import annotations
 
@@ -58,6 +58,49 @@ def lower_softmax(context: Context) -> Layer:
     )
 
 
+def lower_log_softmax(context: Context) -> Layer:
+    """Translate a LOG_SOFTMAX over the last dimension.
+
+    Source: TensorFlow Lite's reference/integer_ops/log_softmax.h and common.h.
+    """
+    given, output = context.input(0), context.output
+    context.check_int8(given, output)
+    context.check_shape(output, given.shape)
+    if (output.scale, output.zero_point) != (1 / 16, 127):
+        raise context.refuse(
+            f"output scale {output.scale}, zero point {output.zero_point}; it is 1/16, 127"
+        )
+    scale = float(np.float32(given.scale))
+    table = tabulate_exponentials(scale)
+    multiplier, exponent = fixed_point.quantize_multiplier(
+        min(scale * (1 << (31 - _SOFTMAX_BITS)), 2.0**31 - 1)
+    )
+    back, back_exponent = fixed_point.quantize_multiplier(2.0 ** (31 - exponent) / multiplier)
+    names = (f"{context.name}_exponentials", context.name)
+    lines = (
+        {"multiplier": multiplier, "shift": -exponent},
+        {"back_multiplier": back, "back_shift": -back_exponent},
+        {"least": -_radius(exponent)},
+    )
+    columns = given.shape[-1] if given.shape else 1
+    rows = given.size // columns
+    return context.layer(
+        "tm_log_softmax",
+        [given],
+        (Array(names[0], table), Struct(names[1], "tm_log_softmax_scales", lines)),
+        first=(f"&{names[1]}", names[0], len(table)),
+        last=(rows, columns),
+        in_place=True,
+        note=f"{rows} rows of {columns}",
+    )
+
+
+def _radius(exponent: int) -> int:
+    """The greatest difference of two inputs whose power of e is counted."""
+    span = (1 << _SOFTMAX_BITS) - 1
+    return math.floor(span * (1 << (31 - _SOFTMAX_BITS)) / 2**exponent)
+
+
 def tabulate_exponentials(scale: float) -> np.ndarray:
     """Tabulate e^(-scale * d) for differences d of 0, 1, ... as far as TensorFlow Lite counts them.
 
@@ -70,7 +113,6 @@ def tabulate_exponentials(scale: float) -> np.ndarray:
     real = min(scale * (1 << (31 - _SOFTMAX_BITS)), 2.0**31 - 1)
     multiplier, shift = fixed_point.quantize_multiplier(real)
     shift = max(shift, 0)
-    most = math.floor(((1 << _SOFTMAX_BITS) - 1) * (1 << (31 - _SOFTMAX_BITS)) / (1 << shift))
-    differences = np.arange(min(most, 255) + 1)
+    differences = np.arange(min(_radius(shift), 255) + 1)
     scaled = fixed_point.high_mul(-differences << shift, multiplier)
     return fixed_point.exp_of_negative(scaled, _SOFTMAX_BITS).astype(np.int32)
