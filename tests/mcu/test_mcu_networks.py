@@ -57,6 +57,24 @@ def test_sums_of_very_unlike_scales_equal_the_reference_in_every_byte(dsp):
     assert wrong == []
 
 
+def halves(scale, outputs, bias):
+    """A dense layer of sums from -128 to 127, some in the middle of two steps."""
+    m = Maker()
+    image, out = m.tensor((256, 1), 1.0, 0), m.tensor((256, outputs), scale, 0)
+    weights = m.tensor((outputs, 1), [1.0] * outputs, 0, data=np.ones((outputs, 1)))
+    given = [image, weights, m.tensor((outputs,), [1.0] * outputs, 0, "int32", [bias] * outputs)]
+    m.operator("FULLY_CONNECTED", given, out)
+    return m.content([image], [out])
+
+
+@pytest.mark.parametrize("dsp", [True, False])
+def test_halves_of_dense_layers_round_as_the_reference(dsp):
+    cases = [(s, n, bias) for s in (0.5, 1.0, 2.0, 4.0, 64.0, 3.0) for n in (1, 5) for bias in (0, -37)]
+    compared, wrong = check({i: halves(*case) for i, case in enumerate(cases)}, dsp)
+    assert compared == 4 * 256 * 6 * 2 * (1 + 5)
+    assert wrong == []
+
+
 def joined(count):
     """A CONCATENATION of an image, changed in two ways, and constants: so many inputs in all."""
     m, shape = Maker(), (1, 2, 3, 1)

@@ -111,10 +111,10 @@ static inline int32_t requantize_once(int32_t doubled, int32_t multiplier, int32
     return half_saturate8(smmla(doubled, multiplier, offset) >> shift);
 }
 
-/* value * multiplier / 2^31 / 2^shift in one rounding, saturated. */
+/* value * multiplier / 2^31 / 2^shift in one rounding, halves away from zero, saturated. */
 static inline int32_t scale_once(int32_t value, int32_t multiplier, int32_t shift) {
     const int32_t right = 31 + shift;
-    const int64_t scaled = ((int64_t)value * multiplier + ((int64_t)1 << (right - 1))) >> right;
+    const int64_t scaled = ((int64_t)value * multiplier + ((int64_t)1 << (right - 1)) - (value < 0)) >> right;
     return scaled > INT32_MAX ? INT32_MAX : scaled < INT32_MIN ? INT32_MIN : (int32_t)scaled;
 }
 #endif

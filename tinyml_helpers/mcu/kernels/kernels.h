@@ -31,8 +31,7 @@ typedef struct {
 } tm_conv;
 
 typedef struct {
-    uint32_t inputs;
-    uint16_t rows, outputs;
+    uint16_t rows, inputs, outputs;
     int16_t input_zero_point; /* only tm_fully_connected_general reads it */
     int16_t output_zero_point, output_min, output_max;
     const void *weights;

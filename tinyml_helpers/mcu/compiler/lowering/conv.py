@@ -135,9 +135,10 @@ def lower_fully_connected(context: Context) -> Layer:
         raise context.refuse(
             f"output shape {output.shape} for {count} inputs and {len(weights)} outputs"
         )
-    context.check_fields(count, weights.shape[0])
+    context.check_fields(count, *weights.shape)
     f = collect_filters(context, weights, read_weight_scales(context, 0))
-    if not f.suit_fast_kernels(_DSP_LIMIT if context.dsp else _LIMIT):
+    # The fast kernel rounds halves up, the reference away from zero.
+    if f.can_lie_between or not f.suit_fast_kernels(_DSP_LIMIT if context.dsp else _LIMIT):
         return lower_any_fully_connected(context, f)
     arranged, bias = interleave(f, 4, context.dsp)
     return _layer(

@@ -46,6 +46,17 @@ class Filters:
         """Biases such that the sum runs over the input as it is, zero point and all."""
         return np.asarray(self.bias - self.zero_point * self.weights.sum(axis=1))
 
+    @property
+    def can_lie_between(self) -> bool:
+        """Whether a negative sum, times its factor, can lie exactly in the middle of two integers.
+
+        It takes a multiplier of many zeros in its lower bits, as powers of two have.
+        """
+        factors = zip(
+            self.multipliers.tolist(), self.shifts.tolist(), self.ends[0].tolist(), strict=True
+        )
+        return any(-least * (m & -m) >= 1 << max(30 + shift, 0) for m, shift, least in factors)
+
     def suit_fast_kernels(self, limit: int) -> bool:
         """Whether no sum can reach a limit and every shift suits the fast kernels."""
         small = int(np.abs(self.ends).max()) < limit
