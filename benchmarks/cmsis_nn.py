@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from tinyml_helpers.mcu.compiler import arena, codegen
-from tinyml_helpers.mcu.compiler.graph import Network
-from tinyml_helpers.mcu.compiler.lowering import Layer, conv, find_live_operators
+from tinyml_helpers.mcu.compiler.graph import Network, find_live_operators
+from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
+from tinyml_helpers.mcu.compiler.lowering import Layer, conv
 from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall
 from tinyml_helpers.mcu.compiler.lowering.weights import collect_filters, read_weight_scales
 from tinyml_helpers.mcu.compiler.lowering.window import place_window
@@ -117,7 +118,8 @@ def _program(graph: Network, layers: list[Layer]) -> codegen.Program:
     planned = arena.plan(graph, layers)
     code = "\n".join(codegen._source("model", graph, layers, planned, False))
     files = {"model.h": codegen._header("model", graph, planned), "model.c": code}
-    return codegen.Program("model", graph, tuple(layers), planned, {**files, **codegen._kernels(layers)})
+    files |= read_kernels(call.kernel for layer in layers for call in layer.calls)
+    return codegen.Program("model", graph, tuple(layers), planned, files)
 
 
 def _function(context: Context) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -34,6 +34,10 @@ def deploy(
     device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
     export: Annotated[Path | None, typer.Option(help="Folder for a project for a real board.")] = None,
     small: Annotated[bool, typer.Option("--small", help="Optimize for size.")] = False,
+    rounding: Annotated[
+        Literal["litert", "tflm"],
+        typer.Option(help="Whose bytes fully connected layers give: litert or tflm."),
+    ] = "litert",
     operators: Annotated[
         bool,
         typer.Option(
@@ -49,7 +53,7 @@ def deploy(
 
     try:
         with console.status(f"Compiling {model.name} for {device}"):
-            firmware = mcu.build(model, device, optimize="-Os" if small else "-O2")
+            firmware = mcu.build(model, device, optimize="-Os" if small else "-O2", rounding=rounding)
         graph = firmware.program.graph
         with console.status(f"Running {firmware.macs:,} MACs"):
             run = firmware.run(*(np.zeros(graph.tensors[i].shape) for i in graph.inputs))

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,9 @@ from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.linking import link
 from tinyml_helpers.mcu.pipeline import SENSOR, Pipeline
 from tinyml_helpers.mcu.quantized_io import quantize_input
-from tinyml_helpers.mcu.run import LayerProfile, Profile, Run
+from tinyml_helpers.mcu.run import Profile, Run, attribute
 from tinyml_helpers.mcu.target import timing, toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
-from tinyml_helpers.mcu.target.execution import Span
 from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.system.tables import text_table
 
@@ -134,7 +132,7 @@ class Firmware:
             values=tuple(g.tensors[i].real(x) for x, i in zip(outputs, g.outputs, strict=True)),
             instructions=main.instructions,
             cycles=timing.estimate(self.image, machine.blocks(), self.device),
-            profile=Profile(tuple(self._profile(main.spans))),
+            profile=Profile(tuple(attribute(self.program, self.pipeline, main.spans))),
             stack_bytes=main.stack_bytes,
             ram_bytes=self.ram_bytes + main.stack_bytes,
             device=self.device,
@@ -178,21 +176,6 @@ class Firmware:
             self._place(i): quantize_input(np.asarray(x), g.tensors[i], self.source.tensors[asked].dtype)
             for i, asked, x in given
         }
-
-    def _profile(self, spans: Sequence[Span]) -> Iterator[LayerProfile]:
-        """Give each layer what its calls took, and the pipeline's what theirs took."""
-        pipeline, invoke = self.pipeline, f"{self.program.name}_invoke"
-        of_main = {span.function: span for span in spans if span.caller == "main"}
-        of_network = (span for span in spans if span.caller == invoke)
-        if pipeline:
-            spent = of_main[pipeline.before].instructions
-            yield LayerProfile(pipeline.before, f"{pipeline.count:,} samples", spent, 0)
-        for layer in self.program.layers:
-            if layer.calls:
-                spent = sum(span.instructions for span in islice(of_network, len(layer.calls)))
-                yield LayerProfile(layer.operator.label, layer.note, spent, layer.macs)
-        if pipeline and pipeline.after:
-            yield LayerProfile(pipeline.after, "answer", of_main[pipeline.after].instructions, 0)
 
 
 @names_the_file

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.devices import Device
+from tinyml_helpers.mcu.compiler.codegen import Program
+from tinyml_helpers.mcu.pipeline import Pipeline
+from tinyml_helpers.mcu.target.execution import Span
 from tinyml_helpers.mcu.target.timing import Cycles
 from tinyml_helpers.system.tables import html_table, text_table
 
@@ -65,6 +69,24 @@ class Profile:
             )
             for layer in self.layers
         ]
+
+
+def attribute(
+    program: Program, pipeline: Pipeline | None, spans: Sequence[Span]
+) -> Iterator[LayerProfile]:
+    """Give each layer what its calls took, and the pipeline's what theirs took."""
+    invoke = f"{program.name}_invoke"
+    of_main = {span.function: span for span in spans if span.caller == "main"}
+    of_network = (span for span in spans if span.caller == invoke)
+    if pipeline:
+        spent = of_main[pipeline.before].instructions
+        yield LayerProfile(pipeline.before, f"{pipeline.count:,} samples", spent, 0)
+    for layer in program.layers:
+        if layer.calls:
+            spent = sum(span.instructions for span in islice(of_network, len(layer.calls)))
+            yield LayerProfile(layer.operator.label, layer.note, spent, layer.macs)
+    if pipeline and pipeline.after:
+        yield LayerProfile(pipeline.after, "answer", of_main[pipeline.after].instructions, 0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

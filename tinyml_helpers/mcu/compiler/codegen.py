@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Literal, get_args
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan
 from tinyml_helpers.mcu.compiler.graph import Network
+from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
 from tinyml_helpers.mcu.compiler.lowering import Layer, UnsupportedError, fold_padding, lower
 from tinyml_helpers.mcu.compiler.lowering.constants import Array
 from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH, Address
@@ -25,38 +24,12 @@ _CTYPES = {
     "int64": "int64_t",
     "float32": "float",
 }
-_INCLUDED = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
 _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
 #endif
 """
 Rounding = Literal["litert", "tflm"]
 """LiteRT rounds the scaled sum of a fully connected layer once, TFLM to a fraction and then again."""
-_CASTS = ("bool", "int8", "int32", "float32")
-KERNELS = {
-    "casts.c": tuple(f"tm_{a}_to_{b}" for a in _CASTS for b in _CASTS),
-    "choices.c": ("tm_maximum", "tm_minimum", "tm_greater", "tm_equal", "tm_select"),
-    "conv_2d.c": ("tm_conv_2d",),
-    "conv_2d_general.c": ("tm_conv_2d_general",),
-    "depthwise_channels.c": ("tm_depthwise_conv_2d_channels",),
-    "depthwise_conv_2d.c": ("tm_depthwise_conv_2d",),
-    "differences.c": ("tm_sub", "tm_squared_difference", "tm_prelu", "tm_div"),
-    "fully_connected.c": ("tm_fully_connected",),
-    "fully_connected_general.c": ("tm_fully_connected_general",),
-    "indices.c": ("tm_arg_max", "tm_gather"),
-    "log_softmax.c": ("tm_log_softmax",),
-    "matrices.c": ("tm_multiply",),
-    "mean.c": ("tm_mean_of",),
-    "moves.c": ("tm_lookup", "tm_clamp", "tm_pad", "tm_copy", "tm_quantize", "tm_dequantize"),
-    "pairs.c": ("tm_add", "tm_mul"),
-    "pool.c": ("tm_average_pool_2d", "tm_max_pool_2d"),
-    "reduce.c": ("tm_reduce_mean", "tm_reduce_sum", "tm_reduce_max", "tm_reduce_min"),
-    "resize.c": ("tm_resize_nearest", "tm_resize_bilinear"),
-    "softmax.c": ("tm_softmax",),
-    "svdf.c": ("tm_svdf",),
-    "transpose_conv.c": ("tm_transpose_conv",),
-}
-"""File of kernels/ -> the kernels that it defines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +90,7 @@ def generate(
     arena = plan(graph, layers)
     code = "\n".join(_source(name, graph, layers, arena, dsp))
     files = {f"{name}.h": _header(name, graph, arena), f"{name}.c": code}
-    kernels = _kernels(layers)
+    kernels = read_kernels(call.kernel for layer in layers for call in layer.calls)
     if rounding == "tflm":
         kernels["arithmetic.h"] = "#define TINYML_ROUND_AS_TFLM\n" + kernels["arithmetic.h"]
     return Program(name, graph, layers, arena, {**files, **kernels})
@@ -132,19 +105,6 @@ def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:
             raise UnsupportedError(
                 f"tensor {number} ({kind}) cannot be an input or output: {', '.join(_CTYPES)} can"
             )
-
-
-def _kernels(layers: Sequence[Layer]) -> dict[str, str]:
-    """The files of the kernels that layers call."""
-    called = {call.kernel for layer in layers for call in layer.calls}
-    folder = resources.files("tinyml_helpers.mcu") / "kernels"
-    waiting = [file for file, kernels in KERNELS.items() if called & set(kernels)]
-    found: dict[str, str] = {}
-    for file in ("kernels.h", "arithmetic.h", *waiting):
-        found[file] = (folder / file).read_text("utf-8")
-        for header in set(_INCLUDED.findall(found[file])) - set(found):
-            found[header] = (folder / header).read_text("utf-8")
-    return found
 
 
 def _header(name: str, graph: Network, arena: Arena) -> str:

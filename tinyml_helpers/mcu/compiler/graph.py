@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyml_helpers.deploy.model_file import ModelError, names_the_file, read_model
 from tinyml_helpers.deploy.tflite.graph import Graph, Operator, Tensor
 from tinyml_helpers.deploy.tflite.reader import read as parse
-from tinyml_helpers.mcu.compiler.outputs import separate_outputs
 from tinyml_helpers.mcu.compiler.variables import resolve
 from tinyml_helpers.system.tables import text_table
 
@@ -18,6 +17,7 @@ _DTYPES = ("float32", "float16", "int32", "uint8", "int64", "bool", "int16", "in
 _SHAPED = (
     "RESHAPE", "EXPAND_DIMS", "SQUEEZE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "BROADCAST_TO",
 )  # fmt: skip
+_SPLITS = ("SPLIT", "SPLIT_V", "UNPACK")
 _MOST_ELEMENTS, _MOST_DIMENSIONS = 1 << 27, 8
 
 
@@ -68,7 +68,7 @@ def read(tflite: str | Path | bytes) -> Network:
     variables = {i: _read_fill(tensors[i], first) for i, first in resolved.variables.items()}
     # A state begins as the byte of zero, or with its zero point.
     variables |= {t.index: t.zero_point % 256 for t in tensors if t.is_variable}
-    operators = tuple(separate_outputs(resolved.operators, tensors))
+    operators = tuple(_separate_outputs(resolved.operators, tensors))
     return Network(tensors, operators, found.inputs, found.outputs, variables)
 
 
@@ -83,11 +83,11 @@ def find_live_operators(graph: Network) -> tuple[Operator, ...]:
     for op in reversed(graph.operators):
         if wanted & set(op.outputs):
             chosen.append(op)
-            wanted |= set(_takes(op))
+            wanted |= set(read_by(op))
     return tuple(reversed(chosen))
 
 
-def _takes(op: Operator) -> tuple[int, ...]:
+def read_by(op: Operator) -> tuple[int, ...]:
     """What an operator's code reads: not the shapes that it is told, which are known."""
     if op.type in _SHAPED:
         return op.inputs[:1]
@@ -121,29 +121,36 @@ def _normalize(raw: Tensor) -> Tensor:
     return tensor
 
 
-def check_order(graph: Network) -> None:
-    """Check that operators hang together: each tensor is there, and written before it is read.
+def _separate_outputs(operators: Iterable[Operator], tensors: Sequence[Tensor]) -> Iterator[Operator]:
+    """Give each output of a SPLIT, SPLIT_V or UNPACK an operator of its own.
 
-    Raises:
-        GraphError: they do not.
+    Each has the options `axis` and `start`, where its part begins, and `part`, its number.
     """
-    n = len(graph.tensors)
-    variables = set(graph.variables)
-    known = {t.index for t in graph.tensors if t.data}
-    known |= {-1, *graph.inputs, *variables}
-    for op in find_live_operators(graph):
-        if not op.outputs or not op.inputs or not _inside(op, n):
-            raise GraphError(f"{op.label} names tensors that are not there: {op.inputs} -> {op.outputs}")
-        if missing := set(_takes(op)) - known:
-            raise GraphError(f"{op.label} reads tensor {missing.pop()} before anything writes it")
-        if again := set(op.outputs) & (known - variables):
-            raise GraphError(f"{op.label} writes tensor {again.pop()}, which has its values already")
-        known |= set(op.outputs)
-    if not graph.inputs or not graph.outputs or not set(graph.outputs) <= known - {-1}:
-        raise GraphError(f"inputs {graph.inputs} and outputs {graph.outputs} do not fit the operators")
-    if not all(0 <= i < n for i in graph.inputs) or len(set(graph.inputs)) != len(graph.inputs):
-        raise GraphError(f"inputs {graph.inputs} are not {n} tensors' numbers")
+    for op in operators:
+        if op.type not in _SPLITS:
+            yield op
+            continue
+        given, axis = _find_split(op, tensors)
+        rank = len(given.shape)
+        if not -rank <= axis < rank:
+            raise ModelError(f"{op.label} along dimension {axis} of shape {given.shape}")
+        axis, start = axis % rank, 0
+        for part, output in enumerate(op.outputs):
+            options = {"axis": axis, "start": start, "part": part}
+            yield replace(op, inputs=(given.index,), outputs=(output,), options=options)
+            shape = tensors[output].shape
+            start += 1 if op.type == "UNPACK" else shape[axis] if axis < len(shape) else 0
 
 
-def _inside(op: Operator, n: int) -> bool:
-    return all(0 <= i < n for i in op.outputs) and all(-1 <= i < n for i in op.inputs)
+def _find_split(op: Operator, tensors: Sequence[Tensor]) -> tuple[Tensor, int]:
+    """What is split, and along which dimension."""
+    place = {"SPLIT": (1, 0), "SPLIT_V": (0, 2), "UNPACK": (0, None)}[op.type]
+    if len(op.inputs) <= max(n for n in place if n is not None) or min(op.inputs) < 0:
+        raise ModelError(f"{op.label} names tensors that are not there: {op.inputs}")
+    given = tensors[op.inputs[place[0] or 0]]
+    if place[1] is None:
+        return given, int(op.options["axis"])
+    axis = tensors[op.inputs[place[1]]]
+    if not axis.data or axis.dtype != "int32" or axis.size != 1:
+        raise ModelError(f"{op.label} splits along a dimension that is computed")
+    return given, int(axis.array.ravel()[0])

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tinyml_helpers.deploy.tflite.graph import Operator, Tensor
-from tinyml_helpers.mcu.compiler import precision
-from tinyml_helpers.mcu.compiler.graph import Network, check_order, find_live_operators, find_readers
+from tinyml_helpers.mcu.compiler import checks
+from tinyml_helpers.mcu.compiler.graph import Network, find_live_operators, find_readers
 from tinyml_helpers.mcu.compiler.lowering import (
     conv,
     elementwise,
@@ -123,14 +123,14 @@ def check(graph: Network) -> None:
         UnsupportedError: an operator that an output needs is none of them.
         GraphError: a tensor is read before it is written.
     """
-    if reason := precision.explain(graph):
+    if reason := checks.explain_precision(graph):
         raise UnsupportedError(f"the network is not int8 throughout: {reason}")
     for op in find_live_operators(graph):
         if op.type not in OPERATORS:
             raise UnsupportedError(
                 f"{op.label} is not supported here: `tinyml deploy --operators` lists what is"
             )
-    check_order(graph)
+    checks.check_order(graph)
 
 
 def _name(op: Operator) -> str:

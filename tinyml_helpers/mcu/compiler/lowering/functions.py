@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.integers import Integers
 from tinyml_helpers.mcu.compiler import fixed_point
 from tinyml_helpers.mcu.compiler.lowering.context import Context, quantize_range
 
@@ -42,8 +43,7 @@ def in_single_precision(function: Callable[[Context, Reals], Reals]) -> Table:
         # In double precision, then rounded: as C's float functions give it.
         with np.errstate(over="ignore"):
             real = function(context, x).astype(np.float32)
-            steps = np.clip(real * (np.float32(1) / np.float32(output.scale)), -1e9, 1e9)
-        return saturate(np.trunc(steps + np.copysign(np.float32(0.5), steps)) + output.zero_point)
+        return Integers.of(output).store(real).astype(np.int64)
 
     return table
 
@@ -94,7 +94,7 @@ def _relu_0_to_1(context: Context) -> Ints:
 def _sqrt(context: Context) -> Ints:
     scale, output = np.float32(context.input(0).scale), context.output
     real = np.sqrt(scale * np.maximum(centred(context), 0).astype(np.float32))
-    return saturate(np.trunc(real / np.float32(output.scale)) + output.zero_point)
+    return saturate((real / np.float32(output.scale)).astype(np.int64) + output.zero_point)
 
 
 def _rsqrt(context: Context) -> Ints:

@@ -80,7 +80,7 @@ def lower_log_softmax(context: Context) -> Layer:
     lines = (
         {"multiplier": multiplier, "shift": -exponent},
         {"back_multiplier": back, "back_shift": -back_exponent},
-        {"least": -_radius(exponent)},
+        {"least": -_radius(max(exponent, 0))},
     )
     columns = given.shape[-1] if given.shape else 1
     rows = given.size // columns
@@ -98,7 +98,7 @@ def lower_log_softmax(context: Context) -> Layer:
 def _radius(exponent: int) -> int:
     """The greatest difference of two inputs whose power of e is counted."""
     span = (1 << _SOFTMAX_BITS) - 1
-    return math.floor(span * (1 << (31 - _SOFTMAX_BITS)) / 2**exponent)
+    return math.floor(span * (1 << (31 - _SOFTMAX_BITS)) / (1 << exponent))
 
 
 def tabulate_exponentials(scale: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
 from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
 
@@ -17,40 +18,24 @@ def lower_svdf(context: Context) -> Layer:
     given, output, state = context.input(0), context.output, context.input(4)
     context.check_int8(given, output)
     features, times = context.constant(1, "int8"), context.constant(2, "int16")
-    rank = context.option("rank", 1)
-    filters, inputs = features.shape if features.ndim == 2 else (0, 0)
-    sound = times.ndim == 2 and len(times) == filters and rank > 0 and filters % max(rank, 1) == 0
-    memory = times.shape[-1]
-    if not sound or given.shape != (1, inputs) or state.size != filters * memory:
-        raise context.refuse(
-            f"features {features.shape}, times {times.shape} and rank {rank} for {given.shape}"
-        )
-    units = filters // rank
-    context.check_shape(output, (1, units))
-    if context.option("activation") != 1:
-        raise context.refuse("the reference takes a fused RELU only")
-    if state.dtype != "int16" or len(state.scales) != 1 or state.index not in context.graph.variables:
-        raise context.refuse(f"a state of {state.dtype} that is no variable")
-    context.check_fields(inputs, filters, memory, rank)
+    units, filters, memory = _check_sizes(context, features.shape, times.shape)
     bias = np.zeros(units, np.int32)
     if context.optional(3) is not None:
         bias = context.constant(3, "int32")
         context.check_shape(context.input(3), (units,))
-    scales = [np.float32(context.input(i).scale) for i in (1, 2)]
-    inner = np.float32(given.scale) * scales[0] / np.float32(state.scale)
-    outer = np.float32(state.scale) * scales[1] / np.float32(output.scale)
-    first, last = context.multiplier(float(inner)), context.multiplier(float(outer))
-    names = [f"{context.name}_{part}" for part in ("features", "times", "bias")]
+    first = _factor(context, given, context.input(1), state)
+    last = _factor(context, state, context.input(2), output)
+    parts = {"features": features, "times": times, "bias": bias}
     lines = (
-        {"inputs": inputs, "filters": filters, "memory": memory, "rank": rank},
+        {"inputs": given.size, "filters": filters, "memory": memory, "rank": filters // units},
         {"input_zero_point": given.zero_point, "output_zero_point": output.zero_point},
         {"feature_multiplier": first[0], "feature_shift": first[1]},
         {"multiplier": last[0], "shift": last[1]},
-        dict(zip(("features", "times", "bias"), names, strict=True)),
+        {part: f"{context.name}_{part}" for part in parts},
     )
-    constants = [Array(n, values) for n, values in zip(names, (features, times, bias), strict=True)]
+    constants = [Array(f"{context.name}_{part}", values) for part, values in parts.items()]
     ends = (Address(given.index), Address(state.index), Address(output.index))
-    macs = filters * (inputs + memory)
+    macs = filters * (given.size + memory)
     return Layer(
         context.operator,
         (KernelCall("tm_svdf", (f"&{context.name}", *ends)),),
@@ -60,3 +45,28 @@ def lower_svdf(context: Context) -> Layer:
         macs=macs,
         note=f"{given.dims} -> {output.dims}, {memory} runs remembered, {macs:,} MACs",
     )
+
+
+def _check_sizes(
+    context: Context, features: tuple[int, ...], times: tuple[int, ...]
+) -> tuple[int, int, int]:
+    """Units, filters and runs that are remembered."""
+    given, state, rank = context.input(0), context.input(4), context.option("rank", 1)
+    filters, inputs = features if len(features) == 2 else (0, 0)
+    memory = times[-1]
+    sound = times == (filters, memory) and rank > 0 and filters % max(rank, 1) == 0
+    if not sound or given.shape != (1, inputs) or state.size != filters * memory:
+        raise context.refuse(f"features {features}, times {times} and rank {rank} for {given.shape}")
+    if context.option("activation") != 1:
+        raise context.refuse("the reference takes a fused RELU only")
+    if state.dtype != "int16" or len(state.scales) != 1 or state.index not in context.graph.variables:
+        raise context.refuse(f"a state of {state.dtype} that is no variable")
+    context.check_shape(context.output, (1, filters // rank))
+    context.check_fields(inputs, filters, memory, rank)
+    return filters // rank, filters, memory
+
+
+def _factor(context: Context, given: Tensor, weights: Tensor, made: Tensor) -> tuple[int, int]:
+    """The factor from products to a scale, in single precision as the reference takes it."""
+    product = np.float32(given.scale) * np.float32(weights.scale)
+    return context.multiplier(float(product / np.float32(made.scale)))

@@ -1,0 +1,53 @@
+"""The C of kernels/: which file defines which kernel, and what a network's calls need of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib import resources
+
+_CASTS = ("bool", "int8", "int32", "float32")
+KERNELS = {
+    "casts.c": tuple(f"tm_{a}_to_{b}" for a in _CASTS for b in _CASTS),
+    "choices.c": ("tm_maximum", "tm_minimum", "tm_greater", "tm_equal", "tm_select"),
+    "conv_2d.c": ("tm_conv_2d",),
+    "conv_2d_general.c": ("tm_conv_2d_general",),
+    "depthwise_channels.c": ("tm_depthwise_conv_2d_channels",),
+    "depthwise_conv_2d.c": ("tm_depthwise_conv_2d",),
+    "differences.c": ("tm_sub", "tm_squared_difference", "tm_prelu", "tm_div"),
+    "fully_connected.c": ("tm_fully_connected",),
+    "fully_connected_general.c": ("tm_fully_connected_general",),
+    "indices.c": ("tm_arg_max", "tm_gather"),
+    "log_softmax.c": ("tm_log_softmax",),
+    "matrices.c": ("tm_multiply",),
+    "mean.c": ("tm_mean_of",),
+    "moves.c": ("tm_lookup", "tm_clamp", "tm_pad", "tm_copy", "tm_quantize", "tm_dequantize"),
+    "pairs.c": ("tm_add", "tm_mul"),
+    "pool.c": ("tm_average_pool_2d", "tm_max_pool_2d"),
+    "reduce.c": ("tm_reduce_mean", "tm_reduce_sum", "tm_reduce_max", "tm_reduce_min"),
+    "resize.c": ("tm_resize_nearest", "tm_resize_bilinear"),
+    "softmax.c": ("tm_softmax",),
+    "svdf.c": ("tm_svdf",),
+    "transpose_conv.c": ("tm_transpose_conv",),
+}
+"""File of kernels/ -> the kernels that it defines."""
+_INCLUDED = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
+
+
+def read_kernels(called: Iterable[str]) -> dict[str, str]:
+    """Read the files that define kernels, and the headers that those include.
+
+    Args:
+        called: names of kernels.
+
+    Returns:
+        File name -> text.
+    """
+    wanted, folder = set(called), resources.files("tinyml_helpers.mcu") / "kernels"
+    files = [file for file, kernels in KERNELS.items() if wanted & set(kernels)]
+    found: dict[str, str] = {}
+    for file in ("kernels.h", "arithmetic.h", *files):
+        found[file] = (folder / file).read_text("utf-8")
+        for header in set(_INCLUDED.findall(found[file])) - set(found):
+            found[header] = (folder / header).read_text("utf-8")
+    return found
