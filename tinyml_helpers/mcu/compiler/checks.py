@@ -54,9 +54,10 @@ def check_order(graph: Network) -> None:
     variables = set(graph.variables)
     known = {t.index for t in graph.tensors if t.data}
     known |= {-1, *graph.inputs, *variables}
-    for op in find_live_operators(graph):
+    for op in graph.operators:
         if not op.outputs or not op.inputs or not _inside(op, n):
             raise GraphError(f"{op.label} names tensors that are not there: {op.inputs} -> {op.outputs}")
+    for op in find_live_operators(graph):
         if missing := set(read_by(op)) - known:
             raise GraphError(f"{op.label} reads tensor {missing.pop()} before anything writes it")
         if again := set(op.outputs) & (known - variables):

@@ -11,7 +11,13 @@ from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan
 from tinyml_helpers.mcu.compiler.graph import Network
 from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
-from tinyml_helpers.mcu.compiler.lowering import Layer, UnsupportedError, fold_padding, lower
+from tinyml_helpers.mcu.compiler.lowering import (
+    Layer,
+    UnsupportedError,
+    check,
+    fold_padding,
+    lower,
+)
 from tinyml_helpers.mcu.compiler.lowering.constants import Array
 from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH, Address
 
@@ -84,6 +90,7 @@ def generate(
         raise ValueError(f"rounding {rounding!r}: choose one of {', '.join(get_args(Rounding))}")
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
+    check(graph)
     graph = fold_padding(graph) if folded else graph
     layers = lower(graph, dsp=dsp)
     _check_ends(graph, layers)

@@ -152,6 +152,8 @@ def strip_float_ends(graph: Network) -> Network:
     operators = list(find_live_operators(graph))
     inputs, outputs = list(graph.inputs), list(graph.outputs)
     for op in tuple(operators):
+        if not op.inputs:
+            continue  # damaged, as the check will say
         given, made = op.inputs[0], op.outputs[0]
         first = op.type == "QUANTIZE" and given in inputs and _from_real(graph, op)
         if first and given not in outputs and find_readers(operators, given) == [op]:
