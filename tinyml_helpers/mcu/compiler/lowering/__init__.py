@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from tinyml_helpers.deploy.tflite.graph import Operator, Tensor
 from tinyml_helpers.mcu.compiler import checks
 from tinyml_helpers.mcu.compiler.graph import Network, find_live_operators, find_readers
@@ -140,7 +142,8 @@ def _name(op: Operator) -> str:
 
 def _translate(context: Context) -> Layer:
     try:
-        return OPERATORS[context.operator.type](context)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # of damaged scales
+            return OPERATORS[context.operator.type](context)
     except UnsupportedError:
         raise
     except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError) as error:
