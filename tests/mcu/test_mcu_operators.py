@@ -192,3 +192,33 @@ def test_a_split_that_says_nonsense_is_refused(kind, inputs, message):
     m.operator(kind, [axis, x] if inputs else [axis], [y], numSplits=1)
     with pytest.raises(ModelError, match=message):
         mcu.build(m.content([x], [y]))
+
+
+def one_operator(kind, shape, out, *constants, **options):
+    m = Maker()
+    x, y = m.tensor(shape, 0.1), m.tensor(out, 0.1)
+    given = [m.tensor(np.shape(values), dtype="int32", data=values) for values in constants]
+    m.operator(kind, [x, *given], y, **options)
+    return m.content([x], [y])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (one_operator("TILE", (2, 3) * 4, (40, 60) * 4, [20] * 8), "no microcontroller holds that"),
+        (one_operator("TILE", (2,) * 6, (40,) * 4 + (2, 2), [20] * 4 + [1, 1]), "dimensions to walk"),
+        (
+            one_operator("MAX_POOL_2D", (9000, 2, 2, 1), (9000, 1, 1, 1), padding=1, strideH=2,
+                         strideW=2, filterHeight=2, filterWidth=2),
+            "9,000 images: at most 256",
+        ),
+        (
+            one_operator("SPACE_TO_BATCH_ND", (1, 20, 20, 1), (400, 1, 1, 1), [20, 20], [[0, 0]] * 2),
+            r"blocks of \[20, 20\]",
+        ),
+        (one_operator("GATHER", (600,), (600,), [i * 7 % 600 for i in range(600)]), "256 runs"),
+    ],
+)  # fmt: skip
+def test_what_takes_more_calls_than_a_program_should_have_is_refused_at_once(content, message):
+    with pytest.raises(ModelError, match=message):
+        mcu.build(content)

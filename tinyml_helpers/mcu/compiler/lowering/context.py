@@ -19,6 +19,8 @@ INT8 = (-128, 127)
 Margins = tuple[tuple[int, int], tuple[int, int]]
 """Pixels (above, below) and (left, right) of an image."""
 _RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
+MOST_CALLS = 256
+"""Of kernels, for one operator: more make no sensible program."""
 SCRATCH = -1
 """In place of a tensor's number: the working memory of a layer."""
 
@@ -198,10 +200,16 @@ class Context:
 
 
 def repeat_for_images(context: Context, layer: Layer) -> Layer:
-    """A layer whose kernels know one image, for each image of a batch."""
+    """A layer whose kernels know one image, for each image of a batch.
+
+    Raises:
+        UnsupportedError: more images than a program should have calls.
+    """
     images = context.output.shape[0]
     if images == 1:
         return layer
+    if images > MOST_CALLS:
+        raise context.refuse(f"{images:,} images: at most {MOST_CALLS}")
     calls = tuple(
         replace(call, arguments=tuple(_moved(context, argument, i) for argument in call.arguments))
         for i in range(images)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.constants import Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
+from tinyml_helpers.mcu.compiler.lowering.context import (
+    MOST_CALLS,
+    Address,
+    Context,
+    KernelCall,
+    Layer,
+)
 from tinyml_helpers.mcu.compiler.lowering.strides import join_dimensions, row_major_steps, split_long
 
-_DIMENSIONS, _MOST_CALLS = 4, 256  # that `tm_copy` walks; that stand for the others
+_DIMENSIONS = 4  # that `tm_copy` walks; calls stand for the others
 
 
 @dataclass(frozen=True)
@@ -63,9 +70,9 @@ def copy(
         dims = [*dims, (1, 1, 1)]
     dims = split_long(dims)
     outer, inner = dims[:-_DIMENSIONS], dims[-_DIMENSIONS:]
-    places = list(itertools.product(*(range(size) for size, _, _ in outer)))
-    if len(places) > _MOST_CALLS:
+    if math.prod(size for size, _, _ in outer) > MOST_CALLS:
         raise context.refuse(f"shape {tuple(shape)}: more than four dimensions to walk")
+    places = list(itertools.product(*(range(size) for size, _, _ in outer)))
     filled = [(1, 0, 0)] * (_DIMENSIONS - len(inner)) + inner
     context.check_fields(*(size for size, _, _ in filled))
     starts = [

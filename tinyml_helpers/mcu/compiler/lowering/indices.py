@@ -6,12 +6,17 @@ import math
 from dataclasses import replace
 
 from tinyml_helpers.mcu.compiler.lowering.constants import Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
+from tinyml_helpers.mcu.compiler.lowering.context import (
+    MOST_CALLS,
+    Address,
+    Context,
+    KernelCall,
+    Layer,
+)
 from tinyml_helpers.mcu.compiler.lowering.copies import Walk, copy, copy_layer
 from tinyml_helpers.mcu.compiler.lowering.moves import check_alike
 from tinyml_helpers.mcu.compiler.lowering.strides import row_major_steps
 
-_MOST_COPIES = 64
 _CAST = ("bool", "int8", "int32", "float32")
 
 
@@ -56,8 +61,8 @@ def _gather_known(context: Context, outer: int, size: int, inner: int) -> Layer:
         structs += moved.structs
         calls += moved.calls(output)
         at += count
-    if len(calls) > _MOST_COPIES:
-        raise context.refuse(f"indices in {len(calls)} runs: at most {_MOST_COPIES}")
+        if len(calls) > MOST_CALLS:
+            raise context.refuse(f"indices in more than {MOST_CALLS} runs")
     layer = copy_layer(context, given, (1,), Walk(row_major_steps((1,))))
     return replace(layer, calls=tuple(calls), constants=tuple(structs))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.constants import Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Context, KernelCall, Layer
+from tinyml_helpers.mcu.compiler.lowering.context import MOST_CALLS, Context, KernelCall, Layer
 from tinyml_helpers.mcu.compiler.lowering.copies import Walk, copy, copy_layer
 from tinyml_helpers.mcu.compiler.lowering.moves import check_alike
 from tinyml_helpers.mcu.compiler.lowering.strides import broadcast_steps, row_major_steps
@@ -119,6 +119,8 @@ def lower_space_to_batch(context: Context) -> Layer:
     whole = [n + int(m.sum()) for n, m in zip(space.shape[1 : rank + 1], margins, strict=True)]
     if covered != whole or batches.shape[0] != space.shape[0] * math.prod(block.tolist()):
         raise context.refuse(f"shape {given.shape} in blocks of {block.tolist()} to {output.shape}")
+    if math.prod(block.tolist()) > MOST_CALLS:
+        raise context.refuse(f"blocks of {block.tolist()}")
     structs: list[Struct] = []
     calls: list[KernelCall] = []
     for number, place in enumerate(itertools.product(*map(range, block.tolist()))):
@@ -183,6 +185,8 @@ def lower_mirror_pad(context: Context) -> Layer:
         ]
         for n, (before, after) in zip(given.shape, margins.tolist(), strict=True)
     ]
+    if math.prod(map(len, parts)) > MOST_CALLS:
+        raise context.refuse(f"margins {margins.tolist()} along too many dimensions")
     here, there = row_major_steps(given.shape), row_major_steps(output.shape)
     structs: list[Struct] = []
     calls: list[KernelCall] = []

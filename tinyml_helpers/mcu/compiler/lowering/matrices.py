@@ -9,10 +9,14 @@ import numpy as np
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.constants import Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
+from tinyml_helpers.mcu.compiler.lowering.context import (
+    MOST_CALLS,
+    Address,
+    Context,
+    KernelCall,
+    Layer,
+)
 from tinyml_helpers.mcu.compiler.lowering.strides import broadcast_steps
-
-_MOST_CALLS = 256
 
 
 def lower_batch_matmul(context: Context) -> Layer:
@@ -33,9 +37,9 @@ def lower_batch_matmul(context: Context) -> Layer:
     steps_a = (1, rows) if swapped_a else (inner, 1)
     steps_b = (1, inner) if swapped_b else (columns, 1)
     struct = _matrices(context, (rows, inner, columns), steps_a, steps_b, once=False)
+    if math.prod(batch) > MOST_CALLS:
+        raise context.refuse(f"{math.prod(batch):,} products: at most {MOST_CALLS}")
     places = list(itertools.product(*map(range, batch)))
-    if len(places) > _MOST_CALLS:
-        raise context.refuse(f"{len(places)} products: at most {_MOST_CALLS}")
     calls = tuple(
         _call(context, a, b, _offset(a, place), _offset(b, place), i * rows * columns)
         for i, place in enumerate(places)
