@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.mcu.compiler.lowering.batches import repeat_for_images
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Fields, Struct
 from tinyml_helpers.mcu.compiler.lowering.context import (
     INT8,
@@ -16,7 +17,6 @@ from tinyml_helpers.mcu.compiler.lowering.context import (
     Context,
     KernelCall,
     Layer,
-    repeat_for_images,
 )
 from tinyml_helpers.mcu.compiler.lowering.matrices import lower_computed_dense
 from tinyml_helpers.mcu.compiler.lowering.weights import (

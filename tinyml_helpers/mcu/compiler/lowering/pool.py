@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from tinyml_helpers.mcu.compiler import fixed_point
+from tinyml_helpers.mcu.compiler.lowering.batches import repeat_for_images
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, repeat_for_images
+from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer
 from tinyml_helpers.mcu.compiler.lowering.window import place_window
 
 _SOFTMAX_BITS = 5  # integer bits of the difference that e^x is taken of

@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
+from tinyml_helpers.mcu.compiler.lowering.batches import repeat_for_images
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, repeat_for_images
+from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer
 from tinyml_helpers.mcu.compiler.lowering.moves import check_alike
 
 _ONE = 1 << 10  # a share of one pixel
