@@ -14,22 +14,12 @@ from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
 from tinyml_helpers.mcu.compiler.lowering import (
     Layer,
     UnsupportedError,
-    check,
     fold_padding,
     lower,
 )
-from tinyml_helpers.mcu.compiler.lowering.constants import Array
+from tinyml_helpers.mcu.compiler.lowering.constants import CTYPES, Array
 from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH, Address
 
-_CTYPES = {
-    "int8": "int8_t",
-    "uint8": "uint8_t",
-    "bool": "uint8_t",
-    "int16": "int16_t",
-    "int32": "int32_t",
-    "int64": "int64_t",
-    "float32": "float",
-}
 _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
 #endif
@@ -90,7 +80,6 @@ def generate(
         raise ValueError(f"rounding {rounding!r}: choose one of {', '.join(get_args(Rounding))}")
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
-    check(graph)
     graph = fold_padding(graph) if folded else graph
     layers = lower(graph, dsp=dsp)
     _check_ends(graph, layers)
@@ -107,10 +96,10 @@ def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:
     """Inputs and outputs have types that C knows, and every output is computed."""
     computed = {layer.output for layer in layers} | {*graph.inputs, *graph.variables}
     for number in (*graph.inputs, *graph.outputs):
-        if graph.tensors[number].dtype not in _CTYPES or number not in computed:
+        if graph.tensors[number].dtype not in CTYPES or number not in computed:
             kind = graph.tensors[number].dtype
             raise UnsupportedError(
-                f"tensor {number} ({kind}) cannot be an input or output: {', '.join(_CTYPES)} can"
+                f"tensor {number} ({kind}) cannot be an input or output: {', '.join(CTYPES)} can"
             )
 
 
@@ -142,7 +131,7 @@ def _access(name: str, port: str, tensor: Tensor, offset: int) -> Iterator[str]:
     if tensor.scales:
         values |= {"SCALE": tensor.scale, "ZERO_POINT": tensor.zero_point}
     yield c_source.defines(values, f"{name}_{port}_".upper()).rstrip("\n")
-    ctype = _CTYPES[tensor.dtype]
+    ctype = CTYPES[tensor.dtype]
     address = f"({ctype} *)({name}_arena + {offset})"
     yield f"static inline {ctype} *{name}_{port}(void) {{ return {address}; }}"
     yield ""
@@ -189,8 +178,8 @@ def _argument(given: Address | str | int, graph: Network, arena: Arena, layer: i
     tensor = graph.tensors[given.tensor]
     if not tensor.data:
         place = arena.offset(tensor.index) + given.skipped
-        return f"({given.ctype or _CTYPES[tensor.dtype]} *)(at + {place})"
+        return f"({given.ctype or CTYPES[tensor.dtype]} *)(at + {place})"
     name = f"tensor_{tensor.index}"
     if not given.skipped and not given.ctype:
         return name
-    return f"(const {given.ctype or _CTYPES[tensor.dtype]} *)((const uint8_t *){name} + {given.skipped})"
+    return f"(const {given.ctype or CTYPES[tensor.dtype]} *)((const uint8_t *){name} + {given.skipped})"

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from importlib import resources
 
-_CASTS = ("bool", "int8", "int32", "float32")
+CASTS = ("bool", "int8", "int32", "float32")
+"""Types that are cast into one another."""
 KERNELS = {
-    "casts.c": tuple(f"tm_{a}_to_{b}" for a in _CASTS for b in _CASTS),
+    "casts.c": tuple(f"tm_{a}_to_{b}" for a in CASTS for b in CASTS),
     "choices.c": ("tm_maximum", "tm_minimum", "tm_greater", "tm_equal", "tm_select"),
     "conv_2d.c": ("tm_conv_2d",),
     "conv_2d_general.c": ("tm_conv_2d_general",),

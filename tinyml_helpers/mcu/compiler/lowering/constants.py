@@ -12,7 +12,7 @@ from tinyml_helpers.mcu.compiler import c_source
 
 Fields = Mapping[str, Any]
 """Field of a struct -> number, name in C, list of numbers; or, for a struct inside, its own lines."""
-_CTYPES = {
+CTYPES = {
     "int8": "int8_t",
     "uint8": "uint8_t",
     "bool": "uint8_t",
@@ -21,6 +21,7 @@ _CTYPES = {
     "int64": "int64_t",
     "float32": "float",
 }
+"""Type of a tensor -> that of C."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class Array:
         if self.struct:
             rows = [c_source.braces(row) for row in self.values.tolist()]
             return c_source.array(self.struct, self.name, rows)
-        ctype = _CTYPES[self.values.dtype.name]
+        ctype = CTYPES[self.values.dtype.name]
         # Weights are loaded as words.
         align_bytes = 4 if ctype == "uint8_t" else 0
         return c_source.array(ctype, self.name, self.values.ravel(), align_bytes=align_bytes)

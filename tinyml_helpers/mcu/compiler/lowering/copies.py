@@ -89,15 +89,20 @@ def copy_layer(
     context: Context, given: Tensor, shape: Sequence[int], source: Walk, target: Walk | None = None
 ) -> Layer:
     """The layer of one copy; left out, the target is all of the output, in its own order."""
-    output = context.output
     moved = copy(context, given, shape, source, target or Walk(row_major_steps(shape)))
+    return layer_of_copies(context, [moved], f"{given.dims} -> {context.output.dims}")
+
+
+def layer_of_copies(context: Context, copies: Sequence[Copy], note: str) -> Layer:
+    """The layer of several copies, one after another, into the operator's output."""
+    output = context.output
     return Layer(
         context.operator,
-        moved.calls(output),
-        (given.index,),
+        tuple(call for one in copies for call in one.calls(output)),
+        tuple(one.given.index for one in copies),
         output.index,
-        moved.structs,
-        note=f"{given.dims} -> {output.dims}",
+        tuple(struct for one in copies for struct in one.structs),
+        note=note,
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
-from tinyml_helpers.mcu.compiler.lowering.constants import Struct
+from tinyml_helpers.mcu.compiler.kernel_files import CASTS
 from tinyml_helpers.mcu.compiler.lowering.context import (
     MOST_CALLS,
     Address,
@@ -13,11 +12,8 @@ from tinyml_helpers.mcu.compiler.lowering.context import (
     KernelCall,
     Layer,
 )
-from tinyml_helpers.mcu.compiler.lowering.copies import Walk, copy, copy_layer
+from tinyml_helpers.mcu.compiler.lowering.copies import Copy, Walk, copy, layer_of_copies
 from tinyml_helpers.mcu.compiler.lowering.moves import check_alike
-from tinyml_helpers.mcu.compiler.lowering.strides import row_major_steps
-
-_CAST = ("bool", "int8", "int32", "float32")
 
 
 def lower_gather(context: Context) -> Layer:
@@ -48,8 +44,7 @@ def _gather_known(context: Context, outer: int, size: int, inner: int) -> Layer:
     indices = context.constant(1, "int32").ravel().tolist()
     if not all(0 <= i < size for i in indices):
         raise context.refuse(f"indices {min(indices)} to {max(indices)} of {size}")
-    structs: list[Struct] = []
-    calls: list[KernelCall] = []
+    copies: list[Copy] = []
     at = 0
     while at < len(indices):
         count = 1
@@ -57,20 +52,18 @@ def _gather_known(context: Context, outer: int, size: int, inner: int) -> Layer:
             count += 1
         source = Walk([size * inner, inner, 1], indices[at] * inner)
         target = Walk([len(indices) * inner, inner, 1], at * inner)
-        moved = copy(context, given, (outer, count, inner), source, target, f"{context.name}_{at}")
-        structs += moved.structs
-        calls += moved.calls(output)
+        shape, name = (outer, count, inner), f"{context.name}_{at}"
+        copies.append(copy(context, given, shape, source, target, name))
         at += count
-        if len(calls) > MOST_CALLS:
+        if sum(len(one.structs) for one in copies) > MOST_CALLS:
             raise context.refuse(f"indices in more than {MOST_CALLS} runs")
-    layer = copy_layer(context, given, (1,), Walk(row_major_steps((1,))))
-    return replace(layer, calls=tuple(calls), constants=tuple(structs))
+    return layer_of_copies(context, copies, f"{given.dims} -> {output.dims}")
 
 
 def lower_cast(context: Context) -> Layer:
     """Translate a CAST between bool, int8, int32 and float32: of the bytes, whatever they stand for."""
     given, output = context.input(0), context.output
-    if given.dtype not in _CAST or output.dtype not in _CAST or given.size != output.size:
-        raise context.refuse(f"{given.dtype} to {output.dtype}: {', '.join(_CAST)} can be cast")
+    if given.dtype not in CASTS or output.dtype not in CASTS or given.size != output.size:
+        raise context.refuse(f"{given.dtype} to {output.dtype}: {', '.join(CASTS)} can be cast")
     kernel = f"tm_{given.dtype}_to_{output.dtype}"
     return context.layer(kernel, [given], first=(), last=(given.size,), note=given.dims)

@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
-from tinyml_helpers.mcu.compiler.lowering.constants import Struct
 from tinyml_helpers.mcu.compiler.lowering.context import MOST_CALLS, Context, KernelCall, Layer
-from tinyml_helpers.mcu.compiler.lowering.copies import Walk, copy, copy_layer
+from tinyml_helpers.mcu.compiler.lowering.copies import Copy, Walk, copy, copy_layer, layer_of_copies
 from tinyml_helpers.mcu.compiler.lowering.moves import check_alike
 from tinyml_helpers.mcu.compiler.lowering.strides import broadcast_steps, row_major_steps
 
@@ -121,22 +120,19 @@ def lower_space_to_batch(context: Context) -> Layer:
         raise context.refuse(f"shape {given.shape} in blocks of {block.tolist()} to {output.shape}")
     if math.prod(block.tolist()) > MOST_CALLS:
         raise context.refuse(f"blocks of {block.tolist()}")
-    structs: list[Struct] = []
-    calls: list[KernelCall] = []
+    copies: list[Copy] = []
     for number, place in enumerate(itertools.product(*map(range, block.tolist()))):
         shape, here, there = _places(space, batches, block.tolist(), margins.tolist(), number, place)
         if 0 in shape:
             continue
         walks = (here, there) if to_batch else (there, here)
-        moved = copy(context, given, shape, *walks, f"{context.name}_{number}")
-        structs += moved.structs
-        calls += moved.calls(output)
-    layer = copy_layer(context, given, (1,), Walk([1]))
-    if margins.any() and to_batch:
-        first, *rest = calls
-        filled = (first.arguments[0], given.zero_point, output.size, *first.arguments[1:])
-        calls = [KernelCall("tm_pad", filled), *rest]
-    return replace(layer, calls=tuple(calls), constants=tuple(structs))
+        copies.append(copy(context, given, shape, *walks, f"{context.name}_{number}"))
+    layer = layer_of_copies(context, copies, f"{given.dims} -> {output.dims}")
+    if not (margins.any() and to_batch):
+        return layer
+    first, *rest = layer.calls
+    filled = (first.arguments[0], given.zero_point, output.size, *first.arguments[1:])
+    return replace(layer, calls=(KernelCall("tm_pad", filled), *rest))
 
 
 def _places(
@@ -188,19 +184,16 @@ def lower_mirror_pad(context: Context) -> Layer:
     if math.prod(map(len, parts)) > MOST_CALLS:
         raise context.refuse(f"margins {margins.tolist()} along too many dimensions")
     here, there = row_major_steps(given.shape), row_major_steps(output.shape)
-    structs: list[Struct] = []
-    calls: list[KernelCall] = []
+    copies: list[Copy] = []
     for number, chosen in enumerate(itertools.product(*parts)):
         source = Walk(
             [p[1] * s for p, s in zip(chosen, here, strict=True)],
             sum(p[2] * s for p, s in zip(chosen, here, strict=True)),
         )
         target = Walk(there, sum(p[3] * s for p, s in zip(chosen, there, strict=True)))
-        moved = copy(context, given, [p[0] for p in chosen], source, target, f"{context.name}_{number}")
-        structs += moved.structs
-        calls += moved.calls(output)
-    layer = copy_layer(context, given, (1,), Walk([1]))
-    return replace(layer, calls=tuple(calls), constants=tuple(structs))
+        shape, name = [p[0] for p in chosen], f"{context.name}_{number}"
+        copies.append(copy(context, given, shape, source, target, name))
+    return layer_of_copies(context, copies, f"{given.dims} -> {output.dims}")
 
 
 def _ends(context: Context) -> tuple[Tensor, Tensor]:

@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
-from tinyml_helpers.mcu.compiler.lowering.constants import Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Context, KernelCall, Layer
-from tinyml_helpers.mcu.compiler.lowering.copies import Walk, copy, copy_layer
+from tinyml_helpers.mcu.compiler.lowering.constants import CTYPES
+from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer
+from tinyml_helpers.mcu.compiler.lowering.copies import Copy, Walk, copy, copy_layer, layer_of_copies
 from tinyml_helpers.mcu.compiler.lowering.strides import row_major_steps
 
-MOVED = ("int8", "uint8", "bool", "int16", "int32", "int64", "float32")
-"""Types that are moved as they are."""
 _MASKS = ("ellipsis_mask", "new_axis_mask", "offset")
 
 
@@ -96,8 +94,7 @@ def lower_pack(context: Context) -> Layer:
 def _join(context: Context, axis: int, shapes: list[tuple[int, ...]]) -> Layer:
     """Tensors seen in these shapes, side by side along a dimension."""
     output, steps = context.output, row_major_steps(context.output.shape)
-    structs: list[Struct] = []
-    calls: list[KernelCall] = []
+    copies: list[Copy] = []
     start = 0
     for i, shape in enumerate(shapes):
         given = context.input(i)
@@ -106,22 +103,19 @@ def _join(context: Context, axis: int, shapes: list[tuple[int, ...]]) -> Layer:
         if shape != expected or given.size != math.prod(shape):
             raise context.refuse(f"tensor {given.index} has shape {given.shape}, not {expected}")
         source, target = Walk(row_major_steps(shape)), Walk(steps, start * steps[axis])
-        moved = copy(context, given, shape, source, target, f"{context.name}_{i}")
-        structs += moved.structs
-        calls += moved.calls(output)
+        copies.append(copy(context, given, shape, source, target, f"{context.name}_{i}"))
         start += shape[axis]
     if start != output.shape[axis]:
         raise context.refuse(f"{start} along dimension {axis}, the output has {output.shape[axis]}")
-    inputs = context.operator.inputs
-    note = f"-> {output.dims}"
-    return Layer(context.operator, tuple(calls), inputs, output.index, tuple(structs), note=note)
+    return layer_of_copies(context, copies, f"-> {output.dims}")
 
 
 def check_alike(context: Context, given: Tensor, output: Tensor) -> None:
     """Refuse to move values between tensors in which the same bytes stand for other numbers."""
-    if given.dtype != output.dtype or given.dtype not in MOVED:
+    if given.dtype != output.dtype or given.dtype not in CTYPES:
         raise context.refuse(
-            f"tensor {given.index} of {given.dtype} into {output.dtype}: {', '.join(MOVED)} can be moved"
+            f"tensor {given.index} of {given.dtype} into {output.dtype}: "
+            f"{', '.join(CTYPES)} can be moved"
         )
     if (given.scales, given.zero_points) != (output.scales, output.zero_points):
         raise context.refuse(f"tensor {given.index} and the output have different scales")
