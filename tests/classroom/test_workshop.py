@@ -514,7 +514,8 @@ def test_a_new_measurement_replaces_its_lessons_and_keeps_the_others(tmp_path, m
 def test_the_measured_loads_keep_the_promise_of_the_course():
     stored = machine_load.read_load()
     assert not stored.too_much  # 2 GiB, a minute, and five minutes beside a busy process
-    assert {one.lesson for one in stored.lessons} <= {lesson.number for lesson in LESSONS}
+    assert {one.lesson for one in stored.lessons} == {lesson.number for lesson in LESSONS}
+    assert all(one.busy_seconds for one in stored.lessons)
 
 
 def test_memory_is_that_of_a_process_and_all_its_children():
