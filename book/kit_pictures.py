@@ -24,8 +24,8 @@ FOLDER = Path(__file__).parent / "teach"
 LESSON = 2
 MOST_BYTES = 150_000
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-_SLIDE = {"width": 1280, "height": 720}
-_A4 = {"width": 794, "height": 1123}  # at 96 dots an inch
+_SLIDE = (1280, 720)
+_A4 = (794, 1123)  # at 96 dots an inch
 _SECTION = "One scale for a layer, or one for each channel?"  # its slide with a figure is shown
 
 
@@ -47,7 +47,7 @@ def take() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as place, sync_playwright() as driver:
         made = kit.make(lessons, Path(place) / "kit", progress=False)
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"] if root else [])
-        page = browser.new_page(viewport=_SLIDE)
+        page = browser.new_page(viewport={"width": _SLIDE[0], "height": _SLIDE[1]})
         shots = {"slide.png": _shoot_slide(page, made.folder / "slides" / name)}
         shots["handout.png"] = _shoot_handout(page, made.folder / "handouts" / name)
         browser.close()
@@ -60,21 +60,21 @@ def _shoot_slide(page: Any, file: Path) -> bytes:
     wanted = "s => s.dataset.title === title && s.querySelector('.output_area img')"
     found = page.evaluate(f"title => slides.findIndex({wanted})", _SECTION)
     if found < 0:
-        raise LookupError(f"{file.name} has no slide with a figure in {_SECTION!r}: name another section")
+        raise LookupError(f"{file.name} has no slide with a figure in {_SECTION!r}: name another")
     page.evaluate("index => show(index, true)", found)
     page.add_style_tag(content="nav, #help { display: none !important }")
     return bytes(page.screenshot())
 
 
 def _shoot_handout(page: Any, file: Path) -> bytes:
-    page.set_viewport_size(_A4)
+    page.set_viewport_size({"width": _A4[0], "height": _A4[1]})
     page.goto(file.as_uri())
     page.add_style_tag(content=".page { margin: 0 !important; box-shadow: none !important }")
     return bytes(page.locator(".page").screenshot())
 
 
 def reduce_colours(png: bytes) -> bytes:
-    """Return a picture in the most colours, of 128 or fewer, with which it stays below `MOST_BYTES`.
+    """Return a picture in the most colours, of 256 or fewer, with which it stays below `MOST_BYTES`.
 
     Raises:
         ValueError: sixteen colours are still too many bytes.
@@ -82,9 +82,11 @@ def reduce_colours(png: bytes) -> bytes:
     from PIL import Image
 
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    for colours in (128, 64, 32, 16):
+    for colours in (256, 64, 16):
         small = io.BytesIO()
-        picture.quantize(colours).save(small, "PNG", optimize=True)
+        # What is thin and coloured, such as a line of a chart, keeps its colour by this method alone.
+        reduced = picture.quantize(colours, method=Image.Quantize.MAXCOVERAGE)
+        reduced.save(small, "PNG", optimize=True)
         if small.tell() < MOST_BYTES:
             return small.getvalue()
     raise ValueError(f"{small.tell():,} bytes in 16 colours: show less, {MOST_BYTES:,} are allowed")

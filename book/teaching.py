@@ -13,14 +13,14 @@ from tinyml_helpers.course.syllabus import Lesson
 TWO_DAYS = (0, 1, 2, 3, 4, 8, 9, 10, 14, 15)
 HANDS_ON_MINUTES = 20
 _PART = re.compile(
-    r"(<!-- (outcomes|two days): written by `make book` -->\n).*?(\n<!-- end of \2 -->)", re.DOTALL
+    r"(<!-- (outcomes|two days): written by `make book` -->\n).*?(<!-- end of \2 -->)", re.DOTALL
 )
 
 
 def renew(page: str) -> str:
     """Return a page whose marked parts say what the lessons say now."""
     parts = {"outcomes": outcomes, "two days": two_days}
-    return _PART.sub(lambda found: f"{found[1]}{parts[found[2]]()}{found[3]}", page)
+    return _PART.sub(lambda found: f"{found[1]}{parts[found[2]]()}\n{found[3]}", page)
 
 
 def renewed_pages(root: Path) -> dict[Path, str]:

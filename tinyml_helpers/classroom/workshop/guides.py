@@ -1,4 +1,4 @@
-"""The pages for teachers that a kit takes along: plans, outcomes, the rubric, how to import the quizzes."""
+"""The pages for teachers that a kit takes along: plans, outcomes, the rubric, the quizzes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Guide:
 
 
 def read_guides() -> tuple[Guide, ...]:
-    """Return the pages that the checkout has, in order; none where the pages are not beside the package."""
+    """Return the pages that the checkout has, in order; none where they are not beside the package."""
     return tuple(_read())
 
 
@@ -43,7 +43,7 @@ def _read() -> Iterator[Guide]:
 
 
 def render_guide(guide: Guide) -> str:
-    """Return a page as HTML; a link to another of these pages stays, one to the checkout becomes text."""
+    """Return a page as HTML; links to others of these pages stay, those to the checkout become text."""
 
     def follow(found: re.Match[str]) -> str:
         name = found[2].removesuffix(".md")

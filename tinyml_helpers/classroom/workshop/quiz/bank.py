@@ -19,7 +19,7 @@ _KINDS = ("one", "several", "truth", "number", "match")
 
 
 class QuizError(ValueError):
-    """A file of questions says something that no platform could ask; the message names it and the cure."""
+    """A file asks something that no platform could ask; the message names it and the cure."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ def read_questions(number: int) -> tuple[Question, ...]:
         entries = tomllib.loads(path.read_text("utf-8"))["question"]
         return tuple(_read(number, place, entry, board) for place, entry in enumerate(entries, 1))
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise QuizError(f"{path.name} is no file of questions ({error}): compare it with 00.toml") from error
+        raise QuizError(
+            f"{path.name} is no file of questions ({error}): compare it with 00.toml"
+        ) from error
 
 
 def _read(number: int, place: int, entry: Mapping[str, Any], board: Scoreboard) -> Question:
@@ -118,7 +120,7 @@ def _answers(entry: Mapping[str, Any], board: Scoreboard) -> tuple[Answer, ...]:
         return tuple(
             Answer(text, (text == "True") == holds, _fill(why, board)) for text, why in said.items()
         )
-    return tuple(
+    answers = (
         Answer(
             _fill(one["text"], board),
             one.get("right", False),
@@ -127,6 +129,8 @@ def _answers(entry: Mapping[str, Any], board: Scoreboard) -> tuple[Answer, ...]:
         )
         for one in entry["answers"]
     )
+    # The order of the alphabet tells nothing, where a platform does not shuffle.
+    return tuple(sorted(answers, key=lambda one: one.text))
 
 
 def _fill(text: str, board: Scoreboard) -> str:
