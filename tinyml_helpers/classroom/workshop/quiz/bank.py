@@ -23,7 +23,7 @@ class QuizError(ValueError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Choice:
     """Something to answer: its `text`, whether it is `right`, and `why`.
 
     Of a number, `tolerance` is how far from it is still right; of a pair, `partner` is what belongs to
@@ -51,7 +51,7 @@ class Question:
     name: str
     text: str
     section: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Choice, ...]
     why: str = ""
 
     @property
@@ -109,19 +109,19 @@ def _read(number: int, place: int, entry: Mapping[str, Any], board: Scoreboard) 
     return question
 
 
-def _answers(entry: Mapping[str, Any], board: Scoreboard) -> tuple[Answer, ...]:
+def _answers(entry: Mapping[str, Any], board: Scoreboard) -> tuple[Choice, ...]:
     """Return what the entry of a question has for its kind."""
     if entry["kind"] == "match":
         pairs = entry["pairs"]
-        return tuple(Answer(_fill(a, board), True, partner=_fill(b, board)) for a, b in pairs)
+        return tuple(Choice(_fill(a, board), True, partner=_fill(b, board)) for a, b in pairs)
     if entry["kind"] == "truth":
         said = {"True": entry["if_true"], "False": entry["if_false"]}
         holds = entry["is_true"]
         return tuple(
-            Answer(text, (text == "True") == holds, _fill(why, board)) for text, why in said.items()
+            Choice(text, (text == "True") == holds, _fill(why, board)) for text, why in said.items()
         )
     answers = (
-        Answer(
+        Choice(
             _fill(one["text"], board),
             one.get("right", False),
             _fill(one["why"], board),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from tinyml_helpers.classroom.workshop.quiz import bank
-from tinyml_helpers.classroom.workshop.quiz.bank import Answer, Question
+from tinyml_helpers.classroom.workshop.quiz.bank import Choice, Question
 from tinyml_helpers.course.syllabus import Lesson
 
 _RESERVED = str.maketrans({sign: f"\\{sign}" for sign in "\\~=#{}:"})
@@ -75,7 +75,7 @@ def _match(question: Question) -> list[str]:
 _ANSWERS = {"one": _one, "several": _several, "truth": _truth, "number": _number, "match": _match}
 
 
-def _why(question: Question, answer: Answer) -> str:
+def _why(question: Question, answer: Choice) -> str:
     return f"#{_rich(question.explain(answer.why))}"
 
 
