@@ -35,11 +35,11 @@ def take() -> dict[str, bytes]:
     Raises:
         LookupError: there is no Chromium, or the deck has no such slide.
     """
-    from playwright.sync_api import sync_playwright
-
     path = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if path is None:
         raise LookupError("No Chromium or Chrome on this machine: on Debian, apt install chromium")
+    from playwright.sync_api import sync_playwright
+
     lessons = syllabus.select([LESSON])
     name = f"{lessons[0].name}.html"
     # Chromium refuses its sandbox to root, which is what a container runs as.

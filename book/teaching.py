@@ -31,7 +31,7 @@ def renewed_pages(root: Path) -> dict[Path, str]:
 
 def outcomes() -> str:
     """What learners can do after each lesson, in the lesson's own words, and what checks it."""
-    return "\n".join(_outcome(lesson) for lesson in syllabus.lessons())
+    return "".join(_outcome(lesson) for lesson in syllabus.lessons())
 
 
 def _outcome(lesson: Lesson) -> str:
@@ -41,7 +41,7 @@ def _outcome(lesson: Lesson) -> str:
     questions = len(bank.read_questions(lesson.number))
     link = f"[{lesson.title}](../../notebooks/{lesson.path.name})"
     return (
-        f"\n### {lesson.number:02d} · {link}\n\n{goals}\n\n"
+        f"\n## {lesson.number:02d} · {link}\n\n{goals}\n\n"
         f"*Checked by {exercises} exercises and {questions} questions; "
         f"{schedule.minutes(lesson)} minutes to show and discuss.*\n"
     )
@@ -50,9 +50,9 @@ def _outcome(lesson: Lesson) -> str:
 def two_days() -> str:
     """The plan that the command of the page makes, a table a day."""
     days = schedule.plan_days(syllabus.select(list(TWO_DAYS)), "09:00", HANDS_ON_MINUTES)
-    return "\n".join(_day(number, slots) for number, slots in enumerate(days, 1))
+    return "".join(_day(number, slots) for number, slots in enumerate(days, 1))
 
 
 def _day(number: int, slots: tuple[schedule.Slot, ...]) -> str:
     rows = "\n".join(f"| {slot.clock} | {slot.what} | {slot.minutes or ''} |" for slot in slots)
-    return f"\n### Day {number}\n\n| time | what | minutes |\n|---|---|--:|\n{rows}\n"
+    return f"\n## Day {number}\n\n| time | what | minutes |\n|---|---|--:|\n{rows}\n"

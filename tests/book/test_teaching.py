@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from book import __main__ as build
-from book import kit_pictures, teaching
+from book import assemble, kit_pictures, teaching
 from tinyml_helpers.classroom.workshop import guides, schedule
 from tinyml_helpers.course import syllabus
 
@@ -35,7 +35,7 @@ def test_outcomes_are_those_with_which_a_lesson_opens(lesson):
     opening = syllabus.read_notebook(lesson.path).cells[0].source
     said = opening.split("**You will**")[1].split("**Before this**")[0]
     promised = [line[2:] for line in said.splitlines() if line.startswith("- ")]
-    parts = re.split(r"^### (\d\d) · ", page("outcomes"), flags=re.MULTILINE)
+    parts = re.split(r"^## (\d\d) · ", page("outcomes"), flags=re.MULTILINE)
     listed = dict(zip(parts[1::2], parts[2::2], strict=True))[f"{lesson.number:02d}"]
     found = re.findall(r"^- (.+)$", listed.split("\n*Checked by")[0], re.MULTILINE)
     assert found == promised, "run `make book`"
@@ -147,6 +147,16 @@ def test_a_picture_that_is_too_large_loses_colours_and_then_is_refused():
 
 def test_without_a_browser_the_pictures_stay_and_the_command_says_so(monkeypatch, capsys):
     monkeypatch.setattr(kit_pictures.shutil, "which", lambda _: None)
-    pytest.importorskip("playwright")
     assert kit_pictures.main() == 1
     assert "as they were. No Chromium" in capsys.readouterr().err
+
+
+def test_the_menu_has_the_pages_as_the_first_one_links_them(tmp_path):
+    folder = tmp_path / "book" / "teach"
+    folder.mkdir(parents=True)
+    for name in ("a.md", "b.md", "c.md", "z.md"):
+        (folder / name).write_text("# A page\n", "utf-8")
+    (folder / "README.md").write_text("# First\n\n[c](c.md), [a](a.md#there), [c](c.md)\n", "utf-8")
+    found = [Path(name).name for name in assemble.find_teaching_pages(tmp_path)]
+    assert found == ["README.md", "c.md", "a.md", "b.md", "z.md"]
+    assert assemble.find_teaching_pages(tmp_path / "elsewhere") == []
