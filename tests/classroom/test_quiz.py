@@ -311,7 +311,7 @@ def test_shares_of_several_add_up_to_a_whole_mark_and_everything_ticked_to_none(
         assert sum(shares) == pytest.approx(0, abs=0.01)
 
 
-NASTY = r"~a = b# {c}: \d, 50 % -> <e> & `x{1} = ~y` [f] // $g"
+NASTY = r"~a = b# {c}:: \d, 50 % -> <e> & `x{1} = ~y` [f] // $g"
 
 
 @pytest.mark.parametrize("kind", ["one", "several", "truth", "number", "match"])
@@ -461,6 +461,10 @@ def test_an_item_reads_back_as_the_question(question):
     correct = {value.text for value in response.findall("correctResponse/value")}
     many = question.kind in ("several", "match")
     assert response.get("cardinality") == ("multiple" if many else "single")
+    if question.kind in ("one", "several", "truth"):
+        choice = item.find("itemBody/choiceInteraction")
+        assert choice.get("maxChoices") == ("0" if many else "1")  # 0: as many as one likes
+        assert choice.get("shuffle") == ("false" if question.kind == "truth" else "true")
     answers = {place: one for place, one in enumerate(question.answers, 1)}
     if question.kind == "number":
         assert {float(one) for one in correct} == {float(it.text) for it in question.answers if it.right}
