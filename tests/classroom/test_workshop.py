@@ -298,7 +298,7 @@ def test_a_handout_names_functions_by_what_their_docstrings_say():
 
 def test_a_kit_is_whole_and_its_links_lead_somewhere(course):
     made = kit.make(syllabus.lessons(), course / "kit", learners=3, start="10:00", progress=False)
-    assert len(made.files) == 2 * 5 + 5
+    assert len(made.files) == 2 * 5 + 5 + 2 + 5  # by lesson, around them, quizzes, guides
     for name in made.files:
         path = course / "kit" / name
         assert path.is_file()
@@ -398,7 +398,7 @@ def test_the_command_makes_a_kit_and_tells_what_is_wrong(course):
     out = str(course / "kit")
     result = CliRunner().invoke(cli.app, ["workshop", "--out", out, "--lessons", "2", "--learners", "5"])
     assert result.exit_code == 0, result.output
-    assert "10 files in" in result.output
+    assert "17 files in" in result.output
     for options, sentence in (
         (["--lessons", "2,x"], "lessons '2,x' are not numbers with commas"),
         (["--lessons", "7"], "no lesson 7: choose one of 1, 2"),

@@ -78,7 +78,7 @@ def workshop(
     start: Annotated[str, typer.Option(help="When the day begins.")] = "09:00",
     exercises: Annotated[int, typer.Option(help="Minutes for exercises after a lesson.", min=0)] = 15,
 ) -> None:
-    """Make a workshop kit: learners' notebooks, yours with notes, slides, handouts, plan."""
+    """Make a workshop kit: learners' notebooks, yours with notes, slides, handouts, quizzes, plan."""
     from tinyml_helpers.classroom.workshop import kit
     from tinyml_helpers.course import syllabus
 
