@@ -23,7 +23,7 @@ import boards
 import gcc
 import numpy as np
 from cmsis_nn import Rival, find_newest, with_bakenn, with_cmsis_nn, with_plain_loops
-from measure import BOARDS, NETWORKS, Result, measure, measure_best
+from measure import BOARDS, NETWORKS, Result, measure_best
 from tflite_maker import Maker
 
 from tinyml_helpers.datasets import data_folder, read_verified, write_manifest
@@ -72,9 +72,7 @@ def _layer(
     return made.content([given], [out])
 
 
-def builds(
-    content: bytes, core: str, rival: Rival, bakenn: Path
-) -> dict[str, codegen.Program | None]:
+def builds(content: bytes, core: str, rival: Rival, bakenn: Path) -> dict[str, codegen.Program | None]:
     """Our kernels, CMSIS-NN's, bakenn's portable ones and plain loops."""
     g, dsp = lowering.strip_float_ends(graph.read(content)), toolchain.CORES[core].dsp
     return {

@@ -6,7 +6,6 @@ from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 
 from tinyml_helpers import mcu
@@ -230,14 +229,15 @@ def test_public_cells_are_38_and_within_the_error_that_the_catalogue_states():
         assert published.cmsis_nn_cycles(network) == pytest.approx(1e6 * mega, rel=1e-3)
 
 
-def test_what_was_repeated_here_is_within_an_eighth_of_the_boards():
-    for repeated in board_cells()["repeated"].values():
+def test_what_was_repeated_here_is_near_the_boards():
+    """The programs differ, too: by GCC, as the board's, less than by clang."""
+    for compiler, repeated in board_cells()["repeated"].items():
         assert "CMSIS-NN" in repeated["CMSIS-NN"] and "-O2" in repeated["compiler"]
         for network, row in repeated["networks"].items():
             board = published.cmsis_nn_cycles(network) / 1e6
             error = 100 * (row["estimated_mega_cycles"] / board - 1)
             assert row["error_percent"] == pytest.approx(error, abs=0.2)
-            assert abs(error) < 12.5
+            assert abs(error) < {"gcc": 12.5, "zig": 15}[compiler]
 
 
 def test_public_results_are_counted_in_the_same_macs():
@@ -273,7 +273,9 @@ def test_our_row_stands_behind_the_public_ones_of_its_board(wand):
     table = published.on_boards({"nucleo_l4r5zi": {"DS-CNN": wand.run}})
     lines = repr(table).splitlines()
     ours = next(i for i, line in enumerate(lines) if "this course" in line)
-    assert "estimate" in lines[ours] and "X-CUBE-AI 10.2" in lines[ours - 1] and "U575" in lines[ours + 1]
+    assert (
+        "estimate" in lines[ours] and "X-CUBE-AI 10.2" in lines[ours - 1] and "U575" in lines[ours + 1]
+    )
     assert "4.73 to 5.84" in repr(table) and "mcunet-vww1" in table._repr_html_()
     with pytest.raises(ValueError, match="no public result for 'pico': choose one of nucleo_l4r5zi"):
         published.on_boards({"pico": {}})

@@ -9,7 +9,7 @@ from tflite_maker import random_network
 
 from tinyml_helpers import devices, mcu
 from tinyml_helpers.datasets import data_folder, read_verified
-from tinyml_helpers.mcu.target import costs, cortex_m, flash, stopwatch, timer, timing, toolchain
+from tinyml_helpers.mcu.target import cortex_m, costs, flash, stopwatch, timer, timing, toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
 from tinyml_helpers.mcu.target.flash import Cache, Flash
 
@@ -35,7 +35,10 @@ def issue(image):
 
 # The numbers are those of the manuals' tables; the last jump goes back to the start-up code.
 M4 = {
-    "load alone, and behind a load": ("ldr r0, [sp]\n ldr r1, [sp]\n adds r0, r1\n bx lr", 2 + 1 + 1 + 3),
+    "load alone, and behind a load": (
+        "ldr r0, [sp]\n ldr r1, [sp]\n adds r0, r1\n bx lr",
+        2 + 1 + 1 + 3,
+    ),
     "load behind a store": ("str r0, [sp]\n ldr r1, [sp]\n bx lr", 1 + 2 + 3),
     "store behind a load": ("ldr r1, [sp]\n str r1, [sp]\n bx lr", 2 + 1 + 3),
     "load that needs the load before": (
@@ -52,7 +55,7 @@ M4 = {
         1 + 3 + 1 + 1 + 2 + 3,
     ),
     "offset in a register": (
-        "movs r3, #0\n mov r2, sp\n nop\n str r0, [r2, r3]\n ldr r0, [r2, r3]\n str r0, [r2, r3]\n bx lr",
+        "movs r3, #0\n mov r2, sp\n nop\n str r0, [r2, r3]\n ldr r0, [r2, r3]\n str r0, [r2, r3]\nbx lr",
         1 + 1 + 1 + 2 + 2 + 1 + 3,
     ),
     "a branch that is taken three times and passed once": (
@@ -86,7 +89,9 @@ def test_float_on_a_cortex_m4_by_hand():
 def test_the_m3_multiplies_slowly_and_does_not_overlap_with_a_base_that_moves():
     body = "movs r0, #9\n mla r1, r0, r0, r0\n smull r1, r2, r0, r0\n muls r0, r0\n bx lr"
     assert issue(program(body, "cortex-m3"))[1] == 1 + 2 + 4 + 1 + 3
-    moving = "push {r4, r5}\n mov r2, sp\n nop\n ldr r0, [r2], #4\n ldr r1, [r2], #4\n pop {r4, r5}\n bx lr"
+    moving = (
+        "push {r4, r5}\n mov r2, sp\n nop\n ldr r0, [r2], #4\n ldr r1, [r2], #4\n pop {r4, r5}\n bx lr"
+    )
     still = moving.replace("], #4", "]")
     assert issue(program(moving, "cortex-m3"))[1] == 3 + 1 + 1 + 2 + 2 + 3 + 3
     assert issue(program(still, "cortex-m3"))[1] == 3 + 1 + 1 + 2 + 1 + 3 + 3
@@ -157,9 +162,16 @@ def test_reads_of_constants_wait_as_a_plain_model_says(name):
     model, waited = Model(made), 0
     near = np.cumsum(rng.integers(0, 3, 3000)) * 4  # as weights are read
     far = rng.integers(0, 300, 3000) * 4
-    for address, size in zip(np.where(rng.random(3000) < 0.8, near, far), rng.choice([1, 2, 4, 8], 3000), strict=True):
+    for address, size in zip(
+        np.where(rng.random(3000) < 0.8, near, far), rng.choice([1, 2, 4, 8], 3000), strict=True
+    ):
         stopwatch._library().on_read(
-            None, 0, ctypes.c_uint64(base + int(address)), int(size), ctypes.c_int64(0), ctypes.byref(watch)
+            None,
+            0,
+            ctypes.c_uint64(base + int(address)),
+            int(size),
+            ctypes.c_int64(0),
+            ctypes.byref(watch),
         )
         waited += model.read(base + int(address), int(size))
     assert watch.read().data == waited > 0
@@ -220,7 +232,8 @@ def test_a_load_under_a_condition_changes_nothing_behind_it():
         const short table[64] = {1, 2, 3, 4}; int sum, n = 40;
         __attribute__((noinline)) int next(int i) {
             int x = 0;
-            __asm__ volatile("cmp %1, #7\\n it hi\\n ldrshhi %0, [%2]" : "+r"(x) : "r"(i), "r"(table + 1) : "cc");
+            __asm__ volatile("cmp %1, #7\\n it hi\\n ldrshhi %0, [%2]"
+                             : "+r"(x) : "r"(i), "r"(table + 1) : "cc");
             return x;
         }
         int main(void) { for (int i = 0; i < n; i++) sum += i % 3 ? next(i) : 7; }"""
@@ -236,7 +249,8 @@ def test_a_cache_that_cannot_be_is_refused():
         Cache(7, 8, 2)
     with pytest.raises(ValueError, match="at most 2048"):
         Cache(4096, 8, 2)
-    odd = replace(devices.get("pico"), memory={"wait_cycles": (1, "x"), "read_bytes": (8, "x"), "cache": ([3, 8, 2], "x")})  # fmt: skip
+    memory = {"wait_cycles": (1, "x"), "read_bytes": (8, "x"), "cache": ([3, 8, 2], "x")}
+    odd = replace(devices.get("pico"), memory=memory)
     with pytest.raises(ValueError, match="3 lines"):
         flash.flash_of(odd)
 

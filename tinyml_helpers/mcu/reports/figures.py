@@ -18,7 +18,7 @@ from tinyml_helpers.mcu.run import Run
 from tinyml_helpers.mcu.target.image import Image
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    pass
 
 # Okabe and Ito's colours: they stay apart for people with any common colour blindness.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#C98200", "#009E73", "#D9D9D9"
@@ -199,7 +199,7 @@ def bands(
 
 
 def against_boards(stored: Mapping[str, Any], axes: Axes) -> Axes:
-    """Draw by how much the estimate missed what boards took: a dot for a run, a bar where only ranges are known.
+    """Draw by how much the estimate missed what boards took: dots for runs, bars for ranges.
 
     Args:
         stored: `data/reference/board_cells.json`.
@@ -209,7 +209,9 @@ def against_boards(stored: Mapping[str, Any], axes: Axes) -> Axes:
     for cell in stored["cells"]:
         rows.setdefault(cell["device"], []).append((cell["error_percent"],) * 2)
     for group in stored["ranges"]:
-        rows[group["device"].replace(", ", ",\n")] = [(*ends,) for ends in group["error_percent"].values()]
+        rows[group["device"].replace(", ", ",\n")] = [
+            (*ends,) for ends in group["error_percent"].values()
+        ]
     for compiler, repeated in stored["repeated"].items():
         errors = [network["error_percent"] for network in repeated["networks"].values()]
         rows[f"CMSIS-NN by {compiler},\nrepeated here"] = [(error, error) for error in errors]

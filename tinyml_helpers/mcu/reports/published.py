@@ -2,9 +2,10 @@
 
 `keywords` has every one of them on a Nucleo-L4R5ZI, `on_boards` the best of each engine on each board.
 
-The Nucleo-L4R5ZI's chip is an STM32L4R5ZI, a Cortex-M4 at 120 MHz. Each figure is the median throughput that
-the results.txt of a submission's performance run states (v1.3: the median of results.json); compiler
-and engine stand in its system description (of Zephyr SDK 0.13.2 Skymizer's says that it is GCC 10.3).
+The Nucleo-L4R5ZI's chip is an STM32L4R5ZI, a Cortex-M4 at 120 MHz. Each figure of `keywords` is the
+median throughput that the results.txt of a submission's performance run states (v1.3: the median of
+results.json); compiler and engine stand in its system description (of Zephyr SDK 0.13.2 Skymizer's says
+that it is GCC 10.3).
 Rounds appeared in 2021 (v0.5), 2022 (v0.7, v1.0), 2023
 (v1.1), 2024 (v1.2) and 2025 (v1.3). Left out is one run whose own log calls it too short to be valid
 (cTuning's, with TVM's native kernels; it agrees with the same code in the rows below).
@@ -179,7 +180,12 @@ _ON_BOARDS = (
     BoardResult(_H743, "X-CUBE-AI 7.3", _PAPER, {"mcunet-vww1": (57,)}),
     BoardResult(_H743, "TinyEngine", _PAPER, {"mcunet-vww1": (51,)}),
 )
-_BOARD_OF = {"nucleo_l4r5zi": _L4R5, "nucleo_u575zi": _U575, "nucleo_h7a3zi": _H7A3, "nucleo_g0b1re": _G0B1}
+_BOARD_OF = {
+    "nucleo_l4r5zi": _L4R5,
+    "nucleo_u575zi": _U575,
+    "nucleo_h7a3zi": _H7A3,
+    "nucleo_g0b1re": _G0B1,
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -211,7 +217,9 @@ class BoardTable:
                 cells = (" to ".join(f"{ms:g}" for ms in one.ms.get(name, ())) for name in COLUMNS)
                 rows.append((board, one.engine, one.source, *cells))
             if board in boards:
-                told = {name: run.cycles.tell(*run.latency_ms, ",.3g") for name, run in boards[board].items()}
+                told = {
+                    name: run.cycles.tell(*run.latency_ms, ",.3g") for name, run in boards[board].items()
+                }
                 cells = (told.get(name, "") for name in COLUMNS)
                 rows.append((board, "this course", "estimate: emulated, no board", *cells))
         return rows

@@ -6,7 +6,7 @@ it overlaps with the one before it. The rules are those of Arm's Technical Refer
 - M4, M3 (DDI0439, DDI0337I, 3.3 and 3.3.2): a load takes 2 cycles and one less behind another load,
   unless it needs that one's result as an address; a store 1, with an offset in a register 2; nothing
   overlaps with a store, nor with what moves several words; 1 + N for N words; a jump that is taken
-  fills the pipeline again, in 1 to 3 cycles by the place where it lands (2 are taken). The M4's FPU: 7.2.3.
+  fills the pipeline again, in 1 to 3 cycles by where it lands (taken as 2). The M4's FPU: 7.2.3.
 - M0+ (DDI0484, 3.3): a load or store takes 2, several words 1 + N, a jump that is taken 1 more.
 - M33, M7: Arm publishes no table. Theirs is the M4's divided by what boards with these cores were
   measured to gain (`CORES` says by whom).

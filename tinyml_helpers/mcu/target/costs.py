@@ -1,4 +1,4 @@
-"""What an instruction takes, and what a core's table of such costs must say: one for each architecture."""
+"""What an instruction takes, and the table of such costs that a core has: any architecture's."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +60,12 @@ def flash_of(device: Device) -> Flash | None:
     """
     if not device.memory:
         return None
-    figures = {name: value for name, (value, _) in device.memory.items()}
+    figures: dict[str, Any] = {name: value for name, (value, _) in device.memory.items()}
     shared = figures.pop("cache", None)
-    caches = {"code": shared or figures.pop("code_cache", None)}
-    caches["data"] = None if shared else figures.pop("data_cache", None)
-    made = {name: None if cache is None else Cache(*cache) for name, cache in caches.items()}
-    rest: Mapping[str, Any] = figures
-    return Flash(**made, shared=shared is not None, **rest)
+    code, data = figures.pop("code_cache", shared), figures.pop("data_cache", None)
+    return Flash(
+        code=Cache(*code) if code else None,
+        data=Cache(*data) if data else None,
+        shared=shared is not None,
+        **figures,
+    )

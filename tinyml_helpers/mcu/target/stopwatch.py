@@ -135,9 +135,7 @@ class Stopwatch(ctypes.Structure):
         return Ticks(self.issue + last, self.fetch_waits, self.data_waits, self.ram_loads)
 
 
-def attach_stopwatch(
-    uc: Uc, memory: npt.NDArray[np.uint8], flash_base: int, flash: Flash
-) -> Stopwatch:
+def attach_stopwatch(uc: Uc, memory: npt.NDArray[np.uint8], flash_base: int, flash: Flash) -> Stopwatch:
     """Time every instruction that an emulator executes from now on.
 
     Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy.typing as npt
 from unicorn.unicorn_py3.unicorn import UcError  # the short names have no types

@@ -6,14 +6,15 @@ Three kinds of figures, and each says which it is:
   hides some of them: it is taken to need 1.0 to 1.7 times as long.
 - With the flash of the device (`flash`, `stopwatch`): where the catalogue knows how it answers. The
   band goes from no waits to twice as many as computed, and a tenth more for what nobody counted.
-- The same on a device whose figures were held against runs on boards (`data/reference/board_cells.json`):
-  one number, with the error that was found.
+- The same on a device whose figures were held against runs on boards: one number, with the error that
+  was found (`data/reference/board_cells.json`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tinyml_helpers.mcu.target import cortex_m
 from tinyml_helpers.mcu.target.costs import CoreTiming, Cost
@@ -91,7 +92,7 @@ class Cycles:
 
 
 def by_table(image: Image, blocks: Iterable[Block]) -> Cycles:
-    """Cycles by the table of the program's core alone, and the band of a board of which nothing is known.
+    """Cycles by the table of the program's core alone, in the band of a board that nobody knows.
 
     What overlaps from one block of instructions to the next is not seen here.
 
@@ -134,7 +135,7 @@ def with_waits(core: str, ticks: Ticks, flash: Flash) -> Cycles:
 def _sum(costs: list[Cost]) -> int:
     """Cycles of a block that is left at its end without a jump."""
     total = costs[0].cycles
-    for before, now in zip(costs, costs[1:], strict=False):
+    for before, now in pairwise(costs):
         needs = bool(before.writes & now.address)
         overlap = now.overlaps and before.opens and not needs
         total += now.cycles - overlap + (before.computes and needs)
