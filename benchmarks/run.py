@@ -7,7 +7,7 @@ kernels. "cycles" are by the table of the core's manual; "on the board" adds the
 board whose estimate was held against public runs (`measure.BOARDS`). What was measured is left in
 data/reference/kernels.json, where lesson 08 finds it. The rival is the newest CMSIS-NN that lies in the
 folder, built with whichever flag is fastest: by zig's clang, and by GCC for Arm where that is installed.
-With names of networks or layers only these are measured, and nothing is stored.
+With names of networks or layers only these are measured, and take the place of what was stored of them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import boards
 import gcc
@@ -109,9 +110,11 @@ def versions(rival: Rival, bakenn: Path) -> dict[str, str]:
     }
 
 
-def by_zig(contents: Mapping[str, bytes], rival: Rival, bakenn: Path) -> dict[str, object]:
+def by_zig(
+    contents: Mapping[str, bytes], rival: Rival, bakenn: Path
+) -> dict[str, dict[str, dict[str, Result | None]]]:
     """Core -> network -> engine -> what it took; prints a table for each core."""
-    found: dict[str, object] = {}
+    found: dict[str, dict[str, dict[str, Result | None]]] = {}
     for core in BOARDS:
         rows, networks = [], {}
         for name, content in contents.items():
@@ -126,7 +129,7 @@ def by_zig(contents: Mapping[str, bytes], rival: Rival, bakenn: Path) -> dict[st
     return found
 
 
-def by_gcc(contents: Mapping[str, bytes], rival: Rival, bakenn: Path) -> dict[str, object]:
+def by_gcc(contents: Mapping[str, bytes], rival: Rival, bakenn: Path) -> dict[str, Any]:
     """Our kernels and CMSIS-NN's by GCC, or what was stored of it where there is no GCC."""
     found = gcc.version()
     if found is None:
@@ -146,16 +149,20 @@ def by_gcc(contents: Mapping[str, bytes], rival: Rival, bakenn: Path) -> dict[st
 
 
 def main(bakenn: Path, *names: str) -> None:
-    """Measure everything and store it, or print what some networks and layers take."""
+    """Measure everything, or some networks and layers, and store it."""
     contents = {**layers(), **{k: read_verified(f"models/{v}.tflite") for k, v in NETWORKS.items()}}
     chosen = {name: contents[name] for name in names or contents}
     rival = find_newest(bakenn)
     print(rival.name)
-    found = {"versions": versions(rival, bakenn), "cores": by_zig(chosen, rival, bakenn)}
-    found["gcc"] = by_gcc(chosen, rival, bakenn)
+    zig, by = by_zig(chosen, rival, bakenn), by_gcc(chosen, rival, bakenn)
+    stored = json.loads(STORED.read_text("utf-8"))
+    for core, networks in zig.items():
+        stored["cores"][core] |= networks
+    stored["gcc"] = {**by, "cortex-m4": {**stored["gcc"]["cortex-m4"], **by["cortex-m4"]}}
+    stored["versions"] = versions(rival, bakenn)
+    STORED.write_text(json.dumps(stored, indent=1, default=asdict) + "\n", "utf-8")
+    write_manifest()
     if not names:
-        STORED.write_text(json.dumps(found, indent=1, default=asdict) + "\n", "utf-8")
-        write_manifest()
         boards.main(bakenn)
 
 

@@ -71,10 +71,14 @@ CORES: Mapping[str, CoreTiming] = {
     "cortex-m3": CoreTiming(cost_m3, decode_thumb, 1.0, "Cortex-M3 TRM"),
     "cortex-m4": CoreTiming(cost_m4, decode_thumb, 1.0, "Cortex-M4 TRM"),
     "cortex-m33": CoreTiming(
-        cost_m4, decode_thumb, 1.05, "Cortex-M4 TRM / 1.05, by nine runs on an STM32U575"
+        cost_m4, decode_thumb, 1.05, "Cortex-M4 TRM / 1.05, by nine runs on an STM32U575", spread=0.12
     ),
     "cortex-m7": CoreTiming(
-        cost_m4, decode_thumb, 1.55, "Cortex-M4 TRM / 1.55, by twelve runs on STM32H7A3 and F746"
+        cost_m4,
+        decode_thumb,
+        1.55,
+        "Cortex-M4 TRM / 1.55, by twelve runs on STM32H7A3 and F746",
+        spread=0.15,
     ),
 }
 """Core -> its table; the runs are those of `data/reference/board_cells.json`."""

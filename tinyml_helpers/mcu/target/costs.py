@@ -40,9 +40,11 @@ class CoreTiming:
         decode: code and its address -> size in bytes, name and operands of each instruction.
         divided_by: the sum of the table is divided by this.
         source: where the table stands, and who measured the divisor.
+        spread: by how much the divisor may be wrong, as a part of 1.
     """
 
     cost: Callable[[str, str], Cost]
     decode: Callable[[bytes, int], Sequence[tuple[int, str, str]]]
     divided_by: float
     source: str
+    spread: float = 0.0

@@ -25,7 +25,7 @@ _BLOCK = np.dtype([
 _MOST_VISITS = 1 << 16  # more calls than a flash holds
 
 
-class Block(NamedTuple):
+class CodeBlock(NamedTuple):
     """Instructions that run through without a jump.
 
     Args:
@@ -93,12 +93,12 @@ class Counter(ctypes.Structure):
         counts, which, went_to = self._keep[2][:, : self.visit_count].tolist()
         return [(i - 1, count, to) for i, count, to in zip(which, counts, went_to, strict=True)]
 
-    def read_blocks(self) -> list[Block]:
+    def read_blocks(self) -> list[CodeBlock]:
         """Each block that was executed."""
         blocks, base = self._keep[1], self.flash_base
         (found,) = blocks["entries"].nonzero()
         columns = (blocks[name][found].tolist() for name in ("size_bytes", "entries", "passed"))
-        return [Block(*row) for row in zip((base + 2 * found).tolist(), *columns, strict=True)]
+        return [CodeBlock(*row) for row in zip((base + 2 * found).tolist(), *columns, strict=True)]
 
 
 def attach_counter(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:

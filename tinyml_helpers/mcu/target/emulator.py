@@ -18,7 +18,7 @@ from unicorn import arm_const as arm
 from unicorn import unicorn_const as const
 from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no types
 
-from tinyml_helpers.mcu.target.counting import Block, attach_counter
+from tinyml_helpers.mcu.target.counting import CodeBlock, attach_counter
 from tinyml_helpers.mcu.target.execution import Execution, Span
 from tinyml_helpers.mcu.target.faults import NEVER_WOKEN, EmulatorError, explain_fault, name_place
 from tinyml_helpers.mcu.target.flash import Flash
@@ -159,7 +159,7 @@ class Machine:
     def _variables_at(self) -> int:
         return self._image.symbols["_stack_top"].address
 
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[CodeBlock]:
         """Each block of instructions that the last run executed."""
         return self._counter.read_blocks()
 

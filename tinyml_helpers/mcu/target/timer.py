@@ -11,7 +11,7 @@ from unicorn.unicorn_py3.unicorn import UcError  # the short names have no types
 
 from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu.target import timing
-from tinyml_helpers.mcu.target.counting import Block
+from tinyml_helpers.mcu.target.counting import CodeBlock
 from tinyml_helpers.mcu.target.emulator import Machine
 from tinyml_helpers.mcu.target.flash import Flash, flash_of
 from tinyml_helpers.mcu.target.image import Image
@@ -34,7 +34,7 @@ class Timer:
 
     image: Image
     device: Device
-    blocks: Sequence[Block]
+    blocks: Sequence[CodeBlock]
     inputs: Mapping[str, npt.ArrayLike]
     variables: bytes | None = None
 

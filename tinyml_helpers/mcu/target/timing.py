@@ -5,7 +5,8 @@ Three kinds of figures, and each says which it is:
 - The table alone: memory that answers at once. A real board adds waits for its flash, or a cache that
   hides some of them: it is taken to need 1.0 to 1.7 times as long.
 - With the flash of the device (`flash`, `stopwatch`): where the catalogue knows how it answers. The
-  band goes from no waits to twice as many as computed, and a tenth more for what nobody counted.
+  band goes from no waits to twice as many as computed, and a tenth more for what nobody counted; both
+  ends move out by what the table of a core without one of its own may be wrong.
 - The same on a device whose figures were held against runs on boards: one number, with the error that
   was found (`data/reference/board_cells.json`).
 """
@@ -18,7 +19,7 @@ from itertools import pairwise
 
 from tinyml_helpers.mcu.target import cortex_m
 from tinyml_helpers.mcu.target.costs import CoreTiming, Cost
-from tinyml_helpers.mcu.target.counting import Block
+from tinyml_helpers.mcu.target.counting import CodeBlock
 from tinyml_helpers.mcu.target.flash import Flash
 from tinyml_helpers.mcu.target.image import FLASH_BASE, Image
 from tinyml_helpers.mcu.target.stopwatch import Ticks
@@ -91,7 +92,7 @@ class Cycles:
         return f"{self.tell(self.low / 1e6, self.high / 1e6, ',.2f')} M cycles{spent} ({self.basis})"
 
 
-def by_table(image: Image, blocks: Iterable[Block]) -> Cycles:
+def by_table(image: Image, blocks: Iterable[CodeBlock]) -> Cycles:
     """Cycles by the table of the program's core alone, in the band of a board that nobody knows.
 
     What overlaps from one block of instructions to the next is not seen here.
@@ -123,7 +124,9 @@ def with_waits(core: str, ticks: Ticks, flash: Flash) -> Cycles:
     issue, ram = round(ticks.issue / table.divided_by), round(flash.ram_load_cycles * ticks.ram_loads)
     total, waits = issue + ram + ticks.fetch + ticks.data, ticks.fetch + ticks.data
     if flash.error_percent is None:
-        low, high = issue, round(_NOT_COUNTED * (issue + ram + _WAITS_FACTOR * waits))
+        upwards = max(_NOT_COUNTED, 1 + table.spread)
+        low = round(issue * (1 - table.spread))
+        high = round(upwards * (issue + ram + _WAITS_FACTOR * waits))
         basis = f"{table.source}, and waits for this flash, to twice as many; held against no board"
     else:
         error = flash.error_percent / 100
