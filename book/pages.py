@@ -146,6 +146,10 @@ def device_tables() -> str:
             for name in FIGURES
             if name in device.sources
         ]
+        rows += [
+            (f"flash: {name.replace('_', ' ')}", f"{value}", link_source(source))
+            for name, (value, source) in device.memory.items()
+        ]
         text += f"\n## {device.name}\n\n`{device.key}`: {device.chip}, {device.core}, {device.kind}. "
         text += f"Checked on {device.checked}.\n\n{_table(('figure', 'value', 'source'), rows)}"
     return text

@@ -9,6 +9,7 @@ import torch
 from tinyml_helpers import training
 from tinyml_helpers.datasets.keywords.clips import COMMANDS, KEYWORD_CLASSES, SAMPLES, Keywords
 from tinyml_helpers.mcu.reports import duty
+from tinyml_helpers.mcu.target import timing
 from tinyml_helpers.usecases import alarms
 from tinyml_helpers.usecases.keywords import features, figures, mix, network, streaming, train
 
@@ -208,6 +209,7 @@ class FiftyMilliseconds:
     instructions = 1_000_000
     latency_ms = (50.0, 100.0)
     energy_uj = (500.0, 1000.0)
+    cycles = timing.Cycles(1, 0, 0, 0, 1, 2, None, "")
 
 
 def test_what_never_stops_is_counted_by_the_second():
