@@ -30,7 +30,7 @@ from tflite_maker import Maker
 from tinyml_helpers import devices
 from tinyml_helpers.datasets import data_folder, read_verified, write_manifest
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
-from tinyml_helpers.mcu.target import timing, toolchain
+from tinyml_helpers.mcu.target import cores, timing, toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
 from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.system.tables import text_table
@@ -132,7 +132,7 @@ def measure(
 
 def builds(content: bytes, core: str, bakenn: Path) -> dict[str, codegen.Program | None]:
     """Our kernels, CMSIS-NN's, bakenn's portable ones and plain loops."""
-    g, dsp = lowering.strip_float_ends(graph.read(content)), toolchain.CORES[core].dsp
+    g, dsp = lowering.strip_float_ends(graph.read(content)), cores.CORES[core].dsp
     return {
         "ours": codegen.generate(g, dsp=dsp),
         "CMSIS-NN": with_cmsis_nn(g, bakenn),

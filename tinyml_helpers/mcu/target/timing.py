@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tinyml_helpers.cost.latency import SPEEDS
 from tinyml_helpers.devices import Device
+from tinyml_helpers.mcu.target import riscv_timing
 from tinyml_helpers.mcu.target.image import FLASH_BASE, Image
 
 BOARD_FACTOR = 1.7
@@ -31,7 +32,7 @@ class Cycles:
 
     Attributes:
         low: every access answers at once.
-        high: `BOARD_FACTOR` times that.
+        high: `BOARD_FACTOR` times that, or times the most that the table of a RISC-V core allows.
         basis: what the figures rest on.
     """
 
@@ -53,6 +54,10 @@ def estimate(image: Image, blocks: Iterable[tuple[int, int, int]], device: Devic
         device: its core decides the table. For a Cortex-M7 and M33 the Cortex-M4's is divided by
             the speed per clock that `cost.latency` knows from measured networks.
     """
+    if image.core in riscv_timing.RULES:
+        least, most, source = riscv_timing.bounds(image, blocks)
+        slow = f"{source}; to {BOARD_FACTOR}x for slow flash, more where it lies outside"
+        return Cycles(least, round(most * BOARD_FACTOR), slow)
     from capstone import CS_ARCH_ARM, CS_MODE_MCLASS, CS_MODE_THUMB, Cs
 
     flash = dict(image.segments())
