@@ -22,7 +22,8 @@ def test_public_models_equal_the_reference_on_twenty_inputs(name, tmp_path):
     given, first = source.tensors[source.inputs[0]], g.tensors[g.inputs[0]]
     rng, steps, expected = np.random.default_rng(1), [], []
     for _ in range(20):
-        x = rng.integers(-128, 128, given.shape).astype(np.int8)
+        level, contrast = rng.uniform(-120, 120), rng.choice([2, 10, 60])
+        x = rng.normal(level, contrast, given.shape).round().clip(-128, 127).astype(np.int8)
         real = first.real(x) if given.dtype == "float32" else x
         quantized, want = reference.run([real], (first.index, g.outputs[0]))
         steps.append([quantized])

@@ -32,7 +32,7 @@ def _show_operators(asked: bool) -> None:
 def _module(path: Path | None) -> Path | None:
     """Refuse another name than that of a module before anything is compiled."""
     if path is not None and path.suffix != ".wasm":
-        raise typer.BadParameter(f"{path} does not end in .wasm: call it {path.with_suffix('.wasm')}")
+        raise typer.BadParameter(f"{path.name} does not end in .wasm")
     return path
 
 

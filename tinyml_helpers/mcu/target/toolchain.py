@@ -45,7 +45,6 @@ _WASM_FLAGS = (
     "-fno-sanitize=all",
     "-nostdlib",
     "-Wl,--no-entry",
-    "-Wl,--stack-first",  # a stack that grows too far leaves the memory, and no array is overwritten
     "-Wl,--strip-all",
 )
 
