@@ -13,7 +13,7 @@ def test_the_chain_in_a_page_gives_the_bytes_and_words_of_the_chip(tmp_path):
     path = data_folder() / "models" / "kws.tflite"
     chain = firmware.pipeline(litert.load(path), threshold=0.5, width=2, silent=3)
     built = mcu.build(path, pipeline=chain)
-    clips = load_keywords(per_class=1).part("new engine").samples[:8]
+    clips = load_keywords(per_class=1).part("new engine").clips[:8]
     steps = list(clips.reshape(-1, chain.count))  # words one after another, as a microphone hears them
     runs = list(built.stream(steps))
     found = in_node(built.wasm(), [[x] for x in steps], tmp_path)
