@@ -100,6 +100,16 @@ def test_several_inputs_and_outputs_describe_themselves(tmp_path):
 
 
 @needs_node
+def test_a_network_with_float_ends_takes_and_gives_them(tmp_path):
+    firmware = mcu.build(MAGIC_WAND, float_io=True)
+    x = np.random.default_rng(1).normal(size=(1, 128, 3, 1)).astype(np.float32) * 1000
+    found = in_node(firmware.wasm(), [[x]], tmp_path)
+    assert found["description"]["inputs"] == [{"type": "float32", "shape": [1, 128, 3, 1]}]
+    (one,) = found["runs"]
+    assert one["outputs"][0] == one["real"][0] == firmware.run(x).output.ravel().tolist()
+
+
+@needs_node
 def test_the_rounding_that_was_asked_for_is_kept(tmp_path):
     content = read_verified("models/anomaly_detection.tflite")
     x = np.random.default_rng(0).integers(-128, 128, (1, 5, 128, 1)).astype(np.int8)

@@ -62,6 +62,7 @@ RULES: Mapping[str, Rules] = {
         f"ESP32-C6 {_ESPRESSIF}", (1, 2), (2, 3), (1, 3), (2, 2), (10, 10),
         ((1, 2), (3, 4)), ((3, 4), (1, 2)),
     ),
+    # Its documentation times the fastest configuration, which is taken for the RP2350's.
     "hazard3-rv32imac": Rules(
         "Hazard3 timing, Instruction Cycle Counts of its documentation", (1, 1), (2, 2), (2, 3),
         (1, 1), (18, 19), ((1, 3), (1, 2)), ((2, 3), (1, 2)),
