@@ -1,15 +1,18 @@
 """The same network with Arm's CMSIS-NN kernels, or with plain loops, in place of ours.
 
-CMSIS-NN's sources come in the wheel of `bakenn` (a dependency of the benchmark only). It has no
-softmax and no sum there: those few layers stay ours, in every build.
+CMSIS-NN's sources come in the wheel of `bakenn` (a dependency of the benchmark only), the one package
+of the Python index that was found to carry any; what else lies in the folder and is newer is taken
+instead. It has no softmax and no sum there: those few layers stay ours, in every build.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +41,60 @@ void model_invoke(void) { bknn_net_infer(BKNN_NET_ARENA_SIZE ? own : 0, model_in
 """
 
 
-def sources(bakenn: Path) -> dict[str, str]:
+ZIG = f"clang of ziglang {version('ziglang')}, -O2"
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A CMSIS-NN that lies on this machine.
+
+    Args:
+        folder: of its sources.
+        revision: of its header, such as (16, 0, 0).
+        name: package, release where it is stated, revision and date of the header.
+    """
+
+    folder: Path
+    revision: tuple[int, ...]
+    name: str
+
+
+def find_newest(folder: Path) -> Rival:
+    """The newest CMSIS-NN among all packages in a folder, by the revision of its header.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = [_rival(header, folder) for header in folder.rglob("arm_nnfunctions.h")]
+    if not found:
+        raise FileNotFoundError(f"no CMSIS-NN in {folder}: run `make bench`, which fetches one")
+    return max(found, key=lambda rival: rival.revision)
+
+
+def _rival(header: Path, folder: Path) -> Rival:
+    text, package = header.read_text("utf-8"), header.relative_to(folder).parts[0]
+    revision = re.search(r"\$Revision:\s*V\.?([\d.]+\d)", text)
+    date = re.search(r"\$Date:\s*(.+)", text)
+    bundles = (folder / package).rglob("bundle.py")
+    told = "".join(path.read_text("utf-8") for path in bundles)
+    release = re.search(r'CMSIS_NN_VERSION = "([\d.]+)"', told)
+    number = revision[1] if revision else "0"
+    name = (
+        f"CMSIS-NN {release[1] if release else 'of unknown release'} in {package} (header V{number}, "
+        f"{date[1].strip() if date else 'no date'})"
+    )
+    # CMSIS-Core's headers, which it needs, lie beside it or within.
+    whole = next(
+        (one for one in list(header.parents)[1:4] if any(one.rglob("cmsis_compiler.h"))),
+        header.parents[1],
+    )
+    return Rival(whole, tuple(map(int, number.split("."))), name)
+
+
+def sources(rival: Rival) -> dict[str, str]:
     """CMSIS-NN as a flat folder of files that needs no C library."""
-    vendor = bakenn / "bakenn" / "backend" / "cmsis_nn" / "vendor"
-    files = {p.name: p.read_text("utf-8") for p in vendor.rglob("*.[ch]") if "bakenn" not in p.name}
+    paths = [path for path in rival.folder.rglob("*.[ch]") if "bakenn" not in path.name]
+    files = {path.name: path.read_text("utf-8") for path in paths}
     angled = {"<string.h>": '"string.h"', "<math.h>": '"empty.h"', "<stdint.h>": "<stdint.h>"}
     for old, new in angled.items():
         files = {
@@ -50,7 +103,7 @@ def sources(bakenn: Path) -> dict[str, str]:
     return files | {"string.h": STRING_H, "empty.h": ""}
 
 
-def with_cmsis_nn(graph: Network, bakenn: Path) -> codegen.Program:
+def with_cmsis_nn(graph: Network, rival: Rival) -> codegen.Program:
     """The network with CMSIS-NN's convolutions and fully connected layers."""
     layers, parts = [], ['#include "arm_nnfunctions.h"\nstatic int32_t cmsis_buffer[8192];\n']
     for layer in codegen.lower(graph, dsp=True):
@@ -61,7 +114,7 @@ def with_cmsis_nn(graph: Network, bakenn: Path) -> codegen.Program:
             layer = replace(layer, calls=(KernelCall(context.name, ends),), **_BARE)
         layers.append(layer)
     program = _program(graph, layers)
-    files = {**sources(bakenn), **program.files, "cmsis_layers.h": "\n".join(parts)}
+    files = {**sources(rival), **program.files, "cmsis_layers.h": "\n".join(parts)}
     files["model.c"] = files["model.c"].replace(
         '#include "kernels.h"', '#include "kernels.h"\n#include "cmsis_layers.h"'
     )

@@ -17,10 +17,11 @@ from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.mcu.target.image import Image
 
 NAME = "arm-none-eabi-gcc"
-OPTIMIZE = "-O2"
+FLAGS = ("-O2", "-O3", "-Ofast")
+"""Tried one after the other: Arm recommends -Ofast for CMSIS-NN, and it is not always the fastest."""
+
 _TARGET = {"cortex-m4": ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")}
-_FLAGS = (
-    OPTIMIZE,
+_COMMON = (
     "-std=gnu17",
     "-ffreestanding",
     "-ffunction-sections",
@@ -42,7 +43,9 @@ def version() -> str | None:
     return found[1] if found else "unknown"
 
 
-def compile(sources: Mapping[str, str], core: str, *, flash_bytes: int, ram_bytes: int) -> Image:
+def compile(
+    sources: Mapping[str, str], core: str, *, optimize: str, flash_bytes: int, ram_bytes: int
+) -> Image:
     """Compile and link as `toolchain.compile_c` does, by GCC and with newlib's memory functions.
 
     Raises:
@@ -58,7 +61,7 @@ def compile(sources: Mapping[str, str], core: str, *, flash_bytes: int, ram_byte
         for name, text in files.items():
             Path(work, name).write_text(text, "utf-8")
         units = [name for name in files if name.endswith(".c")]
-        command = [NAME, *_TARGET[core], *_FLAGS, *units, "-lc", "-lgcc", "-o", "built.elf"]
+        command = [NAME, *_TARGET[core], optimize, *_COMMON, *units, "-lc", "-lgcc", "-o", "built.elf"]
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
         if done.returncode:
             raise toolchain.ToolchainError(f"{NAME}: {done.stderr[:2000]}")

@@ -1,71 +1,42 @@
-"""`make bench`: our kernels, CMSIS-NN and plain loops, in one run, on one emulator, by one compiler.
+"""`make bench`: our kernels, CMSIS-NN and plain loops, in one run, on one emulator.
 
-    python benchmarks/run.py FOLDER_WITH_BAKENN
+    python benchmarks/run.py FOLDER_WITH_BAKENN [NETWORK ...]
 
 Every build runs the same inputs; "wrong" counts output bytes that differ from LiteRT's reference
-kernels. "cycles" are what the Cortex-M4's timing table makes of the executed instructions. What was
-measured is left in data/reference/kernels.json, where lesson 08 finds it. Where GCC for Arm is
-installed, our kernels and CMSIS-NN are measured by that compiler too, on the Cortex-M4.
+kernels. "cycles" are by the table of the core's manual; "on the board" adds the waits for the flash of a
+board whose estimate was held against public runs (`measure.BOARDS`). What was measured is left in
+data/reference/kernels.json, where lesson 08 finds it. The rival is the newest CMSIS-NN that lies in the
+folder, built with whichever flag is fastest: by zig's clang, and by GCC for Arm where that is installed.
+With names of networks or layers only these are measured, and take the place of what was stored of them.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import boards
 import gcc
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from cmsis_nn import with_bakenn, with_cmsis_nn, with_plain_loops
-from mcu_host import Reference
+from cmsis_nn import Rival, find_newest, with_bakenn, with_cmsis_nn, with_plain_loops
+from measure import BOARDS, NETWORKS, Result, measure_best
 from tflite_maker import Maker
 
-from tinyml_helpers import devices
 from tinyml_helpers.datasets import data_folder, read_verified, write_manifest
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
-from tinyml_helpers.mcu.target import cores, timing, toolchain
-from tinyml_helpers.mcu.target.emulator import Machine
-from tinyml_helpers.mcu.target.image import Image
+from tinyml_helpers.mcu.target import cores
 from tinyml_helpers.system.tables import text_table
 
-CORES = ("cortex-m4", "cortex-m7", "cortex-m0plus")
-NETWORKS = {
-    "DS-CNN": "keyword_spotting",
-    "ResNet-8": "image_classification",
-    "visual wake words": "visual_wake_words",
-    "autoencoder": "anomaly_detection",
-}
-HEADER = (
-    "instructions per MAC",
-    "ours",
-    "CMSIS-NN",
-    "bakenn C",
-    "plain loops",
-    "cycles per MAC",
-    "CMSIS-NN",
-)
+ENGINES = ("ours", "CMSIS-NN", "bakenn", "plain loops")
+HEADER = ("instructions per MAC", *ENGINES, "cycles per MAC", "CMSIS-NN", "on the board", "CMSIS-NN")
 HEADER += ("flash", "CMSIS-NN", "RAM", "wrong")
+ZIG_FLAGS = ("-O2", "-O3")
 STORED = data_folder() / "reference" / "kernels.json"
-MAIN = '#include "model.h"\nint main(void) { model_invoke(); return 0; }'
-
-
-@dataclass(frozen=True)
-class Result:
-    """One build of one network on one core."""
-
-    instructions: int
-    cycles: int
-    macs: int
-    flash_bytes: int
-    ram_bytes: int
-    wrong: int
 
 
 def layers() -> dict[str, bytes]:
@@ -102,40 +73,12 @@ def _layer(
     return made.content([given], [out])
 
 
-def measure(
-    content: bytes,
-    program: codegen.Program,
-    core: str,
-    build: Callable[..., Image] = toolchain.compile_c,
-) -> Result:
-    """Build and run on three inputs."""
-    image = build({**program.files, "main.c": MAIN}, core, flash_bytes=4 << 20, ram_bytes=2 << 20)
-    machine, reference, g = Machine(image), Reference(content), program.graph
-    (first,), (last,) = g.inputs, g.outputs
-    spans = [(program.arena.offset(i), g.tensors[i].size_bytes) for i in (first, last)]
-    given, out = (f"model_arena[{start}:{start + size}]" for start, size in spans)
-    source = graph.read(content)
-    tensor, rng, wrong = source.tensors[source.inputs[0]], np.random.default_rng(0), 0
-    for _ in range(3):
-        x = rng.integers(-128, 128, tensor.shape).astype(np.int8)
-        if tensor.dtype == "float32":
-            x = (rng.normal(size=tensor.shape) * 60 * g.tensors[first].scale).astype(np.float32)
-        quantized, want = reference.run([x], (first, last))
-        run = machine.run({given: quantized}, {out: "int8"})
-        wrong += int((run.outputs[out] != want.ravel()).sum())
-    cycles = timing.estimate(
-        image, machine.blocks(), devices.get("nucleo_l4r5zi" if "m0" not in core else "pico")
-    )
-    ram = program.arena.size_bytes + run.stack_bytes
-    return Result(run.instructions, cycles.low, program.macs, image.flash_bytes, ram, wrong)
-
-
-def builds(content: bytes, core: str, bakenn: Path) -> dict[str, codegen.Program | None]:
+def builds(content: bytes, core: str, rival: Rival, bakenn: Path) -> dict[str, codegen.Program | None]:
     """Our kernels, CMSIS-NN's, bakenn's portable ones and plain loops."""
     g, dsp = lowering.strip_float_ends(graph.read(content)), cores.CORES[core].dsp
     return {
         "ours": codegen.generate(g, dsp=dsp),
-        "CMSIS-NN": with_cmsis_nn(g, bakenn),
+        "CMSIS-NN": with_cmsis_nn(g, rival),
         "bakenn": with_bakenn(content, g, bakenn),
         "plain loops": with_plain_loops(g, dsp=dsp),
     }
@@ -149,44 +92,44 @@ def row(name: str, results: dict[str, Result | None]) -> tuple[str, ...]:
         name,
         *(f"{r.instructions / r.macs:.2f}" if r else "" for r in results.values()),
         *(f"{r.cycles / r.macs:.2f}" for r in (ours, arm)),
+        *(f"{r.board_cycles / r.macs:.2f}" for r in (ours, arm)),
         *(f"{r.flash_bytes:,}" for r in (ours, arm)),
         f"{ours.ram_bytes:,}",
         " ".join(str(r.wrong) if r else "-" for r in results.values()),
     )
 
 
-def versions(bakenn: Path) -> dict[str, str]:
+def versions(rival: Rival, bakenn: Path) -> dict[str, str]:
     """What the figures depend on."""
-    bundle = next(bakenn.rglob("cmsis_nn/bundle.py")).read_text("utf-8")
-    release = re.search(r'CMSIS_NN_VERSION = "([\d.]+)"', bundle)
-    header = next(bakenn.rglob("arm_nnfunctions.h")).read_text("utf-8")
-    date = re.search(r"\$Date:\s*(.+)", header)
     wheel = next(bakenn.glob("bakenn-*.dist-info")).name.split("-")[1].removesuffix(".dist")
     return {
-        "compiler": f"clang of ziglang {version('ziglang')}, -O2",
+        "compiler": f"clang of ziglang {version('ziglang')}, -O2; CMSIS-NN by the best of {ZIG_FLAGS}",
         "unicorn": version("unicorn"),
         "bakenn": wheel,
-        "CMSIS-NN in it": release[1] if release else "not stated",
-        "date of its header": date[1].strip() if date else "not stated",
+        "CMSIS-NN": rival.name,
     }
 
 
-def main(bakenn: Path) -> None:
-    """Print a table for each core, and store what was measured."""
-    contents = {**layers(), **{k: read_verified(f"models/{v}.tflite") for k, v in NETWORKS.items()}}
+def by_zig(
+    contents: Mapping[str, bytes], rival: Rival, bakenn: Path
+) -> dict[str, dict[str, dict[str, Result | None]]]:
+    """Core -> network -> engine -> what it took; prints a table for each core."""
     found: dict[str, dict[str, dict[str, Result | None]]] = {}
-    for core in CORES:
-        rows, found[core] = [], {}
+    for core in BOARDS:
+        rows, networks = [], {}
         for name, content in contents.items():
-            made = builds(content, core, bakenn)
-            results = {k: measure(content, p, core) if p else None for k, p in made.items()}
-            found[core][name] = results
+            results: dict[str, Result | None] = {}
+            for engine, program in builds(content, core, rival, bakenn).items():
+                flags = ZIG_FLAGS if engine == "CMSIS-NN" else ZIG_FLAGS[:1]
+                results[engine] = measure_best(content, program, core, flags) if program else None
+            networks[name] = results
             rows.append(row(name, results))
-        print(f"\n{core}\n{text_table(HEADER, rows)}", flush=True)
-    store({"versions": versions(bakenn), "cores": found, "gcc": by_gcc(contents, bakenn)})
+        found[core] = networks
+        print(f"\n{core}, {BOARDS[core]}\n{text_table(HEADER, rows)}", flush=True)
+    return found
 
 
-def by_gcc(contents: dict[str, bytes], bakenn: Path) -> dict[str, object]:
+def by_gcc(contents: Mapping[str, bytes], rival: Rival, bakenn: Path) -> dict[str, Any]:
     """Our kernels and CMSIS-NN's by GCC, or what was stored of it where there is no GCC."""
     found = gcc.version()
     if found is None:
@@ -194,18 +137,34 @@ def by_gcc(contents: dict[str, bytes], bakenn: Path) -> dict[str, object]:
         return dict(json.loads(STORED.read_text("utf-8"))["gcc"])
     core, measured = "cortex-m4", {}
     for name, content in contents.items():
-        made = builds(content, core, bakenn)
+        made = builds(content, core, rival, bakenn)
         engines = {key: made[key] for key in ("ours", "CMSIS-NN")}
-        measured[name] = {k: measure(content, p, core, gcc.compile) for k, p in engines.items() if p}
+        measured[name] = {
+            engine: measure_best(content, program, core, gcc.FLAGS, gcc.compile)
+            for engine, program in engines.items()
+            if program
+        }
         print(name, *measured[name].values(), sep="\n  ", flush=True)
-    return {"compiler": f"{gcc.NAME} {found}, {gcc.OPTIMIZE}", core: measured}
+    return {"compiler": f"{gcc.NAME} {found}, the best of {', '.join(gcc.FLAGS)}", core: measured}
 
 
-def store(measured: dict[str, object]) -> None:
-    """Write data/reference/kernels.json; an engine that cannot do a network has `null` there."""
-    STORED.write_text(json.dumps(measured, indent=1, default=asdict) + "\n", "utf-8")
+def main(bakenn: Path, *names: str) -> None:
+    """Measure everything, or some networks and layers, and store it."""
+    contents = {**layers(), **{k: read_verified(f"models/{v}.tflite") for k, v in NETWORKS.items()}}
+    chosen = {name: contents[name] for name in names or contents}
+    rival = find_newest(bakenn)
+    print(rival.name)
+    zig, by = by_zig(chosen, rival, bakenn), by_gcc(chosen, rival, bakenn)
+    stored = json.loads(STORED.read_text("utf-8"))
+    for core, networks in zig.items():
+        stored["cores"][core] |= networks
+    stored["gcc"] = {**by, "cortex-m4": {**stored["gcc"]["cortex-m4"], **by["cortex-m4"]}}
+    stored["versions"] = versions(rival, bakenn)
+    STORED.write_text(json.dumps(stored, indent=1, default=asdict) + "\n", "utf-8")
     write_manifest()
+    if not names:
+        boards.main(bakenn)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

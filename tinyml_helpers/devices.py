@@ -57,10 +57,12 @@ class Device:
     sleep_uw: float | None = None
     coremark_per_mhz: float | None = None
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    memory: Mapping[str, tuple[Any, str]] = field(default_factory=dict, hash=False)
+    """How the flash answers, for `mcu.target.flash`: name -> figure and where it stands."""
 
     def __repr__(self) -> str:
         """Every figure of the device with its source."""
-        rows = (f"  {name:<17} {value:>13}  {source}" for name, value, source in self._sourced())
+        rows = (f"  {name:<19} {value:>13}  {source}" for name, value, source in self._sourced())
         return "\n".join([self._title(), *rows, f"  figures checked on {self.checked}"])
 
     def _repr_html_(self) -> str:
@@ -72,7 +74,9 @@ class Device:
         return f"{self.name} ({self.key}): {self.chip}, {self.core}, {self.kind}"
 
     def _sourced(self) -> list[tuple[str, str, str]]:
-        return [(name, self._figure(name), self.sources.get(name, "")) for name in _FIGURES]
+        figures = [(name, self._figure(name), self.sources.get(name, "")) for name in _FIGURES]
+        memory = ((f"flash {name}", f"{value}", source) for name, (value, source) in self.memory.items())
+        return [*figures, *memory]
 
     def _figure(self, name: str) -> str:
         value = getattr(self, name)
@@ -218,4 +222,5 @@ def _device(key: str, entry: dict[str, Any]) -> Device:
     figures = {name: entry[name][0] for name in _FIGURES if name in entry}
     sources = {name: entry[name][1] for name in _FIGURES if name in entry}
     text = {name: entry[name] for name in ("name", "chip", "core", "checked")}
-    return Device(key=key, kind=entry["class"], sources=sources, **text, **figures)
+    memory = {name: (value, source) for name, (value, source) in entry.get("memory", {}).items()}
+    return Device(key=key, kind=entry["class"], sources=sources, memory=memory, **text, **figures)

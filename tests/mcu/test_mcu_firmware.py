@@ -68,45 +68,6 @@ def test_no_power_stated_no_energy():
     assert "not stated" in repr(run)
 
 
-def test_cycles_of_instructions_counted_by_hand():
-    body = "ldr r0, [sp]\\n ldr r1, [sp]\\n adds r0, r1\\n stm sp, {r0, r1}\\n bx lr"
-    source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{body}"); }}'
-    for core, device, cycles in (
-        ("cortex-m4", "nano33ble", 2 + 1 + 1 + 3 + 3),
-        ("cortex-m7", "nucleo_h743zi", 6),
-    ):
-        machine = Machine(toolchain.compile_c(source, core))
-        machine.run()
-        found = timing.estimate(machine._image, machine.blocks(), devices.get(device))
-        assert found.low == cycles  # on the M7 divided by 1.7
-
-
-def test_cycles_of_the_smallest_core_counted_by_hand():
-    body = (
-        "push {r4, lr}\\n ldr r0, [sp]\\n str r0, [sp]\\n muls r0, r0\\n"
-        "push {r1, r2, r3}\\n pop {r1, r2, r3}\\n pop {r4, pc}"
-    )
-    source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{body}"); }}'
-    machine = Machine(toolchain.compile_c(source, "cortex-m0plus"))
-    machine.run()
-    found = timing.estimate(machine._image, machine.blocks(), devices.get("pico"))
-    # Several registers take one cycle and one for each; a return through the stack two more.
-    assert found.low == 3 + 2 + 2 + 1 + 4 + 4 + 5
-
-
-def test_cycles_of_float_instructions_counted_by_hand():
-    body = (
-        "vldr s0, [sp]\\n vldr s1, [sp]\\n vmla.f32 s2, s0, s1\\n vfma.f32 s2, s0, s1\\n"
-        "vadd.f32 s3, s0, s1\\n vmul.f32 s4, s0, s1\\n vstr s2, [sp]\\n vldr d4, [sp]\\n"
-        "vpush {s0, s1, s2}\\n vpop {s0, s1, s2}\\n vpush {d0, d1}\\n vpop {d0, d1}\\n bx lr"
-    )
-    source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{body}"); }}'
-    machine = Machine(toolchain.compile_c(source, "cortex-m4"))
-    machine.run()
-    found = timing.estimate(machine._image, machine.blocks(), devices.get("nano33ble"))
-    assert found.low == 2 + 2 + 3 + 3 + 1 + 1 + 2 + 3 + 4 + 4 + 5 + 5 + 3
-
-
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

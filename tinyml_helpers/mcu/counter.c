@@ -11,7 +11,7 @@ int DllMainCRTStartup(void *dll, unsigned reason, void *reserved) { return 1; }
 
 struct block {
     uint16_t size_bytes, instructions;
-    uint32_t entries;
+    uint32_t entries, passed; /* passed: what came next lies right behind it */
 };
 
 struct counter {
@@ -38,12 +38,15 @@ EXPORT void on_block(void *emulator, uint64_t address, uint32_t size_bytes, stru
         c->stop(emulator); /* never write beyond our own arrays, whatever the program does */
         return;
     }
+    uint64_t last = (c->last_block - c->flash_base) / 2;
+    if (last < c->block_count && c->last_block + c->blocks[last].size_bytes == address)
+        c->blocks[last].passed++;
     c->last_block = address;
     struct block *b = c->blocks + first;
     if (b->size_bytes != size_bytes) {
         b->size_bytes = (uint16_t)size_bytes;
         b->instructions = 0;
-        b->entries = 0;
+        b->entries = b->passed = 0;
         for (uint32_t i = 0; i < size_bytes / 2; i += c->halfwords[c->flash[first + i]])
             b->instructions++;
     }

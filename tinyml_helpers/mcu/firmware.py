@@ -28,9 +28,10 @@ from tinyml_helpers.mcu.linking import link
 from tinyml_helpers.mcu.pipeline import SENSOR, Pipeline
 from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.run import Profile, Run, attribute
-from tinyml_helpers.mcu.target import cores, timing
+from tinyml_helpers.mcu.target import cores
 from tinyml_helpers.mcu.target.emulator import Machine
 from tinyml_helpers.mcu.target.image import Image
+from tinyml_helpers.mcu.target.timer import Timer
 from tinyml_helpers.system.tables import text_table
 
 
@@ -125,13 +126,14 @@ class Firmware:
         if self.pipeline and self.pipeline.after:
             reads["score"] = np.int32
         watch = ("main", f"{name}_invoke")
+        found = None if fresh else machine.variables()
         main = machine.run(writes, reads, watch=watch, fresh=fresh, limit=limit)
         outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
         return Run(
             outputs=tuple(outputs),
             values=tuple(g.tensors[i].real(x) for x, i in zip(outputs, g.outputs, strict=True)),
             instructions=main.instructions,
-            cycles=timing.estimate(self.image, machine.blocks(), self.device),
+            timer=Timer(self.image, self.device, machine.blocks(), writes, found),
             profile=Profile(tuple(attribute(self.program, self.pipeline, main.spans))),
             stack_bytes=main.stack_bytes,
             ram_bytes=self.ram_bytes + main.stack_bytes,

@@ -29,15 +29,15 @@ class Measurement:
     def row(self) -> tuple[str, ...]:
         """The figures, as text, in the order of `Comparison.HEADER`."""
         low, high = self.run.latency_ms
-        energy = self.run.energy_uj
+        energy, tell = self.run.energy_uj, self.run.cycles.tell
         return (
             f"{self.firmware.flash_bytes / 1000:,.1f}",
             f"{self.run.ram_bytes / 1000:,.1f}",
             f"{self.firmware.macs / 1e6:,.2f}",
             f"{self.run.instructions / 1e6:,.2f}",
             f"{self.instructions_per_mac:.2f}" if self.firmware.macs else "",
-            f"{low:,.0f} – {high:,.0f}" if low >= 10 else f"{low:,.1f} – {high:,.1f}",
-            f"{energy[0] / 1000:,.2g} – {energy[1] / 1000:,.2g}" if energy else "not stated",
+            tell(low, high, ",.0f" if low >= 10 else ",.1f"),
+            tell(energy[0] / 1000, energy[1] / 1000, ",.2g") if energy else "not stated",
         )
 
 

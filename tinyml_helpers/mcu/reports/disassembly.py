@@ -97,7 +97,8 @@ def find_hot_loop(image: Image) -> Loop:
     machine = Machine(image)
     executed = machine.run(limit=10_000_000_000).instructions
     blocks = [
-        (address, _disassemble(image, address, size), turns) for address, size, turns in machine.blocks()
+        (block.address, _disassemble(image, block.address, block.size_bytes), block.entries)
+        for block in machine.blocks()
     ]
     address, instructions, turns = max(blocks, key=lambda block: len(block[1]) * block[2])
     return Loop(image.function_at(address) or "", instructions, turns, executed)

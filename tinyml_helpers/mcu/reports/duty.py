@@ -55,13 +55,13 @@ class AlwaysOn:
 
     def __repr__(self) -> str:
         rows = [("instructions", f"{self.instructions_per_second:,.0f}", "exact")]
-        low, high = self.realtime_factor
-        rows.append(("real-time factor", f"{low:.2f} to {high:.2f}", "must stay below 1"))
+        tell = self.run.cycles.tell
+        rows.append(("real-time factor", tell(*self.realtime_factor, ".2f"), "must stay below 1"))
         energy, current, days = self.energy_uj_per_second, self.current_ma, self.coin_cell_days
         if energy and current and days:
             alone = "estimate, of the chip alone"
-            rows.append(("energy", f"{energy[0]:,.0f} to {energy[1]:,.0f} uJ", alone))
-            rows.append(("current", f"{current[0]:.2f} to {current[1]:.2f} mA", f"{alone}, at 3 V"))
+            rows.append(("energy", f"{tell(*energy)} uJ", alone))
+            rows.append(("current", f"{tell(*current, '.2f')} mA", f"{alone}, at 3 V"))
             cell = f"with {MICROPHONE_MA} mA for a microphone; {COIN_CELL_MAH:.0f} mAh, at most"
             rows.append(("coin cell", f"{days[0]:.1f} to {days[1]:.1f} days", cell))
         return f"for each second\n{text_table(('', '', ''), rows, names=(0, 2))}"

@@ -16,10 +16,9 @@ from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH
 from tinyml_helpers.mcu.firmware import Firmware
 from tinyml_helpers.mcu.run import Run
 from tinyml_helpers.mcu.target.image import Image
-from tinyml_helpers.mcu.target.timing import BOARD_FACTOR
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    pass
 
 # Okabe and Ito's colours: they stay apart for people with any common colour blindness.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#C98200", "#009E73", "#D9D9D9"
@@ -199,20 +198,30 @@ def bands(
     return axes
 
 
-def in_band(times: DataFrame, axes: Axes) -> Axes:
-    """Draw how many times as long as the low end of a band something took, over the band itself.
+def against_boards(stored: Mapping[str, Any], axes: Axes) -> Axes:
+    """Draw by how much the estimate missed what boards took: dots for runs, bars for ranges.
 
     Args:
-        times: one row for each network, one column for each build.
-        axes: one row for each network.
+        stored: `data/reference/board_cells.json`.
+        axes: one row for each device, and one for what `make bench` repeats.
     """
-    axes.axvspan(1, BOARD_FACTOR, color="#3A9BD4", alpha=0.25, lw=0, label="the emulator's band")
-    for name, marker, colour in zip(times, "oD", ("#000000", _ORANGE), strict=False):
-        axes.plot(times[name], range(len(times)), marker, color=colour, label=f"built by {name}")
-    axes.set(xlim=(0.95, BOARD_FACTOR + 0.05), ylim=(-0.6, len(times) - 0.4))
-    axes.set_yticks(range(len(times)), list(times.index))
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for cell in stored["cells"]:
+        rows.setdefault(cell["device"], []).append((cell["error_percent"],) * 2)
+    for group in stored["ranges"]:
+        rows[group["device"].replace(", ", ",\n")] = [
+            (*ends,) for ends in group["error_percent"].values()
+        ]
+    for compiler, repeated in stored["repeated"].items():
+        errors = [network["error_percent"] for network in repeated["networks"].values()]
+        rows[f"CMSIS-NN by {compiler},\nrepeated here"] = [(error, error) for error in errors]
+    for row, (name, ends) in enumerate(rows.items()):
+        colour = _ORANGE if name.startswith("CMSIS") else _BLUE
+        for low, high in ends:
+            axes.plot((low, high), (row, row), "o-", color=colour, lw=5, markersize=7, alpha=0.6)
+    axes.axvline(0, color="black", lw=1)
+    axes.set_yticks(range(len(rows)), list(rows))
     axes.invert_yaxis()
-    axes.legend(loc="lower right")
     return axes
 
 

@@ -55,5 +55,5 @@ def per_mac(device: str, kind: str) -> PerMac:
     image = toolchain.compile_c(source, chosen.core)
     machine = Machine(image)
     run = machine.run()
-    cycles = timing.estimate(image, machine.blocks(), chosen)
-    return PerMac(run.instructions / LENGTH, cycles.low / LENGTH)
+    cycles = timing.by_table(image, machine.blocks())
+    return PerMac(run.instructions / LENGTH, cycles.issue / LENGTH)

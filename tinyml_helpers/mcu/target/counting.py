@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,27 @@ from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib  # the short names ha
 from tinyml_helpers.mcu.target.cores import Architecture
 from tinyml_helpers.mcu.target.toolchain import host_library
 
-_BLOCK = np.dtype([("size_bytes", np.uint16), ("instructions", np.uint16), ("entries", np.uint32)])
+_BLOCK = np.dtype([
+    ("size_bytes", np.uint16), ("instructions", np.uint16),
+    ("entries", np.uint32), ("passed", np.uint32),
+])  # fmt: skip
 _MOST_VISITS = 1 << 16  # more calls than a flash holds
+
+
+class CodeBlock(NamedTuple):
+    """Instructions that run through without a jump.
+
+    Args:
+        address: of the first.
+        size_bytes: of them all.
+        entries: how often they were executed.
+        passed: how often what came next lay right behind them: no jump was taken.
+    """
+
+    address: int
+    size_bytes: int
+    entries: int
+    passed: int
 
 
 class Counter(ctypes.Structure):
@@ -62,8 +82,8 @@ class Counter(ctypes.Structure):
         """Forget what was counted; stop at an address or after so many instructions."""
         self._keep[2][:, : self.visit_count] = 0
         self.executed, self.visit_count, self.inside, self.arrived = 0, 0, 0, 0
-        self.breakpoint, self.limit = breakpoint_at, limit
-        self._keep[1]["entries"] = 0
+        self.breakpoint, self.limit, self.last_block = breakpoint_at, limit, 0
+        self._keep[1]["entries"] = self._keep[1]["passed"] = 0
 
     def watch(self, functions: Sequence[tuple[int, int]]) -> None:
         """Note each coming into one of up to two functions, given by address and size in bytes."""
@@ -75,12 +95,12 @@ class Counter(ctypes.Structure):
         counts, which, went_to = self._keep[2][:, : self.visit_count].tolist()
         return [(i - 1, count, to) for i, count, to in zip(which, counts, went_to, strict=True)]
 
-    def read_blocks(self) -> list[tuple[int, int, int]]:
-        """Address, size in bytes and number of entries of each block that was executed."""
+    def read_blocks(self) -> list[CodeBlock]:
+        """Each block that was executed."""
         blocks, base = self._keep[1], self.flash_base
         (found,) = blocks["entries"].nonzero()
-        sizes, entries = blocks["size_bytes"][found].tolist(), blocks["entries"][found].tolist()
-        return list(zip((base + 2 * found).tolist(), sizes, entries, strict=True))
+        columns = (blocks[name][found].tolist() for name in ("size_bytes", "entries", "passed"))
+        return [CodeBlock(*row) for row in zip((base + 2 * found).tolist(), *columns, strict=True)]
 
 
 def attach_counter(

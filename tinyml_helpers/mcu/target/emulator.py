@@ -18,10 +18,12 @@ from unicorn import unicorn_const as const
 from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no types
 
 from tinyml_helpers.mcu.target.cores import CORES
-from tinyml_helpers.mcu.target.counting import attach_counter
+from tinyml_helpers.mcu.target.counting import CodeBlock, attach_counter
 from tinyml_helpers.mcu.target.execution import Execution, Span
 from tinyml_helpers.mcu.target.faults import NEVER_WOKEN, EmulatorError, explain_fault, name_place
+from tinyml_helpers.mcu.target.flash import Flash
 from tinyml_helpers.mcu.target.image import FLASH_BASE, RAM_BASE, SENSOR_BASE, Image
+from tinyml_helpers.mcu.target.stopwatch import attach_stopwatch
 
 _PAGE_BYTES = 4096
 _NEVER = 0xFFFF_FFFF
@@ -42,11 +44,12 @@ def run(
 class Machine:
     """A microcontroller with a program in its flash. A `run` starts from reset, unless told not to."""
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, waits: Flash | None = None) -> None:
         """Make the device that the program was linked for and write its flash.
 
         Args:
             image: the program.
+            waits: how the flash answers, if runs are to be timed by `stopwatch`: that takes longer.
         """
         self._image = image
         core = CORES[image.core]
@@ -63,6 +66,7 @@ class Machine:
             pages = -(-image.sensor_bytes // _PAGE_BYTES)
             self._uc.mem_map(SENSOR_BASE, pages * _PAGE_BYTES, const.UC_PROT_READ)
         self._counter = attach_counter(self._uc, flash, FLASH_BASE, core.architecture)
+        self.stopwatch = attach_stopwatch(self._uc, flash, FLASH_BASE, waits) if waits else None
         self._map_registers()
         self._faults: list[tuple[int, int]] = []
         self._uc.hook_add(const.UC_HOOK_MEM_INVALID, _note_fault, self._faults)
@@ -76,6 +80,7 @@ class Machine:
         *,
         watch: Sequence[str] = (),
         fresh: bool = True,
+        variables: bytes | None = None,
         limit: int = 1_000_000_000,
     ) -> Execution:
         """Reset, start up, fill variables, run `main()` to its end and read variables.
@@ -89,6 +94,7 @@ class Machine:
             watch: names of up to two functions whose spans are noted.
             fresh: `False` leaves the reset out: `main()` runs again, and finds its variables as it
                 left them.
+            variables: what they hold before `inputs` are written, as `variables` gave it.
             limit: give up after this many instructions.
 
         Returns:
@@ -107,6 +113,8 @@ class Machine:
         main = self._image.symbols["main"].address
         if fresh or not self._back:
             self._back = self._reset(main, limit)
+        if variables is not None:
+            self._uc.mem_write(self._variables_at, variables)
         for address, content in writes:
             self._uc.mem_write(address, content)
         self._uc.reg_write(self._architecture.return_address, self._back)
@@ -134,8 +142,16 @@ class Machine:
         self._go(self._image.symbols["Reset_Handler"].address, main, limit)
         return int(self._uc.reg_read(self._architecture.return_address))
 
-    def blocks(self) -> list[tuple[int, int, int]]:
-        """Address, size in bytes and number of entries of each block that the last run executed."""
+    def variables(self) -> bytes:
+        """What all variables hold now, for a run that is to begin with it."""
+        return bytes(self._uc.mem_read(self._variables_at, self._image.ram_bytes))
+
+    @property
+    def _variables_at(self) -> int:
+        return self._image.symbols["_stack_top"].address
+
+    def blocks(self) -> list[CodeBlock]:
+        """Each block of instructions that the last run executed."""
         return self._counter.read_blocks()
 
     def _map_registers(self) -> None:
@@ -189,6 +205,8 @@ class Machine:
         counter = self._counter
         # The emulator's own end address goes unnoticed in code that it has translated before.
         counter.start(end, limit)
+        if self.stopwatch:
+            self.stopwatch.start(end)
         self._faults.clear()
         try:
             self._uc.emu_start(start | self._architecture.entry_bit, _NEVER)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyml_helpers.mcu.target.cores import CORES
+from tinyml_helpers.mcu.target.counting import CodeBlock
 from tinyml_helpers.mcu.target.image import Image
 
 Range = tuple[int, int]
@@ -76,30 +77,27 @@ https://github.com/Wren6991/Hazard3, doc/sections/instruction_timings.adoc.
 """
 
 
-def bounds(image: Image, blocks: Iterable[tuple[int, int, int]]) -> tuple[int, int, str]:
+def bounds(image: Image, blocks: Iterable[CodeBlock]) -> tuple[int, int, str]:
     """Cycles of a run with memory that answers at once.
 
     Args:
         image: the program, for one of the cores of `RULES`.
-        blocks: address, size in bytes and number of entries of what was executed.
+        blocks: what was executed.
 
     Returns:
         At the least, at the most, and where the table comes from.
     """
     rules, decode = RULES[image.core], CORES[image.core].architecture.decode
-    executed = list(blocks)
-    entries_at = {address: entries for address, _, entries in executed}
     low = high = 0
-    for address, size, entries in executed:
+    for address, size, entries, passed in blocks:
         listing = decode(image.read_code(address, size), address)
         for least, most in _straight(rules, listing):
             low, high = low + entries * least, high + entries * most
         name, operands = listing[-1]
         if name in _BRANCHES:
-            # Who was not taken went on behind it; others may have come there from elsewhere.
-            taken = entries - min(entries, entries_at.get(address + size, 0))
-            least, most = _branch(rules, operands, taken, entries)
-            low, high = low + least, high + most
+            jump, none = rules.back if operands.split()[-1].startswith("-") else rules.forth
+            low += (entries - passed) * jump[0] + passed * none[0]
+            high += (entries - passed) * jump[1] + passed * none[1]
     return low, high, rules.source
 
 
@@ -119,10 +117,3 @@ def _reads(name: str, operands: str) -> list[str]:
     registers = re.findall(r"\b[a-z]\w*", operands)
     writes = name in (*_LOADS, *_STORES, *_COPIES) or operands.count(",") == 2
     return registers[1:] if writes and name not in _BRANCHES else registers
-
-
-def _branch(rules: Rules, operands: str, taken: int, entries: int) -> Range:
-    """Cycles of a branch that was taken at least so many times of those that it was met."""
-    jumped, passed = rules.back if operands.split()[-1].startswith("-") else rules.forth
-    low, high = ([n * jumped[i] + (entries - n) * passed[i] for n in (taken, entries)] for i in range(2))
-    return min(low), max(high)

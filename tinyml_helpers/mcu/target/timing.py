@@ -1,140 +1,149 @@
-"""From executed instructions to cycles: a table of how long each takes, and a band around it.
+"""From executed instructions to cycles: the table of the core, waits for flash, and how sure that is.
 
-The table knows a core's pipeline with memory that answers at once. A real board adds wait states
-of its flash, or a cache that hides some of them: it is taken to need 1.0 to 1.7 times as long. On
-one board (`mcu.reports.published`) CMSIS-NN, built by GCC, took 1.16 to 1.34 times the table's cycles.
-Where code and weights lie in a flash chip outside of the microcontroller, 1.7 is no bound.
+Three kinds of figures, and each says which it is:
+
+- The table alone: memory that answers at once. A real board adds waits for its flash, or a cache that
+  hides some of them: it is taken to need 1.0 to 1.7 times as long.
+- With the flash of the device (`flash`, `stopwatch`): where the catalogue knows how it answers. The
+  band goes from no waits to twice as many as computed, and a tenth more for what nobody counted; both
+  ends move out by what the table of a core without one of its own may be wrong.
+- The same on a device whose figures were held against runs on boards: one number, with the error that
+  was found (`data/reference/board_cells.json`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-from tinyml_helpers.cost.latency import SPEEDS
-from tinyml_helpers.devices import Device
-from tinyml_helpers.mcu.target import riscv_timing
-from tinyml_helpers.mcu.target.image import FLASH_BASE, Image
+from tinyml_helpers.mcu.target import cortex_m, riscv_timing
+from tinyml_helpers.mcu.target.costs import CoreTiming, Cost
+from tinyml_helpers.mcu.target.counting import CodeBlock
+from tinyml_helpers.mcu.target.flash import Flash
+from tinyml_helpers.mcu.target.image import Image
+from tinyml_helpers.mcu.target.stopwatch import Ticks
 
 BOARD_FACTOR = 1.7
-"""How much slower a board may be than memory without wait states."""
+"""How much slower a board may be than memory without wait states, where nothing else is known."""
 
-_LOADS, _STORES = ("ldr",), ("str",)
-_SEVERAL = ("ldm", "stm", "push", "pop", "vldm", "vstm", "vpush", "vpop")
-_BRANCHES = ("b", "bl", "bx", "blx", "cbz", "cbnz")
-_ADDED = ("vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms", "vfnma", "vfnms")  # to a sum, in float
-_LONG = {"sdiv": 7, "udiv": 7, "vdiv": 14, "vsqrt": 14} | dict.fromkeys(_ADDED, 3)
+_WAITS_FACTOR, _NOT_COUNTED = 2.0, 1.1
+
+TABLES: Mapping[str, CoreTiming] = cortex_m.CORES
+"""Core -> its table; each architecture brings its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cycles:
-    """Cycles of a run: with memory that answers at once, and on a slow board.
+    """Cycles of a run, and what they are spent on.
 
     Attributes:
-        low: every access answers at once.
-        high: `BOARD_FACTOR` times that, or times the most that the table of a RISC-V core allows.
+        issue: instructions, with memory that answers at once.
+        fetch: waiting for instructions from flash.
+        constants: waiting for weights, scales and tables from flash.
+        ram: waiting for RAM, where boards have shown that the core does.
+        low: the least that a board should take.
+        high: the most.
+        error_percent: of the sum, where the device was held against boards; `None` where only the
+            band is known.
         basis: what the figures rest on.
     """
 
+    issue: int
+    fetch: int
+    constants: int
+    ram: int
     low: int
     high: int
+    error_percent: float | None
     basis: str
 
+    @property
+    def total(self) -> int:
+        """What the model says; a band's truth may lie on either side."""
+        return self.issue + self.fetch + self.constants + self.ram
+
+    @property
+    def waits(self) -> Mapping[str, int]:
+        """What is waited for -> cycles, where there are any."""
+        spent = {
+            "instructions from flash": self.fetch,
+            "constants from flash": self.constants,
+            "RAM": self.ram,
+        }
+        return {name: cycles for name, cycles in spent.items() if cycles}
+
+    def tell(self, low: float, high: float, form: str = ",.0f") -> str:
+        """Ends of a band that follows from these cycles, in words: a figure and its error, or both ends.
+
+        Args:
+            low: its lower end, in any unit.
+            high: its upper end.
+            form: how a number is written.
+        """
+        if self.error_percent is None:
+            return f"{low:{form}} to {high:{form}}"
+        return f"{(low + high) / 2:{form}} (±{self.error_percent:.0f} %)"
+
     def __repr__(self) -> str:
-        """The band, in millions."""
-        return f"{self.low / 1e6:,.2f} to {self.high / 1e6:,.2f} M cycles ({self.basis})"
+        """The figure or the band in millions, and what it is spent on."""
+        parts = "".join(f", {n / 1e6:,.2f} waiting for {name}" for name, n in self.waits.items())
+        spent = f": {self.issue / 1e6:,.2f} for instructions{parts}" if parts else ""
+        return f"{self.tell(self.low / 1e6, self.high / 1e6, ',.2f')} M cycles{spent} ({self.basis})"
 
 
-def estimate(image: Image, blocks: Iterable[tuple[int, int, int]], device: Device) -> Cycles:
-    """Cycles of a run on a device's core.
+def by_table(image: Image, blocks: Iterable[CodeBlock]) -> Cycles:
+    """Cycles by the table of the program's core alone, in the band of a board that nobody knows.
+
+    What overlaps from one block of instructions to the next is not seen here.
 
     Args:
         image: the program.
-        blocks: address, size in bytes and number of entries of what was executed.
-        device: its core decides the table. For a Cortex-M7 and M33 the Cortex-M4's is divided by
-            the speed per clock that `cost.latency` knows from measured networks.
+        blocks: what was executed.
     """
     if image.core in riscv_timing.RULES:
         least, most, source = riscv_timing.bounds(image, blocks)
-        slow = f"{source}; to {BOARD_FACTOR}x for slow flash, more where it lies outside"
-        return Cycles(least, round(most * BOARD_FACTOR), slow)
-    from capstone import CS_ARCH_ARM, CS_MODE_MCLASS, CS_MODE_THUMB, Cs
-
-    flash = dict(image.segments())
-    decoder = Cs(CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS)
-    small, total = image.core == "cortex-m0plus", 0
-    for address, size, entries in blocks:
-        code = _bytes(flash, address, size)
-        listing = [(text, operands) for _, _, text, operands in decoder.disasm_lite(code, address)]
-        total += entries * (_cycles_m0(listing) if small else _cycles_m4(listing))
-    speed = SPEEDS.get((device.core, "optimized"))
-    table = "Cortex-M0+" if small else "Cortex-M4"
-    relative = 1.0 if small or speed is None else speed.relative
-    scaled = f", divided by {relative} for the {device.core}" if relative != 1.0 else ""
-    low = round(total / relative)
-    return Cycles(
-        low, round(low * BOARD_FACTOR), f"{table} timing{scaled}; to {BOARD_FACTOR}x for slow flash"
-    )
+        basis = f"{source}; to {BOARD_FACTOR}x for slow flash, more where it lies outside"
+        return Cycles(least, 0, 0, 0, least, round(most * BOARD_FACTOR), None, basis)
+    table, total = TABLES[image.core], 0
+    for block in blocks:
+        code = image.read_code(block.address, block.size_bytes)
+        costs = [table.cost(name, operands) for _, name, operands in table.decode(code, block.address)]
+        jumps = block.entries - block.passed
+        total += block.entries * _sum(costs) + jumps * costs[-1].taken
+    issue = round(total / table.divided_by)
+    basis = f"{table.source}; to {BOARD_FACTOR}x for slow flash"
+    return Cycles(issue, 0, 0, 0, issue, round(issue * BOARD_FACTOR), None, basis)
 
 
-def _bytes(flash: dict[int, bytes], address: int, size: int) -> bytes:
-    for base, content in flash.items():
-        if base <= address < base + len(content):
-            return content[address - base : address - base + size]
-    raise ValueError(f"no code at 0x{address:08x}, flash starts at 0x{FLASH_BASE:08x}")
+def with_waits(core: str, ticks: Ticks, flash: Flash) -> Cycles:
+    """Cycles of a run that was timed with the flash of its device.
 
-
-def _cycles_m4(listing: Sequence[tuple[str, str]]) -> int:
-    """Cortex-M4 Technical Reference Manual, 3.3.1 and 7.2.3 (float).
-
-    Loads and stores of the core in a row share a pipeline; those of the FPU do not. Simpler than
-    the manual in two places: every branch counts as taken, and a load right behind a store or behind
-    one of two words counts as pipelined.
+    Args:
+        core: key of `TABLES`.
+        ticks: of the run.
+        flash: of the device.
     """
-    total, in_row = 0, False
-    for text, operands in listing:
-        name = text.split(".")[0]
-        memory = name.startswith((*_LOADS, *_STORES))
-        if name.startswith(_SEVERAL):
-            total += 1 + _count(operands)
-        elif name.startswith(("ldrd", "strd")):
-            total += 3
-        elif name.startswith(("vldr", "vstr")):
-            total += 1 + _words(operands)
-        elif memory:
-            total += 1 if in_row or name.startswith("str") else 2
-        else:
-            total += _LONG.get(name, 1)
-        total += 2 * _jumps(name, operands)
-        in_row = memory
+    table = TABLES[core]
+    issue, ram = round(ticks.issue / table.divided_by), round(flash.ram_load_cycles * ticks.ram_loads)
+    total, waits = issue + ram + ticks.fetch + ticks.data, ticks.fetch + ticks.data
+    if flash.error_percent is None:
+        upwards = max(_NOT_COUNTED, 1 + table.spread)
+        low = round(issue * (1 - table.spread))
+        high = round(upwards * (issue + ram + _WAITS_FACTOR * waits))
+        basis = f"{table.source}, and waits for this flash, to twice as many; held against no board"
+    else:
+        error = flash.error_percent / 100
+        low, high = round(total * (1 - error)), round(total * (1 + error))
+        basis = f"{table.source}, and waits for this flash; error by runs on boards"
+    return Cycles(issue, ticks.fetch, ticks.data, ram, low, high, flash.error_percent, basis)
+
+
+def _sum(costs: list[Cost]) -> int:
+    """Cycles of a block that is left at its end without a jump."""
+    total = costs[0].cycles
+    for before, now in pairwise(costs):
+        needs = bool(before.writes & now.address)
+        overlap = now.overlaps and before.opens and not needs
+        total += now.cycles - overlap + (before.computes and needs)
     return total
-
-
-def _cycles_m0(listing: Sequence[tuple[str, str]]) -> int:
-    """Cortex-M0+ Technical Reference Manual, 3.3: single-cycle multiplier."""
-    total = 0
-    for text, operands in listing:
-        name = text.split(".")[0]
-        if name.startswith(_SEVERAL):
-            total += 1 + _count(operands) + 2 * ("pc" in operands)
-        elif name.startswith((*_LOADS, *_STORES)):
-            total += 2
-        else:
-            total += 3 if name == "bl" else 1 + _jumps(name, operands)
-    return total
-
-
-def _jumps(name: str, operands: str) -> bool:
-    conditional = len(name) == 3 and name[0] == "b" and name not in ("bic", "bfi", "bfc")
-    return name in _BRANCHES or conditional or (name == "pop" and "pc" in operands)
-
-
-def _count(operands: str) -> int:
-    """Words that an instruction for several registers moves."""
-    registers = operands.count(",") + 1 - (0 if operands.startswith("{") else 1)
-    return registers * _words(operands.partition("{")[2])
-
-
-def _words(operands: str) -> int:
-    """Words of the first register: a `d` register of the FPU has two."""
-    return 2 if operands.startswith("d") else 1
