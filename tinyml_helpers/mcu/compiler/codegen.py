@@ -91,7 +91,7 @@ def generate(
     kernels = read_kernels(call.kernel for layer in layers for call in layer.calls)
     if rounding == "tflm":
         kernels["arithmetic.h"] = "#define TINYML_ROUND_AS_TFLM\n" + kernels["arithmetic.h"]
-    return Program(name, graph, layers, arena, {**files, **kernels}, rounding)
+    return Program(name, graph, layers, arena, {**files, **kernels}, rounding=rounding)
 
 
 def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:
