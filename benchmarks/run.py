@@ -29,7 +29,7 @@ from tflite_maker import Maker
 
 from tinyml_helpers.datasets import data_folder, read_verified, write_manifest
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
-from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.mcu.target import cores
 from tinyml_helpers.system.tables import text_table
 
 ENGINES = ("ours", "CMSIS-NN", "bakenn", "plain loops")
@@ -75,7 +75,7 @@ def _layer(
 
 def builds(content: bytes, core: str, rival: Rival, bakenn: Path) -> dict[str, codegen.Program | None]:
     """Our kernels, CMSIS-NN's, bakenn's portable ones and plain loops."""
-    g, dsp = lowering.strip_float_ends(graph.read(content)), toolchain.CORES[core].dsp
+    g, dsp = lowering.strip_float_ends(graph.read(content)), cores.CORES[core].dsp
     return {
         "ours": codegen.generate(g, dsp=dsp),
         "CMSIS-NN": with_cmsis_nn(g, rival),

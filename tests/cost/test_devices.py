@@ -45,6 +45,18 @@ def test_power_is_what_its_source_computes() -> None:
     assert devices.get("nucleo_u031r8").active_mw == pytest.approx(0.052 * 56 * 3.0, rel=0.01)
     assert devices.get("nucleo_h743zi").active_mw == pytest.approx(0.275 * 480 * 3.3, rel=0.01)
     assert devices.get("esp32s3").active_mw == pytest.approx(72.4 * 3.3, rel=0.01)
+    assert devices.get("esp32c3").active_mw == pytest.approx(23 * 3.3)
+    assert devices.get("esp32c6").active_mw == pytest.approx(27 * 3.3)
+    assert devices.get("esp32c3").sleep_uw == pytest.approx(130 * 3.3)
+    assert devices.get("esp32c6").sleep_uw == pytest.approx(180 * 3.3)
+
+
+def test_a_chip_with_two_kinds_of_cores_is_one_chip() -> None:
+    """The RP2350 starts as Arm or as RISC-V: clock and memories are the same."""
+    arm, riscv = devices.get("pico2"), devices.get("pico2_riscv")
+    for figure in ("chip", "clock_hz", "flash_bytes", "ram_bytes"):
+        assert getattr(arm, figure) == getattr(riscv, figure)
+    assert arm.core != riscv.core
 
 
 def test_unknown_device_names_the_choices() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tinyml_helpers.mcu.target import emulator, toolchain
+from tinyml_helpers.mcu.target import cores, emulator, toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
 from tinyml_helpers.mcu.target.faults import EmulatorError
 
@@ -122,7 +122,7 @@ def test_wide_and_float_arithmetic(core: str) -> None:
 
 def test_every_core_gives_the_same_bytes() -> None:
     outputs = {"product": "uint8", "f": "uint8", "d": "uint8", "zeroed": "uint8"}
-    images = [toolchain.compile_c(MIXED, core) for core in toolchain.CORES]
+    images = [toolchain.compile_c(MIXED, core) for core in cores.CORES]
     runs = [emulator.run(image, {"n": np.int32(-3)}, outputs) for image in images]
     for run in runs:
         for name in outputs:

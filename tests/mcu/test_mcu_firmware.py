@@ -96,9 +96,9 @@ def test_real_numbers_round_half_away_from_zero_and_saturate():
         ("nano", "unknown device 'nano'"),
         (
             "rpi5",
-            "Raspberry Pi 5.*has no Cortex-M but 4 x Cortex-A76: choose one of nucleo_u031r8, pico",
+            "Raspberry Pi 5.*: 4 x Cortex-A76 is not emulated here, choose one of nucleo_u031r8, pico",
         ),
-        ("esp32s3", "no Cortex-M but Xtensa"),
+        ("esp32s3", r"Xtensa LX7 is not emulated here, choose one of .*esp32c3"),
     ],
 )
 def test_wrong_device(device, message):
@@ -162,7 +162,7 @@ def exported_sources(folder):
     return texts
 
 
-@pytest.mark.parametrize("device", ["nano33ble", "pico"])
+@pytest.mark.parametrize("device", ["nano33ble", "pico", "esp32c3"])
 def test_exported_project_compiles_and_passes_its_own_test(tmp_path, device):
     folder = mcu.build(MAGIC_WAND, device, name="wand").export(tmp_path / "project")
     files = exported_sources(folder)

@@ -14,7 +14,7 @@ from tinyml_helpers import mcu
 from tinyml_helpers.datasets import data_folder, read_verified
 from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.reports import verify
-from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.mcu.target import cores, toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
 
 # More in a long run: TINYML_NETWORKS=5000.
@@ -115,10 +115,10 @@ def test_sanitizer_is_awake():
     assert done.returncode != 0
 
 
-@pytest.mark.parametrize("core", toolchain.CORES)
+@pytest.mark.parametrize("core", cores.CORES)
 def test_random_networks_on_each_core(core):
     contents = {seed: random_network(seed) for seed in range(9000, 9024)}
-    made = programs(contents, toolchain.CORES[core].dsp)
+    made = programs(contents, cores.CORES[core].dsp)
     cases = "".join(f"case {seed}: n{seed}_invoke(); break; " for seed in contents)
     heads = "".join(f'#include "n{seed}.h"\n' for seed in contents)
     main = f"{heads}volatile int which;\nint main(void) {{ switch (which) {{ {cases} }} return 0; }}"

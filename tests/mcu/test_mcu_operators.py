@@ -13,7 +13,7 @@ from tinyml_helpers.datasets import read_verified
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite import probe, tflm
 from tinyml_helpers.mcu.compiler.lowering import OPERATORS, UnsupportedError
-from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.mcu.target import cores
 
 # More in a long run: TINYML_CASES=60.
 COUNT = int(os.environ.get("TINYML_CASES", "6"))
@@ -61,7 +61,7 @@ def test_every_operator_of_the_engine_is_tried_at_random():
     assert set(OPERATORS) - tried - chains - streams == set()
 
 
-@pytest.mark.parametrize("core", toolchain.CORES)
+@pytest.mark.parametrize("core", cores.CORES)
 def test_a_network_of_many_operators_on_each_core(core):
     c = Case(5)
     x = c.given((1, 6, 6, 4), 0.05, 3)
@@ -77,7 +77,7 @@ def test_a_network_of_many_operators_on_each_core(core):
     compared, wrong = check({0: content}, dsp=False)
     assert compared
     assert wrong == []
-    device = {d.core: d for d in mcu.firmware.devices.catalogue() if toolchain.core_name(d.core) == core}
+    device = {d.core: d for d in mcu.firmware.devices.catalogue() if cores.core_name(d.core) == core}
     values = np.random.default_rng(1).integers(-128, 128, (1, 6, 6, 4)).astype(np.int8)
     wanted = mcu.build(content, "nano33ble").run(values).output
     for one in list(device.values())[:1]:

@@ -1,4 +1,4 @@
-"""The virtual microcontroller: an int8 network as C on a Cortex-M core, run here and measured.
+"""The virtual microcontroller: an int8 network as C on a Cortex-M or RISC-V core, run here and measured.
 
     firmware = mcu.build("model.tflite", device="nano33ble")
     run = firmware.run(x)

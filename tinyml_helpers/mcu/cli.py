@@ -1,4 +1,4 @@
-"""`tinyml deploy` and `tinyml devices`: any int8 .tflite on the virtual microcontroller."""
+"""`tinyml deploy` and `tinyml devices`: any int8 .tflite on a virtual microcontroller, or for a page."""
 
 from __future__ import annotations
 
@@ -29,10 +29,24 @@ def _show_operators(asked: bool) -> None:
     raise typer.Exit
 
 
+def _module(path: Path | None) -> Path | None:
+    """Refuse another name than that of a module before anything is compiled."""
+    if path is not None and path.suffix != ".wasm":
+        raise typer.BadParameter(f"{path.name} does not end in .wasm")
+    return path
+
+
 def deploy(
     model: Annotated[Path, typer.Argument(help="An int8 .tflite.")],
     device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
     export: Annotated[Path | None, typer.Option(help="Folder for a project for a real board.")] = None,
+    wasm: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for the same network as WebAssembly; a script for pages goes beside it.",
+            callback=_module,
+        ),
+    ] = None,
     small: Annotated[bool, typer.Option("--small", help="Optimize for size.")] = False,
     rounding: Annotated[
         Literal["litert", "tflm"],
@@ -64,6 +78,11 @@ def deploy(
             console.print(
                 f"A project for a real board is in {firmware.export(export, run)}", markup=False
             )
+        if wasm is not None:
+            from tinyml_helpers.mcu.wasm import write_module
+
+            script = write_module(firmware.wasm(), wasm)
+            console.print(f"A page calls {wasm} by {script}, which says how", markup=False)
     except (ValueError, OSError, RuntimeError) as error:
         Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error

@@ -17,6 +17,7 @@ struct block {
 struct counter {
     uint64_t executed, limit, breakpoint, last_block, flash_base;
     const uint16_t *flash;
+    const uint8_t *halfwords; /* of an instruction, by its first one: what architecture it is */
     struct block *blocks; /* one for each halfword of flash, filled when first entered */
     uint64_t block_count, arrived; /* arrived: the breakpoint was reached */
     void (*stop)(void *emulator);
@@ -46,8 +47,7 @@ EXPORT void on_block(void *emulator, uint64_t address, uint32_t size_bytes, stru
         b->size_bytes = (uint16_t)size_bytes;
         b->instructions = 0;
         b->entries = b->passed = 0;
-        /* A halfword from 0xE800 up opens a 4-byte instruction. */
-        for (uint32_t i = 0; i < size_bytes / 2; i += c->flash[first + i] >= 0xE800 ? 2 : 1)
+        for (uint32_t i = 0; i < size_bytes / 2; i += c->halfwords[c->flash[first + i]])
             b->instructions++;
     }
     uint64_t inside = 0;

@@ -16,6 +16,7 @@ from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.pipeline import Pipeline, collect_sources
 from tinyml_helpers.mcu.run import Run
+from tinyml_helpers.mcu.target.cores import CORES
 from tinyml_helpers.mcu.target.image import Image
 
 
@@ -43,13 +44,6 @@ class Exportable(Protocol):
 
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_FLAGS = {
-    "cortex-m0plus": "-mcpu=cortex-m0plus -mthumb",
-    "cortex-m3": "-mcpu=cortex-m3 -mthumb",
-    "cortex-m4": "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard",
-    "cortex-m7": "-mcpu=cortex-m7 -mthumb -mfpu=fpv5-d16 -mfloat-abi=hard",
-    "cortex-m33": "-mcpu=cortex-m33 -mthumb -mfpu=fpv5-sp-d16 -mfloat-abi=hard",
-}
 
 
 def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
@@ -160,7 +154,7 @@ def _statements(firmware: Exportable, answer: Run) -> dict[str, list[str]]:
 
 def _words(firmware: Exportable, answer: Run, run: Run) -> dict[str, str]:
     program, pipeline, name = firmware.program, firmware.pipeline, firmware.program.name
-    files = collect_sources(program, pipeline)
+    files, core = collect_sources(program, pipeline), CORES[firmware.image.core]
     sources = sorted(f"src/{file}" for file in files if file.endswith(".c"))
     use = f"Fill `{name}_input()`, call `{name}_invoke()`, read `{name}_output()`"
     if pipeline:
@@ -174,7 +168,9 @@ def _words(firmware: Exportable, answer: Run, run: Run) -> dict[str, str]:
         "NAME": name.upper(),
         "device": firmware.device.name,
         "core": firmware.device.core,
-        "flags": _FLAGS[firmware.image.core],
+        "compiler": core.architecture.gcc[0],
+        "flags": core.gcc,
+        "libraries": core.architecture.gcc[1],
         **{k: "\n    ".join(v) for k, v in _statements(firmware, answer).items()},
         "include": f'#include "{name}_chain.h"\n' if pipeline else "",
         "use": use,

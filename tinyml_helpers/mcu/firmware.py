@@ -28,7 +28,7 @@ from tinyml_helpers.mcu.linking import link
 from tinyml_helpers.mcu.pipeline import SENSOR, Pipeline
 from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.run import Profile, Run, attribute
-from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.mcu.target import cores
 from tinyml_helpers.mcu.target.emulator import Machine
 from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.mcu.target.timer import Timer
@@ -147,6 +147,12 @@ class Firmware:
 
         return export(self, Path(folder), run)
 
+    def wasm(self) -> bytes:
+        """The network and what is around it as a WebAssembly module: see `tinyml_helpers.mcu.wasm`."""
+        from tinyml_helpers.mcu import wasm
+
+        return wasm.compile_module(self.program, self.pipeline)
+
     def __repr__(self) -> str:
         """Where the bytes go."""
         d = self.device
@@ -196,7 +202,7 @@ def build(
 
     Args:
         tflite: the file's path or its bytes.
-        device: a device with a Cortex-M core, or its key.
+        device: a device with a Cortex-M or RISC-V core, or its key.
         name: prefix of the C names.
         optimize: the compiler's flag, "-O2" or "-Os".
         float_io: keep QUANTIZE and DEQUANTIZE at the ends of a network that takes float;
@@ -214,17 +220,12 @@ def build(
         ModelError: the file is missing, damaged or no .tflite; its subclass `UnsupportedError`: an
             operator that cannot be translated, by name and position.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
-        ValueError: an unknown device, one that is no Cortex-M, or a pipeline that does not go with
-            the network.
+        ValueError: an unknown device, one whose core is not emulated, or a pipeline that does not go
+            with the network.
         ToolchainError: the pipeline's C does not compile or lacks a function.
     """
     chosen = devices.get(device) if isinstance(device, str) else device
-    core = toolchain.CORES.get(toolchain.core_name(chosen.core))
-    if core is None:
-        known = [d.key for d in devices.catalogue() if toolchain.core_name(d.core) in toolchain.CORES]
-        raise ValueError(
-            f"{chosen.name} has no Cortex-M but {chosen.core}: choose one of {', '.join(known)}"
-        )
+    core = cores.core_of(chosen)
     source = graph.read(tflite)
     lowering.check(source)
     network = source if float_io else lowering.strip_float_ends(source)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tinyml_helpers import devices
 from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.pipeline import Pipeline, collect_sources_with_main
-from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.mcu.target import cores, toolchain
 from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.mcu.target.toolchain import ToolchainError
 
@@ -51,10 +50,8 @@ def _does_not_fit(image: Image, device: Device) -> str:
     ram_bytes = image.ram_bytes + toolchain.LEAST_STACK_BYTES
     larger = [
         d.key
-        for d in devices.catalogue()
-        if toolchain.core_name(d.core) in toolchain.CORES
-        and d.flash_bytes >= image.flash_bytes
-        and d.ram_bytes >= ram_bytes
+        for d in cores.emulated_devices()
+        if d.flash_bytes >= image.flash_bytes and d.ram_bytes >= ram_bytes
     ]
     return (
         f"the network does not fit {device.name}: "

@@ -107,7 +107,7 @@ def collect_sources_with_main(program: Program, pipeline: Pipeline | None) -> di
         ValueError: two files of one name, or a network that no pipeline goes around.
     """
     name = program.name
-    lines, calls = [f'#include "{name}.h"'], [f"{name}_invoke();"]
+    lines = [f'#include "{name}.h"']
     if pipeline:
         _check(program, pipeline)
         lines += [
@@ -115,12 +115,24 @@ def collect_sources_with_main(program: Program, pipeline: Pipeline | None) -> di
             f'__attribute__((section(".sensor"))) {pipeline.samples} {SENSOR}[{pipeline.count}];',
             "int32_t score;",
         ]
-        calls = pipeline.calls(name, SENSOR)
-    if program.graph.variables:
-        calls = ["static int started;", f"if (!started++) {name}_reset();", *calls]
-    body = [f"    {call}" for call in [*calls, "return 0;"]]
+    body = [f"    {call}" for call in [*run_once(program, pipeline, SENSOR), "return 0;"]]
     main = "\n".join([*lines, "\nint main(void) {", *body, "}", ""])
     return {**collect_sources(program, pipeline), "main.c": main}
+
+
+def run_once(program: Program, pipeline: Pipeline | None, samples: str) -> list[str]:
+    """The C statements of one run; the first of them all forgets what a streaming network remembers.
+
+    Args:
+        program: the network as C.
+        pipeline: what stands around it.
+        samples: C expression for the address of its samples.
+    """
+    name = program.name
+    calls = pipeline.calls(name, samples) if pipeline else [f"{name}_invoke();"]
+    if program.graph.variables:
+        return ["static int started;", f"if (!started++) {name}_reset();", *calls]
+    return calls
 
 
 def collect_sources(program: Program, pipeline: Pipeline | None) -> dict[str, str]:

@@ -38,6 +38,7 @@ class Program:
         layers: the calls of `<name>_invoke`, in order.
         arena: where the arrays lie.
         files: file name -> text: the network's own C and header, and the kernels that it calls.
+        rounding: whose bytes fully connected layers give.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Program:
     layers: tuple[Layer, ...]
     arena: Arena
     files: Mapping[str, str]
+    rounding: Rounding = "litert"
 
     @property
     def macs(self) -> int:
@@ -89,7 +91,7 @@ def generate(
     kernels = read_kernels(call.kernel for layer in layers for call in layer.calls)
     if rounding == "tflm":
         kernels["arithmetic.h"] = "#define TINYML_ROUND_AS_TFLM\n" + kernels["arithmetic.h"]
-    return Program(name, graph, layers, arena, {**files, **kernels})
+    return Program(name, graph, layers, arena, {**files, **kernels}, rounding=rounding)
 
 
 def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:

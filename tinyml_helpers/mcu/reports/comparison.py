@@ -91,7 +91,7 @@ def measure(
 
     Args:
         model: path or bytes of an int8 .tflite.
-        device: a device with a Cortex-M core, or its key.
+        device: a device with a Cortex-M or RISC-V core, or its key.
         optimize: the compiler's flag.
 
     Raises:

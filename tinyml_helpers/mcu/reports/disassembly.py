@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tinyml_helpers.mcu.target.cores import ARM, CORES, RISCV, Architecture
 from tinyml_helpers.mcu.target.emulator import Machine
 from tinyml_helpers.mcu.target.image import Image
 
-_MEANING = {
-    "smlad": "two products, added to a sum",
-    "ldm": "load several words",
-    "ldrd": "load two words",
-    "ldr": "load a word",
-    "uxtb16": "bytes 0 and 2, to 16 bits each",
-    "sxtb16": "bytes 0 and 2, to 16 bits each, with sign",
-    "muls": "multiply",
-    "mla": "a product, added to a sum",
-    "subs": "count down; is 0 left?",
-    "bne": "if not, jump back",
+_MEANING: Mapping[Architecture, Mapping[str, str]] = {
+    ARM: {
+        "smlad": "two products, added to a sum",
+        "ldm": "load several words",
+        "ldrd": "load two words",
+        "ldr": "load a word",
+        "uxtb16": "bytes 0 and 2, to 16 bits each",
+        "sxtb16": "bytes 0 and 2, to 16 bits each, with sign",
+        "muls": "multiply",
+        "mla": "a product, added to a sum",
+        "subs": "count down; is 0 left?",
+        "bne": "if not, jump back",
+    },
+    RISCV: {
+        "lw": "load a word",
+        "lh": "load 16 bits, with sign",
+        "lb": "load a byte, with sign",
+        "lbu": "load a byte",
+        "mul": "multiply",
+        "add": "add",
+        "addi": "add a constant: the next address, or a count",
+        "bne": "if they differ, jump",
+        "bnez": "if it is not 0, jump",
+    },
 }
+_MACS = {ARM: {"smlad": 2, "mla": 1, "muls": 1}, RISCV: {"mul": 1}}
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its name without a width, and its operands."""
+    """One instruction: its name without a width, its operands, what it does, and how many MACs."""
 
     name: str
     operands: str
+    meaning: str = ""
+    macs: int = 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,14 +71,13 @@ class Loop:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one turn: SMLAD makes two."""
-        names = [instruction.name for instruction in self.instructions]
-        return 2 * names.count("smlad") + names.count("mla") + names.count("muls")
+        return sum(instruction.macs for instruction in self.instructions)
 
     def __repr__(self) -> str:
         """The listing; a pattern that comes several times in a row is shown once."""
         names = [instruction.name for instruction in self.instructions]
         length, times = _pattern(names)
-        lines = [f"  {i.name:<8}{i.operands:<24}{_MEANING.get(i.name, '')}" for i in self.instructions]
+        lines = [f"  {i.name:<8}{i.operands:<24}{i.meaning}" for i in self.instructions]
         if times > 1:
             again = f"  ... these {length} instructions {times} times in a row, then"
             lines = [*lines[:length], again, *lines[length * times :]]
@@ -89,17 +105,11 @@ def find_hot_loop(image: Image) -> Loop:
 
 
 def _disassemble(image: Image, address: int, size: int) -> tuple[Instruction, ...]:
-    from capstone import CS_ARCH_ARM, CS_MODE_MCLASS, CS_MODE_THUMB, CS_OPT_SYNTAX_NOREGNAME, Cs
-
-    decoder = Cs(CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS)
-    decoder.syntax = CS_OPT_SYNTAX_NOREGNAME  # r9, not sb
-    base, content = next(
-        (base, content) for base, content in image.segments() if base <= address < base + len(content)
-    )
-    code = content[address - base : address - base + size]
+    architecture = CORES[image.core].architecture
+    meaning, macs = _MEANING[architecture], _MACS[architecture]
     return tuple(
-        Instruction(name.split(".")[0], operands)
-        for _, _, name, operands in decoder.disasm_lite(code, address)
+        Instruction(name, operands, meaning.get(name, ""), macs.get(name, 0))
+        for name, operands in architecture.decode(image.read_code(address, size), address)
     )
 
 

@@ -39,7 +39,7 @@ def per_mac(device: str, kind: str) -> PerMac:
     """What the plain loop takes for each multiply-accumulate.
 
     Args:
-        device: the key of a device with a Cortex-M core: "nano33ble".
+        device: the key of a device with a Cortex-M or RISC-V core: "nano33ble".
         kind: a key of `KINDS`.
 
     Returns:

@@ -17,7 +17,7 @@ from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
 from tinyml_helpers.mcu.firmware import Firmware, build
 from tinyml_helpers.mcu.linking import link
-from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.mcu.target import cores
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def verify(
 
     Args:
         model: path of an int8 .tflite of one input and one output, whatever their type.
-        device: a device with a Cortex-M core, or its key.
+        device: a device with a Cortex-M or RISC-V core, or its key.
         inputs: how many.
         seed: of the noise.
         kernels: as for `litert.load`.
@@ -92,7 +92,7 @@ def verify_tensors(
 
     Args:
         model: path of an int8 .tflite of one input, whatever its type.
-        device: a device with a Cortex-M core and RAM for all tensors at once, or its key.
+        device: a device with a Cortex-M or RISC-V core and RAM for all tensors at once, or its key.
         inputs: how many.
         seed: of the noise.
 
@@ -118,7 +118,7 @@ def _with_all_tensors(path: Path, device: Device) -> Firmware:
     source = graph.read(path)
     network = lowering.fold_padding(lowering.strip_float_ends(source))
     written = tuple(i for operator in network.operators for i in operator.outputs)
-    dsp = toolchain.CORES[toolchain.core_name(device.core)].dsp
+    dsp = cores.core_of(device).dsp
     program = codegen.generate(replace(network, outputs=written), dsp=dsp, folded=False)
     return Firmware(program, link(program, device, "-O2"), device, source)
 

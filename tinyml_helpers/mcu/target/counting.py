@@ -16,6 +16,7 @@ import numpy.typing as npt
 from unicorn import unicorn_const as const
 from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib  # the short names have no types
 
+from tinyml_helpers.mcu.target.cores import Architecture
 from tinyml_helpers.mcu.target.toolchain import host_library
 
 _BLOCK = np.dtype([
@@ -51,6 +52,7 @@ class Counter(ctypes.Structure):
         ("last_block", ctypes.c_uint64),
         ("flash_base", ctypes.c_uint64),
         ("flash", ctypes.c_void_p),
+        ("halfwords", ctypes.c_void_p),
         ("blocks", ctypes.c_void_p),
         ("block_count", ctypes.c_uint64),
         ("arrived", ctypes.c_uint64),
@@ -101,13 +103,16 @@ class Counter(ctypes.Structure):
         return [CodeBlock(*row) for row in zip((base + 2 * found).tolist(), *columns, strict=True)]
 
 
-def attach_counter(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Counter:
+def attach_counter(
+    uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int, architecture: Architecture
+) -> Counter:
     """Count every instruction that an emulator executes from now on.
 
     Args:
         uc: the emulator.
         flash: uint8 array, the memory that it executes from.
         flash_base: address of its first byte.
+        architecture: how long its instructions are.
 
     Returns:
         The counter; set `breakpoint` and `limit` before a run, read `executed` after it.
@@ -120,6 +125,7 @@ def attach_counter(uc: Uc, flash: npt.NDArray[np.uint8], flash_base: int) -> Cou
     counter = Counter(
         flash_base=flash_base,
         flash=flash.ctypes.data,
+        halfwords=architecture.halfwords.ctypes.data,
         blocks=blocks.ctypes.data,
         block_count=blocks.size,
         visits=visits[0].ctypes.data,

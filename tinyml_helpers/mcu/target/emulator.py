@@ -1,4 +1,4 @@
-"""Run a linked program on an emulated Cortex-M and measure it: exactly, and without a board.
+"""Run a linked program on an emulated core and measure it: exactly, and without a board.
 
 Instruction counts are exact. They are not cycles: how long an instruction takes depends on the
 core's pipeline and on how fast its flash answers. Two faults of a real core go unnoticed here:
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from unicorn import arm_const as arm
 from unicorn import unicorn_const as const
 from unicorn.unicorn_py3.unicorn import Uc, UcError  # the short names have no types
 
+from tinyml_helpers.mcu.target.cores import CORES
 from tinyml_helpers.mcu.target.counting import CodeBlock, attach_counter
 from tinyml_helpers.mcu.target.execution import Execution, Span
 from tinyml_helpers.mcu.target.faults import NEVER_WOKEN, EmulatorError, explain_fault, name_place
@@ -25,17 +25,9 @@ from tinyml_helpers.mcu.target.flash import Flash
 from tinyml_helpers.mcu.target.image import FLASH_BASE, RAM_BASE, SENSOR_BASE, Image
 from tinyml_helpers.mcu.target.stopwatch import attach_stopwatch
 
-_SYSTEM_PAGE, _PAGE_BYTES = 0xE000_E000, 4096  # holds the register that switches the FPU on
-_COUNTER_PAGE, _COUNTER = 0xE000_1000, 4  # the core's cycle counter, DWT->CYCCNT
+_PAGE_BYTES = 4096
 _NEVER = 0xFFFF_FFFF
 _PAINT = 0xA5
-_MODELS = {
-    "cortex-m0plus": arm.UC_CPU_ARM_CORTEX_M0,
-    "cortex-m3": arm.UC_CPU_ARM_CORTEX_M3,
-    "cortex-m4": arm.UC_CPU_ARM_CORTEX_M4,
-    "cortex-m7": arm.UC_CPU_ARM_CORTEX_M7,
-    "cortex-m33": arm.UC_CPU_ARM_CORTEX_M33,
-}
 
 
 def run(
@@ -60,8 +52,10 @@ class Machine:
             waits: how the flash answers, if runs are to be timed by `stopwatch`: that takes longer.
         """
         self._image = image
-        self._uc = Uc(const.UC_ARCH_ARM, const.UC_MODE_THUMB)
-        self._uc.ctl_set_cpu_model(_MODELS[image.core])
+        core = CORES[image.core]
+        self._architecture = core.architecture
+        self._uc = Uc(*core.architecture.emulator)
+        self._uc.ctl_set_cpu_model(core.model)
         flash = self._map(FLASH_BASE, image.flash_limit_bytes, const.UC_PROT_EXEC)
         flash[:] = 0xFF  # as erased flash reads
         for address, content in image.segments():
@@ -71,12 +65,9 @@ class Machine:
         if image.sensor_bytes:
             pages = -(-image.sensor_bytes // _PAGE_BYTES)
             self._uc.mem_map(SENSOR_BASE, pages * _PAGE_BYTES, const.UC_PROT_READ)
-        # Registers, not code: a real core executes nothing from there either.
-        self._uc.mem_map(_SYSTEM_PAGE, _PAGE_BYTES, const.UC_PROT_READ | const.UC_PROT_WRITE)
-        self._counter = attach_counter(self._uc, flash, FLASH_BASE)
+        self._counter = attach_counter(self._uc, flash, FLASH_BASE, core.architecture)
         self.stopwatch = attach_stopwatch(self._uc, flash, FLASH_BASE, waits) if waits else None
-        # Firmware that times itself runs unchanged: its cycle counter counts instructions.
-        self._uc.mmio_map(_COUNTER_PAGE, _PAGE_BYTES, self._read_counter, None, _ignore, None)
+        self._map_registers()
         self._faults: list[tuple[int, int]] = []
         self._uc.hook_add(const.UC_HOOK_MEM_INVALID, _note_fault, self._faults)
         self._after_reset = self._uc.context_save()
@@ -126,7 +117,7 @@ class Machine:
             self._uc.mem_write(self._variables_at, variables)
         for address, content in writes:
             self._uc.mem_write(address, content)
-        self._uc.reg_write(arm.UC_ARM_REG_LR, self._back)
+        self._uc.reg_write(self._architecture.return_address, self._back)
         self._go(main, self._back & ~1, limit)
         return Execution(
             {k: np.frombuffer(self._uc.mem_read(*at), types[k]) for k, at in reads.items()},
@@ -147,9 +138,9 @@ class Machine:
         """Start up, and return where `main()` will return to."""
         self._ram[:] = _PAINT
         self._uc.context_restore(self._after_reset)
-        self._uc.reg_write(arm.UC_ARM_REG_SP, self._image.symbols["_stack_top"].address)
+        self._uc.reg_write(self._architecture.stack_pointer, self._image.symbols["_stack_top"].address)
         self._go(self._image.symbols["Reset_Handler"].address, main, limit)
-        return int(self._uc.reg_read(arm.UC_ARM_REG_LR))
+        return int(self._uc.reg_read(self._architecture.return_address))
 
     def variables(self) -> bytes:
         """What all variables hold now, for a run that is to begin with it."""
@@ -163,8 +154,18 @@ class Machine:
         """Each block of instructions that the last run executed."""
         return self._counter.read_blocks()
 
-    def _read_counter(self, _uc: Uc, offset: int, _size: int, _data: Any) -> int:
-        return self._counter.executed & 0xFFFF_FFFF if offset == _COUNTER else 0
+    def _map_registers(self) -> None:
+        """Let the core reach its own registers."""
+        both = const.UC_PROT_READ | const.UC_PROT_WRITE
+        for page in self._architecture.register_pages:
+            self._uc.mem_map(page, _PAGE_BYTES, both)  # no code: a real core executes none there either
+        for address in self._architecture.cycle_counters:
+            # Firmware that times itself runs unchanged: its cycle counter counts instructions.
+            page, at = address & -_PAGE_BYTES, address % _PAGE_BYTES
+            self._uc.mmio_map(page, _PAGE_BYTES, self._read_counter, at, _ignore, None)
+
+    def _read_counter(self, _uc: Uc, offset: int, _size: int, counter: int) -> int:
+        return self._counter.executed & 0xFFFF_FFFF if offset == counter else 0
 
     def _map(self, base: int, size_bytes: int, right: int) -> npt.NDArray[np.uint8]:
         """Map memory that the program and the host share; the emulator wants whole pages."""
@@ -208,7 +209,7 @@ class Machine:
             self.stopwatch.start(end)
         self._faults.clear()
         try:
-            self._uc.emu_start(start | 1, _NEVER)
+            self._uc.emu_start(start | self._architecture.entry_bit, _NEVER)
         except UcError as error:
             at = counter.last_block
             why = [explain_fault(self._uc, self._image, at, *fault) for fault in self._faults]

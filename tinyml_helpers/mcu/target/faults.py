@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from unicorn import arm_const as arm
 from unicorn import unicorn_const as const
 from unicorn.unicorn_py3.unicorn import Uc  # the short names have no types
 
+from tinyml_helpers.mcu.target.cores import CORES
 from tinyml_helpers.mcu.target.image import RAM_BASE, Image
 
 NEVER_WOKEN = "it waits for an interrupt (wfi), and none comes here"
@@ -18,7 +18,7 @@ class EmulatorError(RuntimeError):
 
 def name_place(uc: Uc, image: Image) -> str:
     """Say where the program is: the function, or the address if it is in none."""
-    address = uc.reg_read(arm.UC_ARM_REG_PC)
+    address = uc.reg_read(CORES[image.core].architecture.program_counter)
     function = image.function_at(address)
     return f"in {function}()" if function else f"at 0x{address:08x}"
 

@@ -149,6 +149,17 @@ class Image:
                 )
             yield address, content
 
+    def read_code(self, address: int, size_bytes: int) -> bytes:
+        """Read from flash, as the program lies there.
+
+        Raises:
+            ValueError: nothing lies at that address.
+        """
+        for base, content in self._flash:
+            if base <= address < base + len(content):
+                return content[address - base : address - base + size_bytes]
+        raise ValueError(f"no code at 0x{address:08x}, flash starts at 0x{FLASH_BASE:08x}")
+
     def function_at(self, address: int) -> str | None:
         """Name of the function that holds an instruction's address, if any."""
         for name, symbol in self.symbols.items():
@@ -168,6 +179,10 @@ class Image:
         ]
         lines = [f"{name:<22}{size:>9,} B   {where}" for name, size, where in rows]
         return "\n".join([f"program for {self.core}", *lines])
+
+    @cached_property
+    def _flash(self) -> tuple[tuple[int, bytes], ...]:
+        return tuple(self.segments())
 
     @cached_property
     def _file(self) -> ELFFile:

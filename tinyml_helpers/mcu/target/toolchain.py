@@ -1,4 +1,4 @@
-"""Compile C for a Cortex-M core, with the compiler that pip installs (zig's clang).
+"""Compile C for a core or for WebAssembly, with the compiler that pip installs (zig's clang).
 
 Nothing here needs a network, root or a C compiler of the system's own.
 """
@@ -14,10 +14,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from tinyml_helpers.mcu.target.cores import CORES, core_name
 from tinyml_helpers.mcu.target.image import Image
 from tinyml_helpers.system import disk_full
 from tinyml_helpers.system.folders import cache_folder, write_atomically
@@ -36,29 +36,21 @@ _C_FLAGS = (
     "-Wl,-e,Reset_Handler",
     "-Wl,-T,link.ld",
 )
+_WASM_FLAGS = (
+    "-target",
+    "wasm32-freestanding",
+    "-O2",
+    "-std=c17",
+    "-ffreestanding",
+    "-fno-sanitize=all",
+    "-nostdlib",
+    "-Wl,--no-entry",
+    "-Wl,--strip-all",
+)
 
 
 class ToolchainError(RuntimeError):
     """The program could not be compiled or linked; the message holds the first errors."""
-
-
-@dataclass(frozen=True)
-class Core:
-    """What the compiler must know about a core: name, floating-point convention, DSP instructions."""
-
-    cpu: str
-    abi: str
-    dsp: bool
-
-
-# zig's cpu names leave the FPU (and the M33's DSP instructions) out: they are added here.
-CORES: Mapping[str, Core] = {
-    "cortex-m0plus": Core("cortex_m0plus", "eabi", dsp=False),
-    "cortex-m3": Core("cortex_m3", "eabi", dsp=False),
-    "cortex-m4": Core("cortex_m4+vfp4d16sp", "eabihf", dsp=True),
-    "cortex-m7": Core("cortex_m7+fp_armv8d16", "eabihf", dsp=True),
-    "cortex-m33": Core("cortex_m33+fp_armv8d16sp+dsp", "eabihf", dsp=True),
-}
 
 
 def compile_c(
@@ -88,19 +80,30 @@ def compile_c(
     core = core_name(core)
     files = {"main.c": sources} if isinstance(sources, str) else dict(sources)
     _check(files, core, optimize)
-    files["_startup.c"] = _asset("startup.c")
+    target = CORES[core]
+    files["_startup.c"] = _asset(target.architecture.startup)
     files["link.ld"] = string.Template(_asset("link.ld")).substitute(
         flash_bytes=flash_bytes, ram_bytes=ram_bytes, least_stack_bytes=LEAST_STACK_BYTES
     )
-    target = CORES[core]
-    flags = ["-target", f"thumb-freestanding-{target.abi}", f"-mcpu={target.cpu}", optimize]
+    flags = ["-target", target.target, f"-mcpu={target.cpu}", optimize, *target.architecture.flags]
     elf = _build(files, [*flags, *_C_FLAGS], ".elf").read_bytes()
     return Image(elf, core, flash_limit_bytes=flash_bytes, ram_limit_bytes=ram_bytes)
 
 
-def core_name(core: str) -> str:
-    """The name in `CORES` of a core as a datasheet spells it: "Cortex-M0+" is "cortex-m0plus"."""
-    return core.lower().replace("+", "plus").removesuffix("f")
+def compile_wasm(sources: Mapping[str, str]) -> bytes:
+    """Compile and link C as a WebAssembly module that needs nothing of its page.
+
+    Args:
+        sources: file name -> text. Functions with the attribute `export_name` can be called, and the
+            memory is visible as `memory`.
+
+    Returns:
+        The module.
+
+    Raises:
+        ToolchainError: the sources do not compile or do not link.
+    """
+    return _build(sources, _WASM_FLAGS, ".wasm").read_bytes()
 
 
 def host_library(sources: str | Mapping[str, str], flags: Sequence[str] = ()) -> Path:

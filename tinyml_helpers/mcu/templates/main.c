@@ -13,7 +13,7 @@ ${include}#include "${name}_test.h"
 #define DWT_CYCCNT (*(volatile uint32_t *)0xE0001004)
 static void start_counter(void) { DEMCR |= 1u << 24, DWT_CYCCNT = 0, DWT_CTRL |= 1; }
 static uint32_t cycles(void) { return DWT_CYCCNT; }
-#else /* a Cortex-M0+ has no cycle counter: use a timer of your chip */
+#else /* a Cortex-M0+ has no cycle counter, and RISC-V chips differ: use a timer of your chip */
 static void start_counter(void) {}
 static uint32_t cycles(void) { return 0; }
 #endif
