@@ -13,52 +13,7 @@
 
    Without, two bytes of each are read as unsigned, x + 128, because an unsigned load has an
    offset on every core; the sum of a pixel's inputs takes the 128 of the weights back. */
-#include "arithmetic.h"
-#include "kernels.h"
-
-static inline uint8_t *fill(uint8_t *to, uint8_t value, int32_t count) {
-#pragma GCC unroll 1
-    for (; count > 0; count--) *to++ = value;
-    return to;
-}
-
-static inline uint8_t *copy(uint8_t *to, const int8_t *from, int32_t count) {
-#pragma GCC unroll 1
-    for (; count >= 8; count -= 8, from += 8, to += 8) __builtin_memcpy(to, from, 8);
-    if (count & 4) __builtin_memcpy(to, from, 4), from += 4, to += 4;
-    if (count & 2) __builtin_memcpy(to, from, 2), from += 2, to += 2;
-    if (count & 1) *to++ = (uint8_t)*from;
-    return to;
-}
-
-/* Copy `columns` neighbouring columns of the window, or what of them lies in the image, for a row. */
-static inline uint8_t *gather_row(const tm_conv *layer, const int8_t *row, int32_t x, int32_t columns, uint8_t *to) {
-    const tm_window *w = &layer->window;
-    const int32_t channels = w->input_channels, start = clamp(x, 0, w->input_width);
-    const int32_t end = clamp(x + columns, start, w->input_width);
-    const uint8_t outside = (uint8_t)layer->input_zero_point;
-    if (end - start == columns) return copy(to, row + start * channels, columns * channels);
-    const int32_t left = clamp(-x, 0, columns);
-    to = fill(to, outside, left * channels);
-    to = copy(to, row + start * channels, (end - start) * channels);
-    return fill(to, outside, (columns - left - (end - start)) * channels);
-}
-
-/* Copy the part of the image under the window, rows one after another. */
-static void gather(const tm_conv *layer, const int8_t *input, int32_t y, int32_t x, uint8_t *to) {
-    const tm_window *w = &layer->window;
-    const int32_t pitch = w->input_width * w->input_channels, apart = w->dilation_width;
-    const int32_t columns = apart == 1 ? w->kernel_width : 1, parts = apart == 1 ? 1 : w->kernel_width;
-#pragma GCC unroll 1
-    for (int32_t row = w->kernel_height; row > 0; row--, y += w->dilation_height) {
-        if (y < 0 || y >= w->input_height) {
-            to = fill(to, (uint8_t)layer->input_zero_point, w->kernel_width * w->input_channels);
-            continue;
-        }
-#pragma GCC unroll 1
-        for (int32_t i = 0; i < parts; i++) to = gather_row(layer, input + y * pitch, x + i * apart, columns, to);
-    }
-}
+#include "columns.h"
 
 /* What the inner loops work on. The order of the fields counts: see run(). */
 typedef struct {
@@ -74,40 +29,7 @@ typedef struct {
 } job;
 
 #ifdef TINYML_DSP
-#define PIXEL(columns, i) ((columns) + 2 * (i)) /* pairs of words, alternating */
-enum { QUAD_WORDS = 4 };
-
-/* Write one pixel's inputs as (256 x - o, o) pairs, every other pair of words; return 256 times
-   the sum of its even inputs. */
-static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *to) {
-    int32_t sum = 0;
-    do {
-        const uint32_t x = load_word(from);
-        const uint32_t odd = ssub16(sxtb16(rotate8(x)), 0x007F007F);
-        const uint32_t even = x << 8 & 0xFF00FF00;
-        to[0] = ssub16(even, odd);
-        to[1] = odd;
-        sum = smlad(even, 0x00010001, sum);
-        from += 4;
-        to += 4;
-    } while (--quads);
-    return (uint32_t)sum;
-}
-
 #ifdef __ARM_FEATURE_DSP
-#define QUAD                            \
-    "ldm.w r7!, {r8, r9, r10, r11}\n\t" \
-    "ldrd r4, r5, [r6], #8\n\t"         \
-    "smlad r0, r4, r9, r0\n\t"          \
-    "smlad r1, r4, r11, r1\n\t"         \
-    "uxtb16 r4, r4\n\t"                 \
-    "smlad r2, r5, r9, r2\n\t"          \
-    "smlad r3, r5, r11, r3\n\t"         \
-    "uxtb16 r5, r5\n\t"                 \
-    "smlad r0, r4, r8, r0\n\t"          \
-    "smlad r1, r4, r10, r1\n\t"         \
-    "smlad r2, r5, r8, r2\n\t"          \
-    "smlad r3, r5, r10, r3\n\t"
 #define REQUANTIZE(sum, to)          \
     "asr " sum ", " sum ", #7\n\t"   \
     "smmlar r10, " sum ", r8, r4\n\t" \
@@ -189,17 +111,6 @@ static void run(job *j) {
 }
 #endif
 #else
-#define PIXEL(columns, i) ((uint32_t *)((uint8_t *)(columns) + (i))) /* bytes, alternating */
-enum { QUAD_WORDS = 2 };
-
-/* Write one pixel's inputs as x + 128, every other byte; return their sum. */
-static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns) {
-    uint8_t *to = (uint8_t *)columns;
-    uint32_t sum = 0;
-    for (quads *= 4; quads; quads--, to += 2) sum += *to = *from++ ^ 0x80;
-    return sum;
-}
-
 /* Add the products of two filters and two pixels to their sums: a0, a1, b0, b1. */
 #ifdef __ARM_ARCH_6M__
 #define TAP(a, b)                  \
@@ -281,25 +192,12 @@ static void filter(const tm_conv *layer, job *j, int8_t *to, uint32_t one) {
 void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
     const tm_window *w = &layer->window;
     const uint32_t pixels = (uint32_t)w->output_height * w->output_width;
-    const uint32_t taps = (uint32_t)w->kernel_height * w->kernel_width * w->input_channels;
-    const uint32_t quads = (taps + 3) / 4;
-    const int direct = taps == w->input_channels && taps % 4 == 0 && w->stride_height == 1 && w->stride_width == 1;
-    job j = {.columns = scratch, .quads = quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
-    uint8_t *window = (uint8_t *)(j.columns + QUAD_WORDS * quads);
-    int32_t y = 0, x = 0;
-    for (uint32_t i = 0; i < 4; i++) window[4 * quads - 4 + i] = 0;
+    walk place = start_walk(layer, input);
+    job j = {.columns = scratch, .quads = place.quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
+    place.window = (uint8_t *)(j.columns + QUAD_WORDS * place.quads);
     for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
         const uint32_t one = pixel + 1 == pixels;
-        for (uint32_t i = 0; i < 2 - one; i++) {
-            const uint8_t *from = window;
-            if (direct) {
-                from = (const uint8_t *)input + (pixel + i) * taps;
-            } else {
-                gather(layer, input, y - w->padding_top, x - w->padding_left, window);
-                if ((x += w->stride_width) == w->stride_width * w->output_width) x = 0, y += w->stride_height;
-            }
-            j.correction[i] = -128 * expand(from, quads, PIXEL(j.columns, i));
-        }
+        for (uint32_t i = 0; i < 2 - one; i++) j.correction[i] = next_pixel(&place, PIXEL(j.columns, i));
         filter(layer, &j, output + pixel * w->output_channels, one);
     }
 }
