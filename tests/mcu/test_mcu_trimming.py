@@ -20,11 +20,7 @@ class Dying(Layers):
         weights, bias = (self.model.buffers[self.graph.tensors[i].buffer] for i in op.inputs[1:3])
         array = np.frombuffer(weights.data.tobytes(), np.int8).reshape(kind.shape).copy()
         biases = np.frombuffer(bias.data.tobytes(), np.int32).copy()
-        last = (
-            len(array.shape) == 4
-            and array.shape[0] == 1
-            and op.builtinOptions.__class__.__name__[:5] == "Depth"
-        )
+        last = type(op.builtinOptions).__name__.startswith("Depthwise")
         rows = np.moveaxis(array, -1, 0) if last else array
         for i in range(len(rows)):
             if self.rng.random() < chance:

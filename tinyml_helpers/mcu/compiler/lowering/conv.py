@@ -71,7 +71,7 @@ def lower_conv_2d(context: Context) -> Layer:
 
 
 def _tiled(layer: Layer, output: Tensor, pixels: int) -> Layer:
-    """A convolution that reads its weights once for a tile of so many pixels: see kernels/conv_2d_tiled.c."""
+    """A convolution that reads its weights once for so many pixels: see kernels/conv_2d_tiled.c."""
     tile = min(pixels, output.shape[1] * output.shape[2] + 1 & ~1)
     quads = layer.scratch_bytes // 20  # which hold two pixels, and one as it lies in the image
     calls = tuple(

@@ -43,7 +43,7 @@ def _add_fast(context: Context, factors: list[Factor], last: Factor) -> Layer | 
     """The layer of `tm_add`, which takes the operand of the greater scale first, if it suits."""
     a, b, output = _operands(context)
     ends = (b, a) if a.scale < b.scale else (a, b)
-    _, *steps = _walk(context, *(t.shape for t in ends), output.shape)
+    _, *steps = _walk(context, ends[0].shape, ends[1].shape, output.shape)
     factors = factors[::-1] if a.scale < b.scale else factors
     vanishes = factors[1] == _NONE or factors[1][1] > 30
     if steps[0][3] != 1 or steps[1][3] != 1 or vanishes or not LEAST_SHIFT <= last[1] <= MOST_SHIFT:
