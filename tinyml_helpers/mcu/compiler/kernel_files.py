@@ -11,8 +11,7 @@ CASTS = ("bool", "int8", "int32", "float32")
 KERNELS = {
     "casts.c": tuple(f"tm_{a}_to_{b}" for a in CASTS for b in CASTS),
     "choices.c": ("tm_maximum", "tm_minimum", "tm_greater", "tm_equal", "tm_select"),
-    "conv_2d.c": ("tm_conv_2d",),
-    "conv_2d_tiled.c": ("tm_conv_2d_tiled",),
+    "conv_2d.c": ("tm_conv_2d", "tm_conv_2d_tiled"),
     "conv_2d_general.c": ("tm_conv_2d_general",),
     "depthwise_channels.c": ("tm_depthwise_conv_2d_channels",),
     "depthwise_conv_2d.c": (

@@ -133,7 +133,7 @@ static inline walk start_walk(const tm_conv *layer, const int8_t *input) {
 
 /* Write the inputs of the next pixel; return what takes the offset of the weights back. Where the
    taps end within a word, its other bytes may hold anything: their weights are zero. */
-static inline uint32_t next_pixel(walk *p, uint32_t *to) {
+static __attribute__((noinline)) uint32_t next_pixel(walk *p, uint32_t *to) {
     const tm_window *w = &p->layer->window;
     const uint8_t *from = p->window;
     if (p->direct) {

@@ -34,7 +34,7 @@ from tinyml_helpers.mcu.compiler.lowering.window import (
     plane_bytes,
 )
 
-_TILES = (16, 8)
+_TILES = (32, 16, 8)
 _DSP_LIMIT, _LIMIT = 1 << 23, 1 << 30  # sums that the kernels hold: 256 times, or twice, in 32 bits
 
 
@@ -71,16 +71,15 @@ def lower_conv_2d(context: Context) -> Layer:
 
 
 def _tiled(layer: Layer, output: Tensor, pixels: int) -> Layer:
-    """A convolution that reads its weights once for so many pixels: see kernels/conv_2d_tiled.c."""
-    tile = min(pixels, output.shape[1] * output.shape[2] + 1 & ~1)
+    """A convolution that reads its weights once for so many pixels: see kernels/conv_2d.c."""
+    whole = output.shape[1] * output.shape[2]
+    tile = -(-whole // -(-whole // pixels)) + 1 & ~1  # tiles alike, of pairs
     quads = layer.scratch_bytes // 20  # which hold two pixels, and one as it lies in the image
-    calls = tuple(
-        replace(call, kernel="tm_conv_2d_tiled", arguments=(*call.arguments, tile))
-        if call.kernel == "tm_conv_2d"
-        else call
-        for call in layer.calls
-    )
-    return replace(layer, calls=calls, scratch_bytes=12 * quads + tile * (4 + 8 * quads))
+    calls = []
+    for call in layer.calls:
+        tiled = KernelCall("tm_conv_2d_tiled", (*call.arguments, tile))
+        calls.append(tiled if call.kernel == "tm_conv_2d" else call)
+    return replace(layer, calls=tuple(calls), scratch_bytes=12 * quads + tile * (4 + 8 * quads))
 
 
 def lower_depthwise_conv_2d(context: Context) -> Layer:
