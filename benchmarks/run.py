@@ -77,7 +77,7 @@ def builds(content: bytes, core: str, rival: Rival, bakenn: Path) -> dict[str, c
     """Our kernels, CMSIS-NN's, bakenn's portable ones and plain loops."""
     g, dsp = lowering.strip_float_ends(graph.read(content)), cores.CORES[core].dsp
     return {
-        "ours": codegen.generate(g, dsp=dsp),
+        "ours": codegen.generate(g, dsp=dsp, trimmed=False),  # the same network as the others
         "CMSIS-NN": with_cmsis_nn(g, rival),
         "bakenn": with_bakenn(content, g, bakenn),
         "plain loops": with_plain_loops(g, dsp=dsp),

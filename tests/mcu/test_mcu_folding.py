@@ -128,7 +128,7 @@ def test_a_part_that_is_missing_is_refused_by_name(missing):
 
 
 def test_a_network_of_pytorch_needs_less_of_everything():
-    small, as_written = mcu.build(SMALL), mcu.build(SMALL, folded=False)
+    small, as_written = (mcu.build(SMALL, folded=folded, trimmed=False) for folded in (True, False))
     image = np.random.default_rng(0).integers(-128, 128, 784).astype(np.int8)
     after, before = small.run(image), as_written.run(image)
     assert after.output.tobytes() == before.output.tobytes()

@@ -164,6 +164,8 @@ class Firmware:
         ]
         around = f", behind {self.pipeline.before}" if self.pipeline else ""
         head = f"{len(self.program.layers)} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
+        if gone := self.program.trimmed_channels:
+            head += f"\n{gone:,} channels that are constant or unread are left out"
         return f"{head}\n{text_table(('', 'bytes', ''), rows, names=(0, 2))}"
 
     @cached_property
@@ -195,6 +197,7 @@ def build(
     optimize: str = "-O2",
     float_io: bool = False,
     folded: bool = True,
+    trimmed: bool = True,
     rounding: codegen.Rounding = "litert",
     pipeline: Pipeline | None = None,
 ) -> Firmware:
@@ -208,6 +211,8 @@ def build(
         float_io: keep QUANTIZE and DEQUANTIZE at the ends of a network that takes float;
             left out, the firmware takes and gives int8, and `run` converts.
         folded: make each PAD part of the convolution behind it, where that is possible; the
+            bytes are the same.
+        trimmed: leave out channels that are the same for every input, or that nothing reads; the
             bytes are the same.
         rounding: "litert" for the bytes of LiteRT's reference; "tflm" for those of TFLM, which rounds
             fully connected layers twice.
@@ -229,5 +234,7 @@ def build(
     source = graph.read(tflite)
     lowering.check(source)
     network = source if float_io else lowering.strip_float_ends(source)
-    program = codegen.generate(network, name, dsp=core.dsp, folded=folded, rounding=rounding)
+    program = codegen.generate(
+        network, name, dsp=core.dsp, folded=folded, trimmed=trimmed, rounding=rounding
+    )
     return Firmware(program, link(program, chosen, optimize, pipeline), chosen, source, pipeline)

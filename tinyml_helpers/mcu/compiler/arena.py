@@ -100,35 +100,58 @@ def plan(graph: Network, layers: Sequence[Layer]) -> Arena:
     return Arena(tuple(best), _end(best), peak)
 
 
+def plan_with_room(graph: Network, layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], Arena]:
+    """Plan the arena, and give each layer the widest of its forms for which the arena need not grow.
+
+    Returns:
+        The layers in those forms, and their arena.
+    """
+    chosen, best = tuple(layers), plan(graph, layers)
+    for n, layer in enumerate(layers):
+        for form in layer.wider:
+            tried = (*chosen[:n], form, *chosen[n + 1 :])
+            arena = plan(graph, tried)
+            if arena.size_bytes <= best.size_bytes:
+                chosen, best = tried, arena
+                break
+    return chosen, best
+
+
 def _blocks(graph: Network, layers: Sequence[Layer]) -> list[Block]:
     last = _last_use(graph, layers)
     home = {i: [i] for i in (*graph.inputs, *graph.variables)}
     first = dict.fromkeys(home, -1)
     for n, layer in enumerate(layers):
-        given = layer.inputs[0]
         if layer.output in graph.variables:
             continue
         # A view looks at the same bytes: none of them may be looked at later.
-        done = given in home and max(last[i] for i in home[given]) <= n
-        if not layer.calls or (layer.in_place and done and _room(graph, layer)):
-            home[layer.output] = home[given]
-            home[given].append(layer.output)
+        done = (i for i in layer.inputs[: layer.in_place] if i in home and _end_of(home[i], last) <= n)
+        lender = next((i for i in done if _room(graph, layer, i)), None)
+        lender = lender if layer.calls else layer.inputs[0]
+        if lender is not None:
+            home[layer.output] = home[lender]
+            home[lender].append(layer.output)
         else:
             home[layer.output] = [layer.output]
             first[layer.output] = n
     blocks = []
     for root, at in first.items():
         size = max(graph.tensors[i].size_bytes for i in home[root])
-        blocks.append(Block(tuple(home[root]), at, max(last[i] for i in home[root]), _rounded(size)))
+        blocks.append(Block(tuple(home[root]), at, _end_of(home[root], last), _rounded(size)))
     for n, layer in enumerate(layers):
         if layer.scratch_bytes:
             blocks.append(Block((SCRATCH,), n, n, _rounded(layer.scratch_bytes)))
     return blocks
 
 
-def _room(graph: Network, layer: Layer) -> bool:
-    """Whether the output is no larger than the input."""
-    return graph.tensors[layer.output].size_bytes <= graph.tensors[layer.inputs[0]].size_bytes
+def _room(graph: Network, layer: Layer, lender: int) -> bool:
+    """Whether the output is no larger than an input."""
+    return graph.tensors[layer.output].size_bytes <= graph.tensors[lender].size_bytes
+
+
+def _end_of(tensors: Sequence[int], last: Mapping[int, int]) -> int:
+    """The last layer that reads any of them."""
+    return max(last[i] for i in tensors)
 
 
 def _last_use(graph: Network, layers: Sequence[Layer]) -> Mapping[int, int]:

@@ -8,14 +8,16 @@ from typing import Literal, get_args
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler import c_source
-from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan
+from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan_with_room
 from tinyml_helpers.mcu.compiler.graph import Network
 from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
 from tinyml_helpers.mcu.compiler.lowering import (
     Layer,
     UnsupportedError,
+    count_channels,
     fold_padding,
     lower,
+    trim,
 )
 from tinyml_helpers.mcu.compiler.lowering.constants import CTYPES, Array
 from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH, Address
@@ -39,6 +41,7 @@ class Program:
         arena: where the arrays lie.
         files: file name -> text: the network's own C and header, and the kernels that it calls.
         rounding: whose bytes fully connected layers give.
+        trimmed_channels: of convolutions and dense layers, how many were left out.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Program:
     arena: Arena
     files: Mapping[str, str]
     rounding: Rounding = "litert"
+    trimmed_channels: int = 0
 
     @property
     def macs(self) -> int:
@@ -60,6 +64,7 @@ def generate(
     *,
     dsp: bool = True,
     folded: bool = True,
+    trimmed: bool = True,
     rounding: Rounding = "litert",
 ) -> Program:
     """Write a network as C.
@@ -69,6 +74,7 @@ def generate(
         name: prefix of the public names, a C identifier.
         dsp: whether the core has DSP instructions.
         folded: make each PAD part of the convolution behind it, where that is possible.
+        trimmed: leave out channels that are the same for every input, or that nothing reads.
         rounding: whose bytes fully connected layers give; convolutions are the same in both.
 
     Returns:
@@ -84,14 +90,17 @@ def generate(
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
     graph = fold_padding(graph) if folded else graph
     layers = lower(graph, dsp=dsp)
+    smaller = trim(graph) if trimmed else graph
+    if gone := count_channels(graph) - count_channels(smaller):
+        graph, layers = smaller, lower(smaller, dsp=dsp)
     _check_ends(graph, layers)
-    arena = plan(graph, layers)
+    layers, arena = plan_with_room(graph, layers)
     code = "\n".join(_source(name, graph, layers, arena, dsp))
     files = {f"{name}.h": _header(name, graph, arena), f"{name}.c": code}
     kernels = read_kernels(call.kernel for layer in layers for call in layer.calls)
     if rounding == "tflm":
         kernels["arithmetic.h"] = "#define TINYML_ROUND_AS_TFLM\n" + kernels["arithmetic.h"]
-    return Program(name, graph, layers, arena, {**files, **kernels}, rounding=rounding)
+    return Program(name, graph, layers, arena, {**files, **kernels}, rounding, gone)
 
 
 def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:

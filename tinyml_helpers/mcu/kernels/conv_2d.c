@@ -13,52 +13,7 @@
 
    Without, two bytes of each are read as unsigned, x + 128, because an unsigned load has an
    offset on every core; the sum of a pixel's inputs takes the 128 of the weights back. */
-#include "arithmetic.h"
-#include "kernels.h"
-
-static inline uint8_t *fill(uint8_t *to, uint8_t value, int32_t count) {
-#pragma GCC unroll 1
-    for (; count > 0; count--) *to++ = value;
-    return to;
-}
-
-static inline uint8_t *copy(uint8_t *to, const int8_t *from, int32_t count) {
-#pragma GCC unroll 1
-    for (; count >= 8; count -= 8, from += 8, to += 8) __builtin_memcpy(to, from, 8);
-    if (count & 4) __builtin_memcpy(to, from, 4), from += 4, to += 4;
-    if (count & 2) __builtin_memcpy(to, from, 2), from += 2, to += 2;
-    if (count & 1) *to++ = (uint8_t)*from;
-    return to;
-}
-
-/* Copy `columns` neighbouring columns of the window, or what of them lies in the image, for a row. */
-static inline uint8_t *gather_row(const tm_conv *layer, const int8_t *row, int32_t x, int32_t columns, uint8_t *to) {
-    const tm_window *w = &layer->window;
-    const int32_t channels = w->input_channels, start = clamp(x, 0, w->input_width);
-    const int32_t end = clamp(x + columns, start, w->input_width);
-    const uint8_t outside = (uint8_t)layer->input_zero_point;
-    if (end - start == columns) return copy(to, row + start * channels, columns * channels);
-    const int32_t left = clamp(-x, 0, columns);
-    to = fill(to, outside, left * channels);
-    to = copy(to, row + start * channels, (end - start) * channels);
-    return fill(to, outside, (columns - left - (end - start)) * channels);
-}
-
-/* Copy the part of the image under the window, rows one after another. */
-static void gather(const tm_conv *layer, const int8_t *input, int32_t y, int32_t x, uint8_t *to) {
-    const tm_window *w = &layer->window;
-    const int32_t pitch = w->input_width * w->input_channels, apart = w->dilation_width;
-    const int32_t columns = apart == 1 ? w->kernel_width : 1, parts = apart == 1 ? 1 : w->kernel_width;
-#pragma GCC unroll 1
-    for (int32_t row = w->kernel_height; row > 0; row--, y += w->dilation_height) {
-        if (y < 0 || y >= w->input_height) {
-            to = fill(to, (uint8_t)layer->input_zero_point, w->kernel_width * w->input_channels);
-            continue;
-        }
-#pragma GCC unroll 1
-        for (int32_t i = 0; i < parts; i++) to = gather_row(layer, input + y * pitch, x + i * apart, columns, to);
-    }
-}
+#include "columns.h"
 
 /* What the inner loops work on. The order of the fields counts: see run(). */
 typedef struct {
@@ -74,40 +29,7 @@ typedef struct {
 } job;
 
 #ifdef TINYML_DSP
-#define PIXEL(columns, i) ((columns) + 2 * (i)) /* pairs of words, alternating */
-enum { QUAD_WORDS = 4 };
-
-/* Write one pixel's inputs as (256 x - o, o) pairs, every other pair of words; return 256 times
-   the sum of its even inputs. */
-static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *to) {
-    int32_t sum = 0;
-    do {
-        const uint32_t x = load_word(from);
-        const uint32_t odd = ssub16(sxtb16(rotate8(x)), 0x007F007F);
-        const uint32_t even = x << 8 & 0xFF00FF00;
-        to[0] = ssub16(even, odd);
-        to[1] = odd;
-        sum = smlad(even, 0x00010001, sum);
-        from += 4;
-        to += 4;
-    } while (--quads);
-    return (uint32_t)sum;
-}
-
 #ifdef __ARM_FEATURE_DSP
-#define QUAD                            \
-    "ldm.w r7!, {r8, r9, r10, r11}\n\t" \
-    "ldrd r4, r5, [r6], #8\n\t"         \
-    "smlad r0, r4, r9, r0\n\t"          \
-    "smlad r1, r4, r11, r1\n\t"         \
-    "uxtb16 r4, r4\n\t"                 \
-    "smlad r2, r5, r9, r2\n\t"          \
-    "smlad r3, r5, r11, r3\n\t"         \
-    "uxtb16 r5, r5\n\t"                 \
-    "smlad r0, r4, r8, r0\n\t"          \
-    "smlad r1, r4, r10, r1\n\t"         \
-    "smlad r2, r5, r8, r2\n\t"          \
-    "smlad r3, r5, r10, r3\n\t"
 #define REQUANTIZE(sum, to)          \
     "asr " sum ", " sum ", #7\n\t"   \
     "smmlar r10, " sum ", r8, r4\n\t" \
@@ -189,17 +111,6 @@ static void run(job *j) {
 }
 #endif
 #else
-#define PIXEL(columns, i) ((uint32_t *)((uint8_t *)(columns) + (i))) /* bytes, alternating */
-enum { QUAD_WORDS = 2 };
-
-/* Write one pixel's inputs as x + 128, every other byte; return their sum. */
-static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns) {
-    uint8_t *to = (uint8_t *)columns;
-    uint32_t sum = 0;
-    for (quads *= 4; quads; quads--, to += 2) sum += *to = *from++ ^ 0x80;
-    return sum;
-}
-
 /* Add the products of two filters and two pixels to their sums: a0, a1, b0, b1. */
 #ifdef __ARM_ARCH_6M__
 #define TAP(a, b)                  \
@@ -281,25 +192,192 @@ static void filter(const tm_conv *layer, job *j, int8_t *to, uint32_t one) {
 void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
     const tm_window *w = &layer->window;
     const uint32_t pixels = (uint32_t)w->output_height * w->output_width;
-    const uint32_t taps = (uint32_t)w->kernel_height * w->kernel_width * w->input_channels;
-    const uint32_t quads = (taps + 3) / 4;
-    const int direct = taps == w->input_channels && taps % 4 == 0 && w->stride_height == 1 && w->stride_width == 1;
-    job j = {.columns = scratch, .quads = quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
-    uint8_t *window = (uint8_t *)(j.columns + QUAD_WORDS * quads);
-    int32_t y = 0, x = 0;
-    for (uint32_t i = 0; i < 4; i++) window[4 * quads - 4 + i] = 0;
+    walk place = start_walk(layer, input);
+    job j = {.columns = scratch, .quads = place.quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
+    place.window = (uint8_t *)(j.columns + QUAD_WORDS * place.quads);
     for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
         const uint32_t one = pixel + 1 == pixels;
-        for (uint32_t i = 0; i < 2 - one; i++) {
-            const uint8_t *from = window;
-            if (direct) {
-                from = (const uint8_t *)input + (pixel + i) * taps;
-            } else {
-                gather(layer, input, y - w->padding_top, x - w->padding_left, window);
-                if ((x += w->stride_width) == w->stride_width * w->output_width) x = 0, y += w->stride_height;
-            }
-            j.correction[i] = -128 * expand(from, quads, PIXEL(j.columns, i));
-        }
+        for (uint32_t i = 0; i < 2 - one; i++) j.correction[i] = next_pixel(&place, PIXEL(j.columns, i));
         filter(layer, &j, output + pixel * w->output_channels, one);
     }
 }
+
+#ifdef TINYML_DSP
+/* Convolution over a tile of up to 32 pixels by two filters at a time: each weight is read from flash
+   once for a tile, not once for two pixels. The two filters wait in RAM while they run over the tile.
+   For cores with DSP instructions. */
+enum { MOST_PIXELS = 32 };
+
+/* What two filters need to run over a tile. The order of the fields counts: see run_tile(). */
+typedef struct {
+    const uint32_t *filters;
+    void *entry; /* used by run_tile() */
+    uint32_t quads;
+    const uint32_t *columns; /* for each two pixels: their corrections, and their inputs */
+    int32_t bias[2];
+    struct {
+        int32_t multiplier, offset, shift;
+    } scales[2];
+    int8_t *to[2];
+    uint32_t step; /* from two pixels of the output to the next two */
+    const uint32_t *end;
+    const tm_channel *channel;
+    uint32_t half; /* 2 zero_point + 1 */
+} tile_job;
+
+#ifdef __ARM_FEATURE_DSP
+#define REQUANTIZE_IN_PLACE(sum, multiplier, offset, shift)                   \
+    "asr " sum ", " sum ", #7\n\t"                                   \
+    "smmlar r11, " sum ", " multiplier ", " offset "\n\t"            \
+    "add " sum ", r11, " sum ", asr #31\n\t"                         \
+    "asr " sum ", " sum ", " shift "\n\t"                            \
+    "ssat " sum ", #8, " sum ", asr #1\n\t"
+
+/* As run(), but over pairs of pixels: r0 to r3 are the sums of filter a and pixels 0, 1,
+   and of filter b; r6 runs through the weights, r7 through the pixels; r14 is the job. */
+__attribute__((naked)) static void run_tile(tile_job *j) {
+    __asm__ volatile(
+        "push {r4-r11, lr}\n\t"
+        "mov lr, r0\n\t"
+        "ldr r1, [lr, #8]\n\t" /* the loop runs four quads a turn and is entered in its middle */
+        "rsb r2, r1, #0\n\t"
+        "and r2, r2, #3\n\t"
+        "adr.w r3, 3f\n\t"
+        "add r2, r2, r2, lsl #1\n\t"
+        "add r3, r3, r2, lsl #4\n\t" /* a quad has 48 bytes of code */
+        "add r3, r3, #1\n\t"
+        "add r1, r1, #3\n\t"
+        "lsr r1, r1, #2\n\t"
+        "strd r3, r1, [lr, #4]\n\t"
+        "ldrd r0, r8, [lr, #64]\n\t" /* bias, multiplier, shift of both; offset = half << shift */
+        "ldm r0, {r1, r2, r4, r5, r6, r7}\n\t"
+        "lsl r3, r8, r4\n\t"
+        "mov r12, r5\n\t"
+        "mov r5, r6\n\t"
+        "lsl r6, r8, r7\n\t"
+        "add r0, lr, #24\n\t"
+        "stm r0, {r2, r3, r4, r5, r6, r7}\n\t"
+        "strd r1, r12, [lr, #16]\n\t"
+        "ldr r7, [lr, #12]\n"
+        "2:\n\t"
+        "ldm lr, {r6, r10, r12}\n\t"
+        "ldm r7!, {r8, r9}\n\t"
+        "ldrd r4, r5, [lr, #16]\n\t"
+        "add r0, r4, r8\n\t"
+        "add r1, r4, r9\n\t"
+        "add r2, r5, r8\n\t"
+        "add r3, r5, r9\n\t"
+        "bx r10\n\t"
+        ".p2align 2\n"
+        "3:\n\t" QUAD QUAD QUAD QUAD
+        "subs r12, r12, #1\n\t"
+        "bne 3b\n\t"
+        "add r12, lr, #24\n\t"
+        "ldm r12, {r4, r5, r6, r8, r9, r10}\n\t"
+        REQUANTIZE_IN_PLACE("r0", "r4", "r5", "r6") REQUANTIZE_IN_PLACE("r1", "r4", "r5", "r6")
+        REQUANTIZE_IN_PLACE("r2", "r8", "r9", "r10") REQUANTIZE_IN_PLACE("r3", "r8", "r9", "r10")
+        "bfi r0, r2, #8, #8\n\t"
+        "bfi r1, r3, #8, #8\n\t"
+        "ldrd r4, r5, [lr, #48]\n\t"
+        "ldrd r6, r8, [lr, #56]\n\t"
+        "strh r1, [r5]\n\t" /* pixel 1 first: if there is none, it goes where pixel 0 goes */
+        "strh r0, [r4]\n\t"
+        "add r4, r4, r6\n\t"
+        "add r5, r5, r6\n\t"
+        "strd r4, r5, [lr, #48]\n\t"
+        "cmp r7, r8\n\t"
+        "bne 2b\n\t"
+        "pop {r4-r11, pc}");
+}
+
+/* Four quads of both filters at a time. */
+static void fetch(uint32_t *to, const uint32_t *from, uint32_t quads) {
+    for (; quads >= 4; quads -= 4)
+        __asm__ volatile(
+            "ldm %[from]!, {r4, r5, r6, r8, r9, r10, r11, r12}\n\t"
+            "stm %[to]!, {r4, r5, r6, r8, r9, r10, r11, r12}"
+            : [from] "+r"(from), [to] "+r"(to)
+            :
+            : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "memory");
+#pragma GCC unroll 1
+    for (quads *= 2; quads; quads--) *to++ = *from++;
+}
+#else
+static void run_tile(tile_job *j) {
+    for (int32_t i = 0; i < 2; i++) {
+        j->bias[i] = j->channel[i].bias;
+        j->scales[i].multiplier = j->channel[i].multiplier, j->scales[i].shift = j->channel[i].shift;
+        j->scales[i].offset = (int32_t)(j->half << j->channel[i].shift);
+    }
+    for (const uint32_t *columns = j->columns; columns != j->end; columns += 2 + 4 * j->quads) {
+        int8_t bytes[2][2];
+        for (int32_t i = 0; i < 4; i++) {
+            const uint32_t *w = j->filters + i / 2, *x = columns + 2 + 2 * (i % 2);
+            uint32_t sum = (uint32_t)j->bias[i / 2] + columns[i % 2];
+            for (uint32_t left = j->quads; left; left--, x += 4, w += 2)
+                sum = (uint32_t)smlad(*w & 0x00FF00FF, x[0], smlad(*w, x[1], (int32_t)sum));
+            bytes[i % 2][i / 2] = (int8_t)requantize((int32_t)sum >> 7, j->scales[i / 2].multiplier,
+                                                     j->scales[i / 2].offset, j->scales[i / 2].shift);
+        }
+        for (int32_t i = 1; i >= 0; i--) {
+            j->to[i][0] = bytes[i][0], j->to[i][1] = bytes[i][1];
+            j->to[i] += j->step;
+        }
+    }
+}
+
+static void fetch(uint32_t *to, const uint32_t *from, uint32_t quads) {
+    for (quads *= 2; quads; quads--) *to++ = *from++;
+}
+#endif
+
+/* Two filters over the pixels that wait in the columns; `apart` bytes lie between outputs of neighbours. */
+static void run_over(tile_job *j, const uint32_t *columns, uint32_t pixels, int8_t *to, uint32_t apart) {
+    const uint32_t quads = j->quads, words = 2 + 4 * quads;
+    j->columns = columns, j->step = 2 * apart;
+    j->to[0] = to, j->to[1] = to + apart, j->end = columns + pixels / 2 * words;
+    if (pixels > 1) run_tile(j);
+    if (pixels % 2) {
+        j->quads = quads, j->columns = columns + pixels / 2 * words;
+        j->to[0] = j->to[1] = to + (pixels - 1) * apart, j->end = j->columns + words;
+        run_tile(j);
+    }
+    j->quads = quads;
+}
+
+/* All filters over a tile. An odd last filter has a partner in the tables, whose answers are thrown away. */
+static void filter_tile(const tm_conv *layer, tile_job *j, uint32_t *filters, const uint32_t *columns, uint32_t pixels,
+                   int8_t *to) {
+    const uint32_t channels = layer->window.output_channels;
+    const uint32_t *weights = layer->weights;
+    const tm_channel *c = layer->channels;
+    j->filters = filters, j->half = 2u * (uint32_t)layer->output_zero_point + 1;
+    for (uint32_t i = 0; i < channels; i += 2, weights += 2 * j->quads, c += 2) {
+        int8_t last[2 * MOST_PIXELS];
+        const int odd = i + 1 == channels;
+        fetch(filters, weights, j->quads);
+        j->channel = c;
+        run_over(j, columns, pixels, odd ? last : to + i, odd ? 2 : channels);
+#pragma GCC unroll 1
+        for (uint32_t k = 0; odd && k < pixels; k++) to[i + k * channels] = last[2 * k];
+    }
+}
+
+void tm_conv_2d_tiled(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch, uint32_t tile) {
+    const tm_window *w = &layer->window;
+    const uint32_t all = (uint32_t)w->output_height * w->output_width;
+    walk place = start_walk(layer, input);
+    const uint32_t words = 2 + 4 * place.quads;
+    uint32_t *const filters = scratch, *const columns = filters + 2 * place.quads;
+    place.window = (uint8_t *)(columns + tile / 2 * words);
+    tile_job j = {.quads = place.quads};
+    for (uint32_t pixel = 0; pixel < all; pixel += tile) {
+        const uint32_t pixels = all - pixel < tile ? all - pixel : tile;
+        for (uint32_t i = 0; i < pixels; i++) {
+            uint32_t *const pair = columns + i / 2 * words;
+            pair[i % 2] = next_pixel(&place, PIXEL(pair + 2, i % 2));
+        }
+        filter_tile(layer, &j, filters, columns, pixels, output + pixel * w->output_channels);
+    }
+}
+#endif

@@ -1,7 +1,8 @@
 /* Depthwise convolution, one channel at a time: its plane is copied to int16 with its padding, then
    the filter moves over it. Because a plane is read before it is written, output may be the input.
    Without DSP instructions the plane holds x + 128 in uint8: an unsigned load has an offset on every
-   core. The 128 are taken back in the bias. */
+   core. The 128 are taken back in the bias. Each form of filter is a kernel of its own: a network
+   carries those that it calls. */
 #include "arithmetic.h"
 #include "kernels.h"
 
@@ -13,7 +14,7 @@ typedef uint8_t cell;
 enum { EXTRA = 128 };
 #endif
 
-/* What a filter needs to move over a plane. The order of the fields counts: see filter_3x3(). */
+/* What a filter needs to move over a plane. The order of the fields counts: see FILTER_3X3. */
 typedef struct {
     uint32_t taps[6]; /* of a 3x3 filter: (2 k0, 2 k1), (2 k1, 2 k2) for each row */
     int32_t multiplier, offset, shift, bias;
@@ -22,7 +23,7 @@ typedef struct {
     uint32_t last_tap;  /* again */
     const cell *plane;
     int32_t pitch_bytes;          /* of a row of the plane */
-    int32_t pair_bytes, rows, single; /* pairs of outputs in a row, rows, outputs one by one in a row */
+    int32_t pair_bytes, rows, single; /* pairs of outputs in a row, rows, a last output or none */
     int32_t down_bytes;               /* from a row of outputs to the next, in the plane */
     int8_t *output;
 } job;
@@ -66,6 +67,13 @@ static inline uint32_t pair(int32_t low_half, int32_t high_half) {
     "smlabt lr, " left ", r10, lr\n\t"    \
     "smlatb r12, " right ", r11, r12\n\t" \
     "smlad lr, " right ", r11, lr\n\t"
+#define TWO_OUTPUTS_BY_2(row, left, right) \
+    "ldrd r10, r11, [" row "], #8\n\t"    \
+    "smlad r12, " left ", r10, r12\n\t"   \
+    "ldr r10, [" row "]\n\t"              \
+    "smlatb r12, " right ", r11, r12\n\t" \
+    "smlad lr, " left ", r11, lr\n\t"     \
+    "smlatb lr, " right ", r10, lr\n\t"
 #define ONE_OUTPUT(row, left, right)    \
     "ldrd r10, r11, [" row "], #4\n\t" \
     "smlad r12, " left ", r10, r12\n\t" \
@@ -78,70 +86,70 @@ static inline uint32_t pair(int32_t low_half, int32_t high_half) {
     "ssat r9, #8, r9, asr #1\n\t"     \
     "strb r9, [" address "]\n\t"
 
-/* With stride 1, two neighbouring outputs a turn; a last one, and all of stride 2, one by one: r12
-   and r14 are twice the sums, r0 to r2 run through three rows of the plane, r3 through the output,
-   r4 to r9 are the taps. The rest of the job is copied to the stack: multiplier 0, offset 4,
-   shift 8, bias 12, step 16, end 20, last tap 24, plane 28, pitch 32, pairs 36, rows 40, single 44,
-   down 48. */
-__attribute__((naked)) static void filter_3x3(const job *j) {
-    __asm__ volatile(
-        "push {r4-r11, lr}\n\t"
-        "sub sp, #52\n\t"
-        "mov lr, r0\n\t"
-        "add lr, #24\n\t"
-        "ldm lr!, {r4-r11}\n\t"
-        "stm sp, {r4-r11}\n\t"
-        "ldm lr, {r4-r9}\n\t"
-        "add lr, sp, #32\n\t"
-        "stm lr, {r4-r8}\n\t"
-        "mov r3, r9\n\t"
-        "ldm r0, {r4-r9}\n"
-        "1:\n\t" /* a row */
-        "ldr r0, [sp, #28]\n\t"
-        "ldr r10, [sp, #32]\n\t"
-        "add r1, r0, r10\n\t"
-        "add r2, r1, r10\n\t"
-        "ldr r10, [sp, #48]\n\t"
-        "add r10, r0, r10\n\t"
-        "str r10, [sp, #28]\n\t"
-        "ldr r11, [sp, #36]\n\t"
-        "add r11, r0, r11\n\t"
-        "str r11, [sp, #20]\n\t"
-        "cmp r0, r11\n\t"
-        "bhs 3f\n"
-        "2:\n\t" /* two outputs */
-        "ldr r9, [sp, #24]\n\t"
-        "ldr r12, [sp, #12]\n\t"
-        "mov lr, r12\n\t" /**/
-        TWO_OUTPUTS("r0", "r4", "r5") TWO_OUTPUTS("r1", "r6", "r7") TWO_OUTPUTS("r2", "r8", "r9")
-        "ldrd r10, r11, [sp]\n\t" REQUANTIZE("r12")
-        "ldr r12, [sp, #8]\n\t" STORE("r3") REQUANTIZE("lr")
-        "ldrd r10, r11, [sp, #16]\n\t" STORE("r3, r10")
-        "add r3, r3, r10, lsl #1\n\t"
-        "cmp r0, r11\n\t"
-        "blo 2b\n"
-        "3:\n\t"
-        "ldr lr, [sp, #44]\n\t"
-        "cmp lr, #0\n\t"
-        "beq 4f\n"
-        "5:\n\t" /* one output */
-        "ldr r9, [sp, #24]\n\t"
-        "ldr r12, [sp, #12]\n\t" /**/
-        ONE_OUTPUT("r0", "r4", "r5") ONE_OUTPUT("r1", "r6", "r7") ONE_OUTPUT("r2", "r8", "r9")
-        "ldrd r10, r11, [sp]\n\t" REQUANTIZE("r12")
-        "ldr r12, [sp, #8]\n\t" STORE("r3")
-        "ldr r10, [sp, #16]\n\t"
-        "add r3, r3, r10\n\t"
-        "subs lr, lr, #1\n\t"
-        "bne 5b\n"
-        "4:\n\t"
-        "ldr r10, [sp, #40]\n\t"
-        "subs r10, #1\n\t"
-        "str r10, [sp, #40]\n\t"
-        "bne 1b\n\t"
-        "add sp, #52\n\t"
-        "pop {r4-r11, pc}");
+/* Two neighbouring outputs a turn, and a last one where their number is odd: r12 and r14 are twice
+   the sums, r0 to r2 run through three rows of the plane, r3 through the output, r4 to r9 are the
+   taps. The rest of the job is copied to the stack: multiplier 0, offset 4, shift 8, bias 12, step 16,
+   end 20, last tap 24, plane 28, pitch 32, pairs 36, rows 40, single 44, down 48. */
+#define FILTER_3X3(name, TWO)                                                                  \
+__attribute__((naked)) static void name(const job *j) {                                        \
+    __asm__ volatile(                                                                          \
+        "push {r4-r11, lr}\n\t"                                                                \
+        "sub sp, #52\n\t"                                                                      \
+        "mov lr, r0\n\t"                                                                       \
+        "add lr, #24\n\t"                                                                      \
+        "ldm lr!, {r4-r11}\n\t"                                                                \
+        "stm sp, {r4-r11}\n\t"                                                                 \
+        "ldm lr, {r4-r9}\n\t"                                                                  \
+        "add lr, sp, #32\n\t"                                                                  \
+        "stm lr, {r4-r8}\n\t"                                                                  \
+        "mov r3, r9\n\t"                                                                       \
+        "ldm r0, {r4-r9}\n"                                                                    \
+        "1:\n\t" /* a row */                                                                   \
+        "ldr r0, [sp, #28]\n\t"                                                                \
+        "ldr r10, [sp, #32]\n\t"                                                               \
+        "add r1, r0, r10\n\t"                                                                  \
+        "add r2, r1, r10\n\t"                                                                  \
+        "ldr r10, [sp, #48]\n\t"                                                               \
+        "add r10, r0, r10\n\t"                                                                 \
+        "str r10, [sp, #28]\n\t"                                                               \
+        "ldr r11, [sp, #36]\n\t"                                                               \
+        "add r11, r0, r11\n\t"                                                                 \
+        "str r11, [sp, #20]\n\t"                                                               \
+        "cmp r0, r11\n\t"                                                                      \
+        "bhs 3f\n"                                                                             \
+        "2:\n\t" /* two outputs */                                                             \
+        "ldr r9, [sp, #24]\n\t"                                                                \
+        "ldr r12, [sp, #12]\n\t"                                                               \
+        "mov lr, r12\n\t" /**/                                                                 \
+        TWO("r0", "r4", "r5") TWO("r1", "r6", "r7") TWO("r2", "r8", "r9")                      \
+        "ldrd r10, r11, [sp]\n\t" REQUANTIZE("r12")                                            \
+        "ldr r12, [sp, #8]\n\t" STORE("r3") REQUANTIZE("lr")                                   \
+        "ldrd r10, r11, [sp, #16]\n\t" STORE("r3, r10")                                        \
+        "add r3, r3, r10, lsl #1\n\t"                                                          \
+        "cmp r0, r11\n\t"                                                                      \
+        "blo 2b\n"                                                                             \
+        "3:\n\t"                                                                               \
+        "ldr lr, [sp, #44]\n\t"                                                                \
+        "cmp lr, #0\n\t"                                                                       \
+        "beq 4f\n\t"                                                                           \
+        "ldr r9, [sp, #24]\n\t"                                                                \
+        "ldr r12, [sp, #12]\n\t" /**/                                                          \
+        ONE_OUTPUT("r0", "r4", "r5") ONE_OUTPUT("r1", "r6", "r7") ONE_OUTPUT("r2", "r8", "r9") \
+        "ldrd r10, r11, [sp]\n\t" REQUANTIZE("r12")                                            \
+        "ldr r12, [sp, #8]\n\t" STORE("r3")                                                    \
+        "ldr r10, [sp, #16]\n\t"                                                               \
+        "add r3, r3, r10\n"                                                                    \
+        "4:\n\t"                                                                               \
+        "ldr r10, [sp, #40]\n\t"                                                               \
+        "subs r10, #1\n\t"                                                                     \
+        "str r10, [sp, #40]\n\t"                                                               \
+        "bne 1b\n\t"                                                                           \
+        "add sp, #52\n\t"                                                                      \
+        "pop {r4-r11, pc}");                                                                   \
 }
+
+FILTER_3X3(filter_3x3, TWO_OUTPUTS)
+FILTER_3X3(filter_3x3_by_2, TWO_OUTPUTS_BY_2)
 #else
 static int32_t sum_of_3x3(const job *j, const cell *plane, int32_t second) {
     int32_t sum = j->bias;
@@ -155,19 +163,21 @@ static int32_t sum_of_3x3(const job *j, const cell *plane, int32_t second) {
     return sum;
 }
 
-static void filter_3x3(const job *j) {
+static void filter_pairs(const job *j, int32_t stride) {
     const cell *plane = j->plane;
     int8_t *output = j->output;
     for (int32_t row = 0; row < j->rows; row++, plane += j->down_bytes / 2) {
         const cell *at = plane;
-        for (; at < plane + j->pair_bytes / 2; at += 2, output += 2 * j->step) {
+        for (; at < plane + j->pair_bytes / 2; at += 2 * stride, output += 2 * j->step) {
             output[0] = finish(j, sum_of_3x3(j, at, 0));
-            output[j->step] = finish(j, sum_of_3x3(j, at, 1));
+            output[j->step] = finish(j, stride == 1 ? sum_of_3x3(j, at, 1) : sum_of_3x3(j, at + 2, 0));
         }
-        for (int32_t i = 0; i < j->single; i++, at += 2, output += j->step)
-            *output = finish(j, sum_of_3x3(j, at, 0));
+        if (j->single) *output = finish(j, sum_of_3x3(j, at, 0)), output += j->step;
     }
 }
+
+static void filter_3x3(const job *j) { filter_pairs(j, 1); }
+static void filter_3x3_by_2(const job *j) { filter_pairs(j, 2); }
 #endif
 
 static void set_taps(job *j, const int8_t *k) {
@@ -176,6 +186,58 @@ static void set_taps(job *j, const int8_t *k) {
         j->taps[2 * i + 1] = pair(2 * k[1], 2 * k[2]);
     }
     j->last_tap = j->taps[5];
+}
+
+static void move_3x3(const tm_window *w, job *j, const int8_t *k) {
+    (void)w;
+    set_taps(j, k);
+    filter_3x3(j);
+}
+
+static void move_3x3_by_2(const tm_window *w, job *j, const int8_t *k) {
+    (void)w;
+    set_taps(j, k);
+    filter_3x3_by_2(j);
+}
+
+/* A filter of 2 n + 1 columns, two neighbouring outputs a turn. A word holds two cells. An output at
+   an even cell takes n words by (k0, k1), (k2, k3) ..., and the last tap by half a word; its neighbour
+   at the odd cell k0 by the other half of the first word, and n words by (k1, k2), (k3, k4) ... */
+static inline __attribute__((always_inline)) void move_wide(const tm_window *w, job *j, const int8_t *k, int32_t n,
+                                                            int32_t stride) {
+    uint32_t taps[7 * 6], *set = taps;
+    for (int32_t row = w->kernel_height; row > 0; row--, k += 2 * n + 1, set += 2 * n)
+        for (int32_t i = 0; i < n; i++) {
+            set[i] = pair(2 * k[2 * i], 2 * k[2 * i + 1]);
+            set[n + i] = pair(2 * k[2 * i + 1], 2 * k[2 * i + 2]);
+        }
+    const int32_t height = w->kernel_height, width = w->output_width, step = j->step;
+    const int32_t pitch = j->pitch_bytes / 2, bias = j->bias;
+    const cell *plane = j->plane;
+    int8_t *output = j->output;
+    for (int32_t row = j->rows; row > 0; row--, plane += j->down_bytes / 2) {
+        const cell *at = plane;
+        for (int32_t left = width; left > 0; left -= 2, at += 2 * stride) {
+            int32_t one = bias, two = bias;
+            const cell *from = at;
+            const uint32_t *tap = taps;
+#pragma GCC unroll 1
+            for (int32_t i = height; i > 0; i--, from += pitch, tap += 2 * n) {
+                uint32_t x = load_word(from);
+                if (stride == 1) two = smlabt(tap[0], x, two);
+#pragma GCC unroll 3
+                for (int32_t c = 0; c < n; c++) {
+                    one = smlad(tap[c], x, one);
+                    x = load_word(from + 2 * c + 2);
+                    two = smlad(stride == 1 ? tap[n + c] : tap[c], x, two);
+                }
+                one = smlatb(tap[2 * n - 1], x, one);
+                if (stride == 2) two = smlatb(tap[2 * n - 1], load_word(from + 2 * n + 2), two);
+            }
+            *output = finish(j, one), output += step;
+            if (left > 1) *output = finish(j, two), output += step;
+        }
+    }
 }
 
 static inline int32_t dot(const int8_t *weights, const cell *values, int32_t count, int32_t sum) {
@@ -189,7 +251,7 @@ static inline int32_t dot(const int8_t *weights, const cell *values, int32_t cou
     return sum;
 }
 
-static void filter_3x3(const tm_window *w, const job *j, const int8_t *k) {
+static void move_3x3(const tm_window *w, job *j, const int8_t *k) {
     const int32_t k0 = k[0], k1 = k[1], k2 = k[2], k3 = k[3], k4 = k[4], k5 = k[5], k6 = k[6], k7 = k[7], k8 = k[8];
     const cell *plane = j->plane;
     int8_t *output = j->output;
@@ -206,7 +268,9 @@ static void filter_3x3(const tm_window *w, const job *j, const int8_t *k) {
 }
 #endif
 
-static void filter(const tm_window *w, const job *j, const int8_t *taps) {
+/* Any filter; where `width` is a constant, its taps are unrolled. */
+static inline __attribute__((always_inline)) void move_by(const tm_window *w, const job *j, const int8_t *taps,
+                                                          int32_t width) {
     const int32_t pitch = j->pitch_bytes / (int32_t)sizeof(cell);
     const cell *plane = j->plane;
     int8_t *output = j->output;
@@ -216,30 +280,34 @@ static void filter(const tm_window *w, const job *j, const int8_t *taps) {
             const int8_t *weights = taps;
             const cell *row = start;
             int32_t sum = 0;
-            for (int32_t i = 0; i < w->kernel_height; i++, row += pitch, weights += w->kernel_width)
-                sum = dot(weights, row, w->kernel_width, sum);
+            for (int32_t i = 0; i < w->kernel_height; i++, row += pitch, weights += width)
+                sum = dot(weights, row, width, sum);
             *output = finish(j, 2 * sum + j->bias);
         }
     }
 }
 
-/* One channel, by the filter that suits. */
-static void move(const tm_window *w, job *j, const int8_t *weights) {
-    const int small = w->kernel_height == 3 && w->kernel_width == 3;
-#ifdef TINYML_DSP
-    if (small && w->stride_width <= 2) {
-        set_taps(j, weights);
-        filter_3x3(j);
-#else
-    if (small) {
-        filter_3x3(w, j, weights);
+#ifndef TINYML_DSP
+#define move_wide(w, j, k, n, stride) move_by(w, j, k, 2 * (n) + 1)
 #endif
-    } else {
-        filter(w, j, weights);
-    }
-}
 
-void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
+static void move_any(const tm_window *w, job *j, const int8_t *k) { move_by(w, j, k, w->kernel_width); }
+static void move_5(const tm_window *w, job *j, const int8_t *k) { move_wide(w, j, k, 2, 1); }
+static void move_7(const tm_window *w, job *j, const int8_t *k) { move_wide(w, j, k, 3, 1); }
+#ifdef TINYML_DSP
+static void move_5_by_2(const tm_window *w, job *j, const int8_t *k) { move_wide(w, j, k, 2, 2); }
+static void move_7_by_2(const tm_window *w, job *j, const int8_t *k) { move_wide(w, j, k, 3, 2); }
+#endif
+
+#ifdef TINYML_DSP
+#define INLINE /* the loops are functions of their own: what is around them is there once */
+#else
+#define INLINE inline __attribute__((always_inline))
+#endif
+
+/* Channel by channel, by the filter that moves over its plane. */
+static INLINE void convolve(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch,
+                     void (*move)(const tm_window *, job *, const int8_t *)) {
     const tm_window *w = &layer->window;
     const int32_t multiplier = w->output_channels / w->input_channels;
     const int32_t taps = w->kernel_height * w->kernel_width;
@@ -251,9 +319,9 @@ void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *out
     job j = {.step = w->output_channels,
              .plane = scratch,
              .pitch_bytes = (int32_t)sizeof(cell) * pitch,
-             .pair_bytes = w->stride_width == 1 ? 2 * (w->output_width & ~1) : 0,
+             .pair_bytes = w->stride_width * (int32_t)sizeof(cell) * (w->output_width & ~1),
              .rows = w->output_height,
-             .single = w->stride_width == 1 ? w->output_width & 1 : w->output_width,
+             .single = w->output_width & 1,
              .down_bytes = w->stride_height * (int32_t)sizeof(cell) * pitch,
              .output = output};
     cell *plane = scratch;
@@ -272,3 +340,18 @@ void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *out
         weights += taps;
     }
 }
+
+#define KERNEL(name, move)                                                                         \
+    void name(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {          \
+        convolve(layer, input, output, scratch, move);                                             \
+    }
+
+KERNEL(tm_depthwise_conv_2d, move_any)
+KERNEL(tm_depthwise_conv_2d_3x3, move_3x3)
+KERNEL(tm_depthwise_conv_2d_5, move_5)
+KERNEL(tm_depthwise_conv_2d_7, move_7)
+#ifdef TINYML_DSP
+KERNEL(tm_depthwise_conv_2d_3x3_by_2, move_3x3_by_2)
+KERNEL(tm_depthwise_conv_2d_5_by_2, move_5_by_2)
+KERNEL(tm_depthwise_conv_2d_7_by_2, move_7_by_2)
+#endif

@@ -118,8 +118,15 @@ typedef struct {
 } tm_move;
 
 void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
+void tm_conv_2d_tiled(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch, uint32_t tile);
 void tm_conv_2d_general(const tm_conv *layer, const int8_t *input, int8_t *output);
 void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
+void tm_depthwise_conv_2d_3x3(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
+void tm_depthwise_conv_2d_3x3_by_2(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
+void tm_depthwise_conv_2d_5(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
+void tm_depthwise_conv_2d_5_by_2(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
+void tm_depthwise_conv_2d_7(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
+void tm_depthwise_conv_2d_7_by_2(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_depthwise_conv_2d_channels(const tm_conv *layer, const int8_t *input, int8_t *output);
 void tm_fully_connected(const tm_dense *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_fully_connected_general(const tm_dense *layer, const int8_t *input, int8_t *output);
@@ -127,6 +134,7 @@ void tm_average_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *outpu
 void tm_max_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *output);
 void tm_mean_of(const tm_mean *layer, const int8_t *input, int8_t *output);
 void tm_add(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
+void tm_add_general(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
 void tm_mul(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
 void tm_sub(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);
 void tm_squared_difference(const tm_pairs *layer, const int8_t *a, const int8_t *b, int8_t *output);

@@ -26,15 +26,18 @@ from tinyml_helpers.mcu.compiler.lowering import (
 )
 from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, UnsupportedError
 from tinyml_helpers.mcu.compiler.lowering.folding import fold_padding
+from tinyml_helpers.mcu.compiler.lowering.trimming import count_channels, trim
 
 __all__ = [
     "OPERATORS",
     "Layer",
     "UnsupportedError",
     "check",
+    "count_channels",
     "fold_padding",
     "lower",
     "strip_float_ends",
+    "trim",
 ]
 
 OPERATORS: Mapping[str, Callable[[Context], Layer]] = {

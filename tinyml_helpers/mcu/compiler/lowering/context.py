@@ -64,8 +64,9 @@ class Layer:
         constants: what the calls refer to.
         scratch_bytes: memory that the kernel needs while it runs.
         macs: multiplications with a weight.
-        in_place: the output may lie where the first input lies.
+        in_place: of how many inputs, the first ones, any may lend the output its place.
         note: the layer in words, for the comment above its constants.
+        wider: the same layer in forms that need more working memory, the best first.
     """
 
     operator: Operator
@@ -75,8 +76,9 @@ class Layer:
     constants: tuple[Constant, ...] = ()
     scratch_bytes: int = 0
     macs: int = 0
-    in_place: bool = False
+    in_place: int = 0
     note: str = ""
+    wider: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

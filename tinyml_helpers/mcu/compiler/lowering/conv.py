@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.batches import repeat_for_images
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Fields, Struct
 from tinyml_helpers.mcu.compiler.lowering.context import (
@@ -33,6 +34,7 @@ from tinyml_helpers.mcu.compiler.lowering.window import (
     plane_bytes,
 )
 
+_TILES = (32, 16, 8)
 _DSP_LIMIT, _LIMIT = 1 << 23, 1 << 30  # sums that the kernels hold: 256 times, or twice, in 32 bits
 
 
@@ -52,8 +54,9 @@ def lower_conv_2d(context: Context) -> Layer:
     if groups > 1 or not f.suit_fast_kernels(_DSP_LIMIT if context.dsp else _LIMIT):
         return lower_any_convolution(context, window, f, groups)
     arranged, bias = interleave(f, 2, context.dsp)
-    point = window.kernel == (1, 1) and window.stride == (1, 1)
-    return _layer(
+    # A pixel is read before what is written reaches it.
+    lends = window.kernel == (1, 1) and window.padding == (0, 0) and len(rows) <= rows.shape[1]
+    layer = _layer(
         context,
         "tm_conv_2d",
         f,
@@ -61,8 +64,22 @@ def lower_conv_2d(context: Context) -> Layer:
         bias,
         _conv_struct(context, window, 1),
         scratch_bytes=arranged.size // bias.size * (5 if context.dsp else 3),
-        in_place=point and rows.shape[1] % 4 == 0 and len(rows) <= rows.shape[1],
+        in_place=lends,
     )
+    many = context.dsp and output.shape[1] * output.shape[2] > 4
+    return replace(layer, wider=tuple(_tiled(layer, output, n) for n in _TILES if many))
+
+
+def _tiled(layer: Layer, output: Tensor, pixels: int) -> Layer:
+    """A convolution that reads its weights once for so many pixels: see kernels/conv_2d.c."""
+    whole = output.shape[1] * output.shape[2]
+    tile = -(-whole // -(-whole // pixels)) + 1 & ~1  # tiles alike, of pairs
+    quads = layer.scratch_bytes // 20  # which hold two pixels, and one as it lies in the image
+    calls = []
+    for call in layer.calls:
+        tiled = KernelCall("tm_conv_2d_tiled", (*call.arguments, tile))
+        calls.append(tiled if call.kernel == "tm_conv_2d" else call)
+    return replace(layer, calls=tuple(calls), scratch_bytes=12 * quads + tile * (4 + 8 * quads))
 
 
 def lower_depthwise_conv_2d(context: Context) -> Layer:
@@ -83,7 +100,7 @@ def lower_depthwise_conv_2d(context: Context) -> Layer:
         return _layer(context, "tm_depthwise_conv_2d_channels", f, weights.T, f.folded, struct)
     return _layer(
         context,
-        "tm_depthwise_conv_2d",
+        _choose_depthwise(window, dsp=context.dsp),
         f,
         weights,
         f.folded,
@@ -91,6 +108,15 @@ def lower_depthwise_conv_2d(context: Context) -> Layer:
         scratch_bytes=plane_bytes(window, image, output, 2 if context.dsp else 1),
         in_place=image.shape == output.shape,
     )
+
+
+def _choose_depthwise(window: Window, *, dsp: bool) -> str:
+    """The kernel for a window's form; those for stride 2 make pairs of outputs by DSP instructions."""
+    (height, width), stride = window.kernel, window.stride[1]
+    form = "3x3" if window.kernel == (3, 3) else str(width) if width in (5, 7) and height <= 7 else ""
+    if not form or stride > 2:
+        return "tm_depthwise_conv_2d"
+    return f"tm_depthwise_conv_2d_{form}" + ("_by_2" if dsp and stride == 2 else "")
 
 
 def lower_transpose_conv(context: Context) -> Layer:

@@ -9,9 +9,10 @@ import numpy as np
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.constants import Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer
+from tinyml_helpers.mcu.compiler.lowering.context import INT8, Address, Context, KernelCall, Layer
 from tinyml_helpers.mcu.compiler.lowering.moves import check_alike
 from tinyml_helpers.mcu.compiler.lowering.strides import broadcast_steps, join_dimensions, split_long
+from tinyml_helpers.mcu.compiler.lowering.weights import LEAST_SHIFT, MOST_SHIFT
 
 Factor = tuple[int, int]
 _NONE: Factor = (0, 0)
@@ -33,7 +34,26 @@ def lower_sum(context: Context) -> Layer:
     twice = 2 * max(a.scale, b.scale)
     factors = [context.multiplier(s / twice) for s in (a.scale, b.scale)]
     last = context.multiplier(twice / ((1 << _SUM_BITS) * output.scale))
-    return _pairs(context, "tm_add" if context.operator.type == "ADD" else "tm_sub", factors, last)
+    if context.operator.type == "SUB":
+        return _pairs(context, "tm_sub", factors, last)
+    return _add_fast(context, factors, last) or _pairs(context, "tm_add_general", factors, last)
+
+
+def _add_fast(context: Context, factors: list[Factor], last: Factor) -> Layer | None:
+    """The layer of `tm_add`, which takes the operand of the greater scale first, if it suits."""
+    a, b, output = _operands(context)
+    ends = (b, a) if a.scale < b.scale else (a, b)
+    _, *steps = _walk(context, ends[0].shape, ends[1].shape, output.shape)
+    factors = factors[::-1] if a.scale < b.scale else factors
+    vanishes = factors[1] == _NONE or factors[1][1] > 30
+    if steps[0][3] != 1 or steps[1][3] != 1 or vanishes or not LEAST_SHIFT <= last[1] <= MOST_SHIFT:
+        return None
+    layer = _pairs(context, "tm_add", factors, last, ends=ends)
+    limits = context.activation_range()
+    if limits == INT8:
+        return layer
+    clamp = KernelCall("tm_clamp", (*limits, Address(output.index), output.size))
+    return replace(layer, calls=(*layer.calls, clamp))
 
 
 def lower_squared_difference(context: Context) -> Layer:
@@ -88,7 +108,7 @@ def lower_comparison(context: Context) -> Layer:
     ends = (b, a) if swapped else (a, b)
     factors = [context.multiplier(t.scale) for t in ends]
     layer = _pairs(context, kernel, factors, _NONE, ends=ends, limits=(int(negated), 0))
-    return replace(layer, in_place=False)
+    return replace(layer, in_place=0)
 
 
 def lower_select(context: Context) -> Layer:
@@ -171,7 +191,7 @@ def _pairs(
         kernel,
         [a, b],
         (Struct(context.name, "tm_pairs", lines),),
-        in_place=a.shape == output.shape,
+        in_place=(a.shape == output.shape) * (1 + (b.shape == output.shape)),
         note=f"{a.dims} and {b.dims} -> {output.dims}",
     )
 

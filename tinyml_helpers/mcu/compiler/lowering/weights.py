@@ -13,7 +13,8 @@ from tinyml_helpers.mcu.compiler import fixed_point
 from tinyml_helpers.mcu.compiler.lowering.constants import Array
 from tinyml_helpers.mcu.compiler.lowering.context import Context
 
-_LEAST_SHIFT, _MOST_SHIFT = 1, 22  # what `requantize` of kernels/arithmetic.h takes
+LEAST_SHIFT, MOST_SHIFT = 1, 22
+"""What `requantize` of kernels/arithmetic.h takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +38,17 @@ class Filters:
     @property
     def ends(self) -> npt.NDArray[np.int64]:
         """Least and greatest sum of each output over all inputs: 2 x outputs."""
-        low, high = self.weights * (-128 - self.zero_point), self.weights * (127 - self.zero_point)
-        least, most = np.minimum(low, high).sum(axis=1), np.maximum(low, high).sum(axis=1)
+        return self.reach(np.array(-128 - self.zero_point), np.array(127 - self.zero_point))
+
+    def reach(self, low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Least and greatest sum of each output, 2 x outputs, over inputs between two ends.
+
+        Args:
+            low: least input, without the zero point; for all taps, or outputs x taps.
+            high: the greatest.
+        """
+        ends = self.weights * low, self.weights * high
+        least, most = np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)
         return np.asarray(np.stack([least, most]) + self.bias)
 
     @property
@@ -60,7 +70,7 @@ class Filters:
     def suit_fast_kernels(self, limit: int) -> bool:
         """Whether no sum can reach a limit and every shift suits the fast kernels."""
         small = int(np.abs(self.ends).max()) < limit
-        inside = (self.shifts >= _LEAST_SHIFT) & (self.shifts <= _MOST_SHIFT)
+        inside = (self.shifts >= LEAST_SHIFT) & (self.shifts <= MOST_SHIFT)
         return small and bool(inside.all()) and self.weights.shape[1] < 1 << 14
 
 

@@ -99,4 +99,6 @@ def plane_bytes(w: Window, image: Tensor, output: Tensor, cell_bytes: int) -> in
             output.shape[1:3], w.stride, w.kernel, w.padding, image.shape[1:3], strict=True
         )
     )
-    return cell_bytes * height * ((width + 2) & ~1)
+    # Where wide filters make pairs of outputs, the last may read two cells more.
+    more = 2 if w.kernel[1] > 3 and w.stride[1] == 2 else 0
+    return cell_bytes * (height * ((width + 2) & ~1) + more)
