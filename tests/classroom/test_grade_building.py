@@ -12,7 +12,7 @@ from tinyml_helpers.classroom.grade import calls, codec, submissions, worker
 from tinyml_helpers.classroom.grade.verdicts import Assessors, judge
 from tinyml_helpers.course import check, constants
 from tinyml_helpers.course.constants import Seat
-from tinyml_helpers.course.exercises import build_02, build_04, build_08
+from tinyml_helpers.course.exercises import build_04, build_08
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="grading needs Linux or macOS")
 LIMITS = grade.Limits(seconds=20, memory_mib=2048, room_mib=8)
@@ -66,7 +66,10 @@ def test_c_is_compiled_run_and_counted_as_in_a_notebook(assessors):
 @pytest.mark.parametrize("wrong", check.exercises()["dot_product"].wrong[1:-1:3])
 def test_wrong_c_gets_the_same_hint_as_in_a_notebook(assessors, wrong):
     found = judged(assessors, "dot_product", c_cell(*wrong))
-    assert (found.verdict, found.message) == ("hint", check.exercises()["dot_product"].weigh(*wrong).message)
+    assert (found.verdict, found.message) == (
+        "hint",
+        check.exercises()["dot_product"].weigh(*wrong).message,
+    )
 
 
 ATTACKS = {
@@ -97,7 +100,9 @@ def test_c_that_attacks_the_compiler_gets_nothing(assessors, kind, monkeypatch):
 
 FORGERIES = {
     "a program in place of C": "check.dot_product({'elf': 'AAAA'})",
-    "a text that is none": "class T(str):\n    __contains__ = lambda *_: True\ncheck.dot_product(T('x'))",
+    "a text that is none": (
+        "class T(str):\n    __contains__ = lambda *_: True\ncheck.dot_product(T('x'))"
+    ),
     "a line for the compiler": "check.dot_product('{\"compile\": {}} dot')",
     "a verdict": "check.dot_product('{\"verdict\": \"right\", \"figures\": {}} dot')",
     "figures": "check.dot_product({'dict': [['instructions_per_mac', 0.1]]})",
@@ -171,7 +176,9 @@ def test_objects_of_a_learners_class_are_used_where_they_are():
         def call(*given):
             message = {"call": number, "given": codec.encode(list(given), None), "named": {"dict": []}}
             asked.append(method)
-            return codec.decode(child.respond(message | ({"method": method} if method else {}))["value"], fetch)
+            return codec.decode(
+                child.respond(message | ({"method": method} if method else {}))["value"], fetch
+            )
 
         return call
 
@@ -210,7 +217,8 @@ def test_a_class_has_constants_of_its_own_and_a_copy_is_wrong(assessors):
 def test_an_answer_sees_the_constants_of_whoever_handed_it_in(assessors):
     source = (
         "check.join('spring', 'somebody else')\n"
-        f"check.dot_product({build_08.OURS!r}.replace('OFFSET', str(check.given('dot_product')['offset'])))"
+        "offset = str(check.given('dot_product')['offset'])\n"
+        f"check.dot_product({build_08.OURS!r}.replace('OFFSET', offset))"
     )
     assert judged(assessors, "dot_product", source, Seat("spring", "ann")).verdict == "right"
 
@@ -222,7 +230,11 @@ def test_grading_a_class_says_under_which_name_a_notebook_was_made(tmp_path):
     hand_in(tmp_path, "ann", EIGHT, seat, mine)
     hand_in(tmp_path, "bob", EIGHT, seat, mine)
     hand_in(tmp_path, "cem", EIGHT, mine)
-    rows = [row for row in grade.grade(tmp_path, LIMITS, group="spring").rows if row.exercise == "dot_product"]
+    rows = [
+        row
+        for row in grade.grade(tmp_path, LIMITS, group="spring").rows
+        if row.exercise == "dot_product"
+    ]
     assert [row.verdict for row in rows] == ["right", "hint", "hint"]
     assert "worked on under the name 'ann'; it was graded as that of 'bob'" in rows[1].message
     assert "worked on without a name in check.join" in rows[2].message

@@ -162,8 +162,17 @@ def test_any_line_of_a_process_is_an_honest_row(line):
     assert verdict == "error"
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"7", b'{"verdict": "best", "message": "", "figures": {}}',
-    b'{"verdict": "right", "message": "", "figures": 3}', b"[" * 10**5])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b"7",
+        b'{"verdict": "best", "message": "", "figures": {}}',
+        b'{"verdict": "right", "message": "", "figures": 3}',
+        b"[" * 10**5,
+    ],
+)
 def test_what_is_no_verdict_is_none(line):
     class Liar:
         exchange = staticmethod(lambda _: line)

@@ -143,4 +143,4 @@ def test_ctrl_c_is_for_whoever_pressed_it(monkeypatch):
 
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(KeyboardInterrupt):
-        boxed.run(presses)
+        boxed.run_apart(presses)

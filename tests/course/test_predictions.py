@@ -26,7 +26,8 @@ def test_a_guess_is_told_compared_and_recorded(capsys):
 
 
 def test_leaving_it_out_is_allowed_and_says_so(capsys):
-    for guess in (predict("time, in ms", lesson=1), predict("time, in ms", None, lesson=1)):
+    for nothing in ((), (None,)):
+        guess = predict("time, in ms", *nothing, lesson=1)
         assert guess.guess is None
         assert "No guess: time, in ms? To commit yourself, put a number" in capsys.readouterr().out
         assert repr(guess.compare(3)) == "time: measured 3 ms; no guess."

@@ -7,6 +7,7 @@ of it. Elsewhere a copy is not safe; there it runs in this process, and only its
 from __future__ import annotations
 
 import _thread
+import faulthandler
 import gc
 import io
 import json
@@ -33,7 +34,7 @@ class StoppedError(RuntimeError):
     """The code came to no end of its own; the message goes on after "Your code"."""
 
 
-def run(work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+def run_apart(work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     """Do some work apart from this process, and return what came of it.
 
     Args:
@@ -107,6 +108,7 @@ def _work_and_end(work: Callable[[], Mapping[str, Any]], pipe: int) -> NoReturn:
 
 
 def _go_silent() -> None:
+    faulthandler.disable()  # what crashed is told in the verdict
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nowhere, number)

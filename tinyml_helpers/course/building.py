@@ -103,7 +103,8 @@ def _draw(task: Task, name: str) -> list[cases.Case]:
 def _try(call: Callable[[cases.Case], Any], reference: Callable[..., Any], case: cases.Case) -> Tried:
     wanted = reference(*cases.copied(case))
     try:
-        return Tried(case, wanted, cases.to_plain(call(case)))
+        with np.errstate(all="ignore"):  # what is no number is told in the verdict
+            return Tried(case, wanted, cases.to_plain(call(case)))
     except Exception as error:
         return Tried(case, wanted, None, error)
 
@@ -123,9 +124,7 @@ def _holds(part: Part, one: Tried) -> bool:
         return False
 
 
-def find_slip(
-    slips: Sequence[Slip], tried: Sequence[Tried], same: Callable[[Any, Any], bool]
-) -> str:
+def find_slip(slips: Sequence[Slip], tried: Sequence[Tried], same: Callable[[Any, Any], bool]) -> str:
     """Return the hint of the first slip that agrees with an answer in all cases; "" if none does.
 
     Args:
@@ -166,12 +165,16 @@ def _simplify(task: Task, call: Callable[[cases.Case], Any], wrong: Tried) -> Tr
 
 
 def _rounded(value: Any, digits: int) -> Any:
+    """Round numbers, but none of them to zero: that would be a case of another kind."""
     array = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    return np.round(value, digits) if array or isinstance(value, float) else value
+    if not array and not isinstance(value, float):
+        return value
+    rounded = np.round(value, digits)
+    return rounded if np.array_equal(rounded == 0, np.equal(value, 0)) else value
 
 
 def _explain(task: Task, one: Tried) -> str:
-    given = quote(task.arguments, one.case)
+    given = quote_named(task.arguments, one.case)
     if one.error:
         told = f"{type(one.error).__name__}: {one.error}"[:200]
         return f"The smallest case that fails: of {given} your function stops with {told}"
@@ -183,6 +186,6 @@ def _explain(task: Task, one: Tried) -> str:
     )
 
 
-def quote(names: Sequence[str], case: cases.Case) -> str:
+def quote_named(names: Sequence[str], case: cases.Case) -> str:
     """Return arguments with their names, as a verdict quotes them."""
     return ", ".join(f"{name} = {cases.show(part)}" for name, part in zip(names, case, strict=True))

@@ -82,7 +82,7 @@ class Exercise:
         if not any(callable(part) or isinstance(part, str) for part in answer):
             return self.weigh(*answer)
         try:
-            found = Verdict(**boxed.run(lambda: asdict(self.weigh(*answer))))
+            found = Verdict(**boxed.run_apart(lambda: asdict(self.weigh(*answer))))
         except boxed.StoppedError as stopped:
             return hint(f"Your code {stopped}.")
         if found.status == "right" and answer not in self.right:

@@ -26,6 +26,7 @@ COMPILER: ContextVar[Compiler] = ContextVar("compiler", default=toolchain.compil
 """What makes a program of file name -> C text; where nothing may be started, somebody else's."""
 FIGURES = ("instructions_per_mac", "flash_bytes", "stack_bytes")
 """What is counted of a right answer, the one that decides first; less is better."""
+_KEPT = "__attribute__((used, retain))"  # also where a learner's function does not look at it
 _FILE = "your_code.h"
 _MOST_INSTRUCTIONS = 5_000_000
 _MOST_CHARACTERS = 50_000
@@ -78,23 +79,23 @@ class FirmwareTask:
     def main(self) -> str:
         """The C around it: variables that a run fills, and a call."""
         variables = [
-            f"{self.arrays[name][0]} arg_{name}[{self.arrays[name][1]}];"
+            f"{_KEPT} {self.arrays[name][0]} arg_{name}[{self.arrays[name][1]}];"
             if name in self.arrays
-            else f"int32_t arg_{name};"
+            else f"{_KEPT} int32_t arg_{name};"
             for name in self.arguments
         ]
         call = f"{self.function}({', '.join(f'arg_{name}' for name in self.arguments)})"
         return "\n".join([
             "#include <stdint.h>",
             *variables,
-            f"{self.result} answer;",
+            f"{_KEPT} {self.result} answer;",
             f"__attribute__((noinline)) {self.prototype};",
             f'#include "{_FILE}"',
             f"int main(void) {{ answer = {call}; return 0; }}",
         ])  # fmt: skip
 
 
-def judge(task: FirmwareTask, text: Any, why: str) -> Verdict:
+def judge_c(task: FirmwareTask, text: Any, why: str) -> Verdict:
     """Judge the C of a learner.
 
     Args:
@@ -168,7 +169,7 @@ def _explain(task: FirmwareTask, one: building.Tried) -> str:
 
 
 def _quote(task: FirmwareTask, case: cases.Case) -> str:
-    return building.quote(task.arguments, case)
+    return building.quote_named(task.arguments, case)
 
 
 def _place(task: FirmwareTask, figures: Mapping[str, float], why: str) -> Verdict:

@@ -22,7 +22,9 @@ from tinyml_helpers.system.tables import html_table, text_table
 
 RECORDS = "guess."
 """How the names of records of guesses begin."""
-_NOT_GUESSED = "○ No guess: {}? To commit yourself, put a number in place of None and run this cell again."
+_NOT_GUESSED = (
+    "○ No guess: {}? To commit yourself, put a number in place of None and run this cell again."
+)
 _HEADER = ("what", "your guess", "measured", "unit", "you said")
 
 

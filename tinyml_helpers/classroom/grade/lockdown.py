@@ -171,5 +171,11 @@ def environment(scratch: Path, cache: Path) -> dict[str, str]:
     )
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     kept = {name: os.environ[name] for name in ("TINYML_DATA", "LD_LIBRARY_PATH") if name in os.environ}
-    fixed = {"TINYML_CACHE": str(cache), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "TQDM_DISABLE": "1"}
+    fixed = {
+        "TINYML_CACHE": str(cache),
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "MPLBACKEND": "Agg",
+        "TQDM_DISABLE": "1",
+    }
     return {**folders, **threads, **kept, **fixed, "KERAS_BACKEND": "torch"}

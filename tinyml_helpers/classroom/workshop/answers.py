@@ -1,4 +1,4 @@
-"""The answer book of a workshop: every exercise, its solution, what its check looks for, typical slips."""
+"""The answer book of a workshop: exercises, solutions, what checks look for, typical slips."""
 
 from __future__ import annotations
 
@@ -54,8 +54,7 @@ def collect_answers(notebook: Any) -> tuple[Answered, ...]:
     stubs, solutions = (_tagged(notebook, tag) for tag in ("exercise", "solution"))
     questions = handout.find_questions(notebook)
     return tuple(
-        _answered(question, stub, solutions)
-        for question, stub in zip(questions, stubs, strict=True)
+        _answered(question, stub, solutions) for question, stub in zip(questions, stubs, strict=True)
     )
 
 

@@ -93,9 +93,7 @@ def _lesson(lesson: Lesson, notebook: Any, names: set[str], group: str) -> dict[
     """Return the files of one lesson."""
     taught = editions.make_instructor_edition(notebook, names)
     files = {
-        f"student/{lesson.path.name}": _text(
-            editions.make_student_edition(notebook, names, group)
-        ),
+        f"student/{lesson.path.name}": _text(editions.make_student_edition(notebook, names, group)),
         f"instructor/{lesson.path.name}": _text(taught),
         f"instructor/{lesson.name}.html": _page(taught, names),
         f"handouts/{lesson.name}.html": handout.render_handout(lesson, notebook),

@@ -5,7 +5,7 @@ Source: Nagel et al., Data-free quantization through weight equalization and bia
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,12 +92,16 @@ def _each_to_one(w1: Any, b1: Any, w2: Any) -> Layers:
 
 SLIPS = (
     building.Slip(_without_bias, "A bias is added before the ReLU: it shrinks with its row of w1."),
-    building.Slip(_swapped, "The whole ratio swaps the two ranges; meet in the middle, by a square root."),
+    building.Slip(
+        _swapped, "The whole ratio swaps the two ranges; meet in the middle, by a square root."
+    ),
     building.Slip(_upside_down, "The other way round: the larger side has to shrink."),
     building.Slip(_signed, "Compare magnitudes: the largest weight may be a negative one."),
     building.Slip(_unguarded, "A channel whose weights are all zero on one side divides by zero."),
     building.Slip(_one_for_all, "One factor for the whole layer leaves the spread as it was."),
-    building.Slip(_each_to_one, "Both ranges are 1, and the network is another: what w1 loses, w2 gains."),
+    building.Slip(
+        _each_to_one, "Both ranges are 1, and the network is another: what w1 loses, w2 gains."
+    ),
 )
 
 
@@ -107,6 +111,10 @@ def _draw(draw: np.random.Generator, size: int) -> cases.Case:
     w1 = draw.normal(0, 1, (size + 1, size)) * spread[:, None]
     w2 = draw.normal(0, 1, (size + int(draw.integers(2, 4)), size + 1))
     return tuple(part.astype(np.float32) for part in (w1, draw.normal(0, 1, size + 1), w2))
+
+
+def _layers(*parts: Sequence[Any]) -> cases.Case:
+    return tuple(np.array(part, np.float32) for part in parts)
 
 
 def _same(said: Any, wanted: Any) -> bool:
@@ -143,8 +151,8 @@ TASK = building.Task(
     ),
     same=_same,
     special=(
-        (np.float32([[0.0], [2.0]]), np.float32([0.5, 1.0]), np.float32([[3.0, 0.5], [1.0, -0.1]])),
-        (np.float32([[1.0], [-4.0]]), np.float32([0.5, 1.0]), np.float32([[0.0, 0.5], [0.0, -1.0]])),
+        _layers([[0.0], [2.0]], [0.5, 1.0], [[3.0, 0.5], [1.0, -0.1]]),
+        _layers([[1.0], [-4.0]], [0.5, 1.0], [[0.0, 0.5], [0.0, -1.0]]),
     ),
 )  # fmt: skip
 

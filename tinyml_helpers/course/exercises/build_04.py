@@ -57,6 +57,18 @@ def _of_all(weights: Any) -> Any:
     return squares / squares.sum()
 
 
+def _by_spread(weights: Any) -> Any:
+    return np.abs(weights) / np.std(weights)
+
+
+def _by_largest(weights: Any) -> Any:
+    return np.abs(weights) / np.max(np.abs(weights))
+
+
+_ALL_ALIKE = (
+    "Measured by its own layer's {}, all layers look alike and lose about the same share, and small "
+    "ones bear less: let a score say how much of its whole layer a weight is."
+)
 SLIPS = (
     building.Slip(
         _magnitude,
@@ -65,21 +77,14 @@ SLIPS = (
     ),
     building.Slip(_negative, "The other way round: what has a low score goes."),
     building.Slip(_signed, "A negative weight is not a small one: leave out the sign."),
-    building.Slip(
-        _rank,
-        "A rank takes the same share from every layer. Small layers bear less: let a score say how "
-        "much of what would be left its weight is.",
-    ),
-    building.Slip(
-        _of_all,
-        "A share of the whole layer favours small layers only. Divide by those squares that are left "
-        "when all smaller ones are gone.",
-    ),
+    building.Slip(_rank, _ALL_ALIKE.format("order")),
+    building.Slip(_by_spread, _ALL_ALIKE.format("spread")),
+    building.Slip(_by_largest, _ALL_ALIKE.format("largest weight")),
 )
 
 
 @exercise(
-    right=[(_lamp,), (_lamp_in_torch,)],
+    right=[(_lamp,), (_lamp_in_torch,), (_of_all,)],
     wrong=[
         *((slip.function,) for slip in SLIPS),
         (lambda weights: np.ones_like(weights),),

@@ -31,16 +31,25 @@ int32_t dot(const int8_t *x, const int8_t *w, int32_t n) {
     for (; n > 0; n--) sum += (*x++ + OFFSET) * *w++;
     return sum;
 }"""
-UNROLLED = OURS.replace("for (; n >= 4;", "#pragma clang loop unroll_count(4)\n    for (; n >= 4;")
-SCALE = {
-    "arithmetic alone": 1.5,
-    "ours": 2.25,
-    "the compiler's best": 4.0,
-    "a plain loop": 5.0,
+APART = """#include <arm_acle.h>
+int32_t dot(const int8_t *x, const int8_t *w, int32_t n) {
+    int32_t sum = 0, weights = 0, i = 0;
+    for (; i + 4 <= n; i += 4) {
+        int32_t a, b;
+        __builtin_memcpy(&a, x + i, 4), __builtin_memcpy(&b, w + i, 4);
+        int16x2_t even = __sxtb16(b), odd = __sxtb16(__ror(b, 8));
+        sum = __smlad(__sxtb16(a), even, __smlad(__sxtb16(__ror(a, 8)), odd, sum));
+        weights = __smlad(even, 0x00010001, __smlad(odd, 0x00010001, weights));
+    }
+    for (; i < n; i++) sum += x[i] * w[i], weights += w[i];
+    return sum + OFFSET * weights;
 }
+"""
+SCALE = {"arithmetic alone": 1.5, "ours": 2.35, "the compiler's best": 4.53, "a plain loop": 5.54}
 """Instructions for each MAC; `tests/course/test_firmware_task.py` measures all but the first, which is
-two unpackings of each word of four bytes and two SMLAD: six instructions for four products."""
-MOST_PER_MAC = 2.6
+two unpackings of each word of four bytes and two SMLAD: six instructions for four products. The
+compiler's best is the least over plain loops and all its flags."""
+MOST_PER_MAC = 3.0
 
 
 def _sum(x: Any, w: Any, n: int, offset: int) -> int:
@@ -78,8 +87,8 @@ SLIPS = (
         lambda x, w, n: _sum(x, w, n + -n % 4, _offset()),
         "It reads past the end when n is no multiple of four.",
     ),
-    building.Slip(lambda x, w, n: _in_bits(_reference(x, w, n), 16), "The sum has room in 32 bits only."),
-    building.Slip(lambda x, w, n: _in_bits(_reference(x, w, n), 8), "The sum has room in 32 bits only."),
+    building.Slip(lambda x, w, n: _in_bits(_reference(x, w, n), 16), "The sum needs 32 bits."),
+    building.Slip(lambda x, w, n: _in_bits(_reference(x, w, n), 8), "The sum needs 32 bits."),
     building.Slip(
         lambda x, w, n: int(((x[:n].astype(np.int8) + np.int8(0)).view(np.uint8).astype(int)
                              + _offset()) @ w[:n].view(np.uint8).astype(int)),
@@ -127,7 +136,7 @@ def with_offset(text: str, offset: int = 128) -> str:
 
 
 @exercise(
-    right=[(with_offset(OURS),), (with_offset(UNROLLED),)],
+    right=[(with_offset(OURS),), (with_offset(APART),)],
     wrong=[
         (with_offset(NAIVE),),
         (NAIVE,),
@@ -151,7 +160,7 @@ def with_offset(text: str, offset: int = 128) -> str:
 )  # fmt: skip
 def dot_product(answer: str) -> Verdict:
     """A dot product of int8 with an offset, in C for a Cortex-M4: all bytes, few instructions."""
-    return firmware_task.judge(
+    return firmware_task.judge_c(
         _task(),
         answer,
         "A load brings four bytes, and SMLAD multiplies two pairs; the rest unpacks. The course's "
