@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tinyml_helpers.classroom import grade
-from tinyml_helpers.classroom.grade import calls, codec, submissions, worker
+from tinyml_helpers.classroom.grade import calls, codec, submissions, verdicts, worker
 from tinyml_helpers.classroom.grade.verdicts import Assessors, judge
 from tinyml_helpers.course import check, constants
 from tinyml_helpers.course.constants import Seat
@@ -87,13 +87,12 @@ ATTACKS = {
 
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_c_that_attacks_the_compiler_gets_nothing(assessors, kind, monkeypatch):
-    from tinyml_helpers.classroom.grade import verdicts
-
-    monkeypatch.setattr(verdicts, "COMPILING", grade.Limits(seconds=15, memory_mib=1024, room_mib=512))
     head = ATTACKS[kind].format(answers=build_08.__file__)
-    found = judged(assessors, "dot_product", c_cell(head + OURS))
+    with monkeypatch.context() as patched:
+        patched.setattr(verdicts, "COMPILING", grade.Limits(seconds=5, memory_mib=1024, room_mib=512))
+        found = judged(assessors, "dot_product", c_cell(head + OURS))
     assert found.verdict in ("hint", "error"), found
-    assert "arithmetic alone" not in found.message.partition("YOURS")[0] or found.verdict != "right"
+    assert "check.given" not in found.message and "root:" not in found.message
     # The next one is compiled all the same.
     assert judged(assessors, "dot_product", c_cell(OURS)).verdict == "right"
 
@@ -150,7 +149,7 @@ def test_functions_in_numpy_and_torch_are_right(assessors):
         ("def f(*_):\n    import os; os._exit(0)\ncheck.equalize_layers(f)", "error", "ended before"),
         ("def f(*_):\n    return b'x' * (20 << 20)\ncheck.equalize_layers(f)", "hint", "it makes"),
         ("check.scores_for_pruning(abs)", "hint", re.escape(build_04.SLIPS[0].hint)),
-        ("check.scores_for_pruning(lambda w: [w.tolist()] * 9)", "hint|error", "shape|items|large"),
+        ("check.scores_for_pruning(lambda w: [w] * 200_001)", "hint", "longer than 200,000 items"),
     ],
 )  # fmt: skip
 def test_wrong_functions_get_hints(assessors, source, verdict, message):
@@ -279,13 +278,13 @@ def test_the_command_takes_a_class_and_writes_figures(tmp_path, monkeypatch):
     from tinyml_helpers import cli
 
     monkeypatch.chdir(tmp_path)
-    hand_in(tmp_path / "class", "ann", EIGHT, c_cell(OURS))
-    said = CliRunner().invoke(cli.app, ["grade", "class"])
+    constants.join("spring", "ann")
+    mine = build_08.with_offset(build_08.OURS, constants.given("dot_product")["offset"])
+    hand_in(tmp_path / "class", "ann", EIGHT, c_cell(mine))
+    said = CliRunner().invoke(cli.app, ["grade", "class", "--class", "spring"])
     assert said.exit_code == 0, said.output
     rows = {row["exercise"]: row for row in csv.DictReader((tmp_path / "grades.csv").open())}
     assert rows["dot_product"]["figures"].startswith("instructions_per_mac=")
     said = CliRunner().invoke(cli.app, ["leaderboard", "."])
     assert re.search(r"dot_product\n +learner +instructions per mac .*\n1 +ann .* graded", said.output)
-    CliRunner().invoke(cli.app, ["grade", "class", "--class", "spring"])
-    rows = {row["exercise"]: row for row in csv.DictReader((tmp_path / "grades.csv").open())}
-    assert rows["dot_product"]["verdict"] == "hint"
+    assert CliRunner().invoke(cli.app, ["leaderboard", "nowhere"]).exit_code == 1

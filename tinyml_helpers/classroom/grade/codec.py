@@ -190,8 +190,9 @@ def _to_object(content: Any, _: Any, fetch: Callable[..., Any]) -> Distant:
     kind, number, names = content
     if not isinstance(names, list) or len(names) > MOST_KEYS:
         raise ValueError("an object of too many methods")
+    number = int(number)
     methods = {
-        name: fetch(int(number), name)
+        name: fetch(number, name)
         for name in names
         if isinstance(name, str) and name.isidentifier() and not name.startswith("_")
     }
