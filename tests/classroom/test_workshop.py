@@ -399,7 +399,7 @@ def test_the_command_makes_a_kit_and_tells_what_is_wrong(course):
     out = str(course / "kit")
     result = CliRunner().invoke(cli.app, ["workshop", "--out", out, "--lessons", "2", "--learners", "5"])
     assert result.exit_code == 0, result.output
-    assert "10 files in" in result.output
+    assert "11 files in" in result.output
     for options, sentence in (
         (["--lessons", "2,x"], "lessons '2,x' are not numbers with commas"),
         (["--lessons", "7"], "no lesson 7: choose one of 1, 2"),

@@ -144,3 +144,27 @@ def test_ctrl_c_is_for_whoever_pressed_it(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(KeyboardInterrupt):
         boxed.run_apart(presses)
+
+
+@LINUX
+def test_a_kernel_lives_on_after_loops_crashes_and_hunger():
+    import nbclient
+    import nbformat
+
+    cells = (
+        "import ctypes, time, numpy as np\nfrom tinyml_helpers.course import boxed, check\n"
+        "boxed.SECONDS = 1\nkept = 41",
+        "def loops(*_):\n    while True: pass\ncheck.quantize_function(loops)",
+        "boxed.SECONDS = 30\ncheck.quantize_function(lambda *_: ctypes.string_at(0))",
+        "check.quantize_function(lambda *_: np.ones(1 << 40))",
+        "check.quantize_function(lambda *_: print('printed') or kept)",
+        "kept + 1",
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    said = ["".join(out["data"]["text/plain"] for out in cell.outputs) for cell in notebook.cells[1:]]
+    assert "was not finished after 1 s" in said[0]
+    assert "crashed" in said[1]
+    assert "more memory" in said[2]
+    assert "has the shape ()" in said[3]
+    assert said[4] == "42"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,12 +79,15 @@ def find_slips(made: check.Exercise) -> tuple[tuple[str, str], ...]:
     An exercise that builds brings its slips; of others, the plausible wrong answers of the tests serve.
     """
     if made.slips:
-        return tuple(("", said) for said in dict.fromkeys(made.slips))
+        return tuple(("", hint) for hint in dict.fromkeys(made.slips))
     found: dict[str, str] = {}
-    for answer in made.wrong:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of wrong answers
+        said = [made.weigh(*answer).message for answer in made.wrong]
+    for answer, message in zip(made.wrong, said, strict=True):
         shown = "" if any(map(callable, answer)) else ", ".join(map(repr, answer))
-        found.setdefault(made.weigh(*answer).message, shown[:60])
-    return tuple((shown, said) for said, shown in found.items())[:_MOST_SLIPS]
+        found.setdefault(message, shown[:60])
+    return tuple((shown, message) for message, shown in found.items())[:_MOST_SLIPS]
 
 
 def _tagged(notebook: Any, tag: str) -> list[Any]:
