@@ -4,9 +4,11 @@ import csv
 import json
 import os
 import re
+import sys
 
 import pytest
 
+from tinyml_helpers import course
 from tinyml_helpers.classroom import grade
 from tinyml_helpers.classroom.grade import calls, codec, submissions, verdicts, worker
 from tinyml_helpers.classroom.grade.verdicts import Assessors, judge
@@ -160,7 +162,11 @@ def test_wrong_functions_get_hints(assessors, source, verdict, message):
     assert re.search(message, found.message), found.message
 
 
-def test_objects_of_a_learners_class_are_used_where_they_are():
+def test_objects_of_a_learners_class_are_used_where_they_are(monkeypatch):
+    # What a worker puts in place of the checks, in this process until the test ends.
+    monkeypatch.setitem(vars(course), "check", check)
+    for name in ("check", "exercises"):
+        monkeypatch.setitem(sys.modules, f"{course.__name__}.{name}", None)
     child = worker.Child()
     source = (
         "class Count:\n    def __init__(self): self.total = 0\n"
