@@ -211,4 +211,4 @@ def _number(value: Any, kind: str) -> float:
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4g}"
+    return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.4g}"
