@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from book import assemble, counts, links, texts
+from book import assemble, counts, links, teaching, texts
 from tinyml_helpers.system import disk_full, folders
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +35,7 @@ def build() -> int:
     chosen = parser.parse_args()
     start = time.perf_counter()
     renew_counts()
+    renew_teaching()
     sources = chosen.out.with_name(f"{chosen.out.name}-source")
     pages = assemble.assemble(ROOT, sources, chosen.lesson)
     print(f"{pages} sources assembled in {time.perf_counter() - start:.0f} s", flush=True)
@@ -58,6 +59,14 @@ def renew_counts() -> None:
     if after != before and os.access(page, os.W_OK):
         folders.write_atomically(page, after)
         print(f"{page.name}: counts renewed")
+
+
+def renew_teaching() -> None:
+    """Write outcomes and plans anew into the pages for teachers, where lessons have changed."""
+    for page, after in teaching.renewed_pages(ROOT).items():
+        if os.access(page, os.W_OK):
+            folders.write_atomically(page, after)
+            print(f"{page.name}: renewed from the lessons")
 
 
 def sweep_pages(sources: Path, out: Path) -> None:

@@ -73,9 +73,16 @@ def first_page(folder: Path) -> str:
 
 
 def find_teaching_pages(root: Path) -> list[str]:
-    """The pages for those who teach, the one that opens them first."""
-    found = sorted((root / "book" / "teach").glob("*.md"), key=lambda path: path.name not in _FIRST)
-    return [path.relative_to(root).as_posix() for path in found]
+    """The pages for those who teach: the one that opens them, then the others as it links them."""
+    folder = root / "book" / "teach"
+    first = folder / first_page(folder)
+    linked = [match[3] for match in _LINK.finditer(first.read_text("utf-8"))] if first.exists() else []
+    order = [first.name, *linked]
+
+    def place(path: Path) -> tuple[int, str]:
+        return (order.index(path.name) if path.name in order else len(order), path.name)
+
+    return [path.relative_to(root).as_posix() for path in sorted(folder.glob("*.md"), key=place)]
 
 
 def assemble(root: Path, folder: Path, numbers: Iterable[int] | None = None) -> int:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tinyml_helpers.classroom.workshop import handout, kit, slides
+from tinyml_helpers.classroom.workshop import guides, handout, kit, slides
 from tinyml_helpers.course import syllabus
 
 LESSONS = syllabus.lessons()
@@ -83,7 +83,9 @@ def test_slides_are_steered_by_keys_and_tell_the_speaker(page, watch, tmp_path):
 
 def test_the_pages_of_a_kit_stand_on_their_own(page, watch, tmp_path):
     kit.make(LESSONS[:1], tmp_path / "kit", progress=False)
-    for name in ("index", "instructor/plan", "student/evening_before", f"instructor/{LESSONS[0].name}"):
+    own = [guide.path.removesuffix(".html") for guide in guides.read_guides()]
+    lesson = f"instructor/{LESSONS[0].name}"
+    for name in ("index", "instructor/plan", "student/evening_before", lesson, *own):
         for width in (1200, 400):
             page.set_viewport_size({"width": width, "height": 800})
             page.goto((tmp_path / "kit" / f"{name}.html").as_uri())

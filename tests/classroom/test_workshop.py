@@ -299,7 +299,7 @@ def test_a_handout_names_functions_by_what_their_docstrings_say():
 
 def test_a_kit_is_whole_and_its_links_lead_somewhere(course):
     made = kit.make(syllabus.lessons(), course / "kit", learners=3, start="10:00", progress=False)
-    assert len(made.files) == 2 * 5 + 6
+    assert len(made.files) == 2 * 5 + 6 + 2 + 5  # by lesson, around them, quizzes, guides
     for name in made.files:
         path = course / "kit" / name
         assert path.is_file()
@@ -399,7 +399,7 @@ def test_the_command_makes_a_kit_and_tells_what_is_wrong(course):
     out = str(course / "kit")
     result = CliRunner().invoke(cli.app, ["workshop", "--out", out, "--lessons", "2", "--learners", "5"])
     assert result.exit_code == 0, result.output
-    assert "11 files in" in result.output
+    assert "18 files in" in result.output
     for options, sentence in (
         (["--lessons", "2,x"], "lessons '2,x' are not numbers with commas"),
         (["--lessons", "7"], "no lesson 7: choose one of 1, 2"),
@@ -515,7 +515,8 @@ def test_a_new_measurement_replaces_its_lessons_and_keeps_the_others(tmp_path, m
 def test_the_measured_loads_keep_the_promise_of_the_course():
     stored = machine_load.read_load()
     assert not stored.too_much  # 2 GiB, a minute, and five minutes beside a busy process
-    assert {one.lesson for one in stored.lessons} <= {lesson.number for lesson in LESSONS}
+    assert {one.lesson for one in stored.lessons} == {lesson.number for lesson in LESSONS}
+    assert all(one.busy_seconds for one in stored.lessons)
 
 
 def test_memory_is_that_of_a_process_and_all_its_children():

@@ -320,6 +320,19 @@ def test_so_does_one_that_crashes_tflm():
     assert "crashes the tflm" in repr(litert.inspect(file))
 
 
+def test_more_axes_than_there_are_never_reach_the_interpreter():
+    """LiteRT's kernels write beyond the list of axes, and end the process at some later moment."""
+    made = Maker()
+    image = made.tensor((1, 6, 7, 1), 1.0, -128)
+    axes = made.tensor((5,), dtype="int32", data=np.arange(5) % 4)
+    file = made.content([image], [made.operator("MEAN", [image, axes], made.tensor((1,), 1.0, -128))])
+    for kernels in litert.available_kernels():
+        with pytest.raises(ModelError, match=r"MEAN \(operator 0\) is given 5 axes of 4: .* damaged"):
+            probe.interpreter(file, kernels)
+    with pytest.raises(ModelError, match="is given 5 axes of 4"):
+        litert.load(file)
+
+
 def test_a_model_that_does_not_end_is_given_up(monkeypatch):
     monkeypatch.setattr(probe, "SECONDS", 0.01)
     probe.probe.cache_clear()

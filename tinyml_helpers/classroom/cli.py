@@ -88,7 +88,7 @@ def workshop(
     exercises: Annotated[int, typer.Option(help="Minutes for exercises after a lesson.", min=0)] = 15,
     group: Class = "",
 ) -> None:
-    """Make a workshop kit: learners' notebooks, yours with notes, slides, handouts, plan."""
+    """Make a workshop kit: learners' notebooks, yours with notes, slides, handouts, quizzes, plan."""
     from tinyml_helpers.classroom.workshop import kit
     from tinyml_helpers.course import syllabus
 

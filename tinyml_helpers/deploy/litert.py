@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.deploy.model_file import ModelError, names_the_file, read_model
 from tinyml_helpers.deploy.model_report import ModelReport
-from tinyml_helpers.deploy.tflite import probe, reader, sizes, tflm
+from tinyml_helpers.deploy.tflite import probe, pt2e, reader, sizes, tflm
 from tinyml_helpers.deploy.tflite.comparison import Comparison
 from tinyml_helpers.deploy.tflite.interpreter import Model
 from tinyml_helpers.system import compat, native_output
@@ -131,6 +131,7 @@ def from_torch(
     *,
     channels_last: bool = False,
     quantizer: Any = None,
+    representative: torch.Tensor | None = None,
 ) -> bytes:
     """Convert a PyTorch model to .tflite with litert-torch.
 
@@ -139,18 +140,24 @@ def from_torch(
         example: one input [1, C, H, W]; its shape becomes that of the model.
         channels_last: let the model take [1, H, W, C] in place of it.
         quantizer: the PT2E quantizer that the graph was made with, None for float.
+        representative: float32 inputs [N, C, H, W], two at least, to calibrate a float model on, which
+            becomes int8 from end to end by that.
 
     Returns:
         The content of the .tflite file.
 
     Raises:
-        ValueError: a float model in training mode.
+        ValueError: a float model in training mode, or a single representative input.
     """
     litert_torch = compat.import_litert_torch()
     from litert_torch.quantize.quant_config import QuantConfig
 
     if quantizer is None and model.training:
         raise ValueError("the model is in training mode: call its `eval` first")
+    if representative is not None:
+        if len(representative) < 2:
+            raise ValueError("int8 needs representative inputs: give some hundred training images")
+        model, quantizer = pt2e.quantize(model, representative)
     if channels_last:
         model = litert_torch.to_channel_last_io(model, args=[0])
         example = example.permute(0, 2, 3, 1).contiguous()

@@ -15,7 +15,7 @@ import torch
 from tinyml_helpers import datasets, intervals, mcu
 from tinyml_helpers.datasets import DataError, data_folder
 from tinyml_helpers.datasets.vibration import cwru
-from tinyml_helpers.datasets.vibration.folder import cut_alike, read_signal
+from tinyml_helpers.datasets.vibration.folder import cut_alike, cut_segments, read_signal
 from tinyml_helpers.datasets.vibration.load import HELD_OUT, TRAINING, UNSEEN, write_example
 from tinyml_helpers.datasets.vibration.simulator import duty_cycle, machines
 from tinyml_helpers.deploy import litert
@@ -586,3 +586,9 @@ def test_the_auc_table_scores_each_case_alone():
     mixed = np.where(cases["last"], 1 - right, right)
     table = detect.auc_table({"right": right, "mixed": mixed}, faulty, cases)
     assert table == {"first": {"right": 1, "mixed": 1}, "last": {"right": 1, "mixed": 0}}
+
+
+def test_a_recording_without_a_sample_is_refused_in_a_sentence():
+    """A damaged .mat file can hold a variable of no values."""
+    with pytest.raises(DataError, match=r"pump\.mat holds no sample: record it again"):
+        cut_segments(np.zeros(0), 48_000, "pump.mat")

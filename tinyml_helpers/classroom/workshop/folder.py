@@ -29,14 +29,14 @@ def check_folder(folder: Path) -> None:
         raise KitError(f"{folder} is not empty and no workshop kit: name a new folder")
 
 
-def write_folder(folder: Path, files: Mapping[str, str]) -> list[str]:
+def write_folder(folder: Path, files: Mapping[str, str | bytes]) -> list[str]:
     """Put the files of a kit into its folder, each at once, and take away those of an older kit.
 
     A file that somebody changed since, or put there, is kept beside the new one as `NAME.kept-1.ENDING`.
 
     Args:
         folder: the kit's folder, made where it does not exist.
-        files: path inside the folder, with forward slashes, -> content.
+        files: path inside the folder, with forward slashes, -> content; text is written as UTF-8.
 
     Returns:
         The paths of what was kept, in order.
@@ -48,25 +48,25 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> list[str]:
     check_folder(folder)
     _check_room(folder, files)
     before = _read_marker(folder)
-    after = {name: [_digest(text.encode("utf-8"))] for name, text in files.items()}
+    after = {name: [_digest(_as_bytes(content))] for name, content in files.items()}
     # Both, so that a run that is cut short does not take its own files for somebody's.
     both = {name: [*before.get(name, []), *after.get(name, [])] for name in {*before, *after}}
     folder.mkdir(parents=True, exist_ok=True)
     _write_marker(folder, both)
     kept = [_keep(folder, name, both[name]) for name in sorted(both)]
-    for name, text in files.items():
-        write_atomically(folder / name, text)
+    for name, content in files.items():
+        write_atomically(folder / name, content)
     for name in before.keys() - after.keys():
         (folder / name).unlink(missing_ok=True)
     _write_marker(folder, after)
     return [name for name in kept if name]
 
 
-def _check_room(folder: Path, files: Mapping[str, str]) -> None:
+def _check_room(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """Refuse before the first file, rather than leave half a kit."""
     place = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
     old = sum((folder / name).stat().st_size for name in files if (folder / name).is_file())
-    needed = sum(len(text.encode("utf-8")) for text in files.values()) - old
+    needed = sum(len(_as_bytes(content)) for content in files.values()) - old
     if needed > (free := shutil.disk_usage(place).free):
         raise WriteError(
             f"{folder} was not written (the kit takes {needed / 1e6:.1f} MB and {free / 1e6:.1f} MB are "
@@ -84,6 +84,10 @@ def _keep(folder: Path, name: str, ours: list[str]) -> str:
         number += 1
     path.rename(place)
     return place.relative_to(folder).as_posix()
+
+
+def _as_bytes(content: str | bytes) -> bytes:
+    return content.encode("utf-8") if isinstance(content, str) else content
 
 
 def _digest(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Make the kit: both editions, slides, handouts, the evening before and the plan of the day."""
+"""Make the kit: both editions, slides, handouts, quizzes, the evening before, the plan of the day."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from tinyml_helpers.classroom.workshop import (
     answers,
     editions,
     folder,
+    guides,
     handout,
     machine_load,
     pages,
     schedule,
     slides,
 )
+from tinyml_helpers.classroom.workshop.quiz import gift, qti
 from tinyml_helpers.course import runner
 from tinyml_helpers.course.syllabus import Lesson, read_notebook
 
@@ -76,14 +78,16 @@ def make(
     folder.check_folder(out)
     plan = schedule.plan_days(lessons, start, hands_on_minutes)
     names = {lesson.path.name for lesson in lessons}
-    files: dict[str, str] = {}
+    files: dict[str, str | bytes] = {}
     notebooks = {lesson.number: read_notebook(lesson.path) for lesson in lessons}
     for lesson in tqdm(lessons, desc="workshop kit", unit="lesson", disable=not progress):
         files |= _lesson(lesson, notebooks[lesson.number], names, group)
-    files |= _around(lessons, notebooks, learners, plan)
+    files |= _around(lessons, notebooks, learners, plan) | _quizzes(lessons)
     files["instructor/answers.html"] = answers.render_answers(lessons, notebooks, group)
+    about = guides.read_guides()
+    files |= {guide.path: guides.render_guide(guide) for guide in about}
     files["index.html"] = pages.render(
-        "kit.html.j2", lessons=lessons, files=files, learners=learners, group=group
+        "kit.html.j2", lessons=lessons, files=files, learners=learners, guides=about, group=group
     )
     kept = folder.write_folder(out, files)
     return Kit(out, tuple(sorted(files)), tuple(kept))
@@ -133,6 +137,14 @@ def _around(
         "instructor/jupyterhub_config.py": (_FILES / "jupyterhub_config.py").read_text("utf-8"),
         "student/evening_before.html": evening,
         "student/check.py": (_FILES / "check.py").read_text("utf-8"),
+    }
+
+
+def _quizzes(lessons: Sequence[Lesson]) -> dict[str, str | bytes]:
+    """Return the question bank of the lessons, for one platform and for the others."""
+    return {
+        "quiz/tinyml-quiz.gift": gift.write_gift(lessons),
+        "quiz/tinyml-quiz-qti.zip": qti.write_qti(lessons),
     }
 
 

@@ -167,8 +167,10 @@ def cut_segments(acceleration_g: NDArray[np.floating], rate_hz: float, name: str
     a segment has `SLOW_SAMPLES`.
 
     Raises:
-        DataError: shorter than one segment, or not finite; `name` stands in the message.
+        DataError: shorter than one segment, empty, or not finite; `name` stands in the message.
     """
+    if not len(acceleration_g):
+        raise DataError(f"{name} holds no sample: record it again")
     if not (np.abs(acceleration_g) <= MOST_VALUE).all():
         raise DataError(f"{name} has values that are no numbers, or huge ones: take them out")
     length = SAMPLES if rate_hz >= HEARD_HZ else SLOW_SAMPLES

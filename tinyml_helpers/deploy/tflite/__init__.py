@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "flatbuffer",
         "footprint",
         "graph",
+        "int8_annotations",
         "interpreter",
         "probe",
         "pt2e",

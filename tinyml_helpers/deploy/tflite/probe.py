@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Kernels = Literal["default", "reference", "tflm"]
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 SECONDS = 60
+_REDUCERS = ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL")
 
 
 @functools.lru_cache(maxsize=64)
@@ -86,7 +88,11 @@ def interpreter(content: bytes, kernels: str, arena_bytes: int = 0, *, keep_all:
         kernels: one of `KERNELS`.
         arena_bytes: what TFLM may work in.
         keep_all: let LiteRT keep every tensor for reading, where it would reuse memory.
+
+    Raises:
+        ModelError: an operator would make LiteRT write beyond its memory.
     """
+    check_axes(content)
     if kernels == "tflm":
         from tflite_micro import runtime
 
@@ -102,6 +108,25 @@ def interpreter(content: bytes, kernels: str, arena_bytes: int = 0, *, keep_all:
     )
     made.allocate_tensors()
     return made
+
+
+def check_axes(content: bytes) -> None:
+    """Refuse an operator that sums over more axes than there are: LiteRT's kernels write beyond them.
+
+    Raises:
+        ModelError: it names the operator.
+    """
+    from tinyml_helpers.deploy.tflite import reader
+
+    for graph in reader.read(content).graphs:
+        for number, operator in enumerate(graph.operators):
+            if operator.type in _REDUCERS and len(operator.inputs) > 1 and min(operator.inputs) >= 0:
+                summed, axes = (graph.tensors[index] for index in operator.inputs[:2])
+                if math.prod(axes.shape) > max(len(summed.shape), 1):
+                    raise ModelError(
+                        f"{operator.type} (operator {number}) is given {math.prod(axes.shape)} axes of "
+                        f"{len(summed.shape)}: the file is damaged; copy or convert it again"
+                    )
 
 
 def arena_limit_bytes(content: bytes) -> int:

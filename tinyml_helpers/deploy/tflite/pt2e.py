@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinyml_helpers.compress.quantize import fold_batch_norm
+from tinyml_helpers.deploy.tflite import int8_annotations
 from tinyml_helpers.system import compat
 
 if TYPE_CHECKING:
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def quantizer(*, qat: bool = False) -> Any:
-    """Return litert-torch's quantizer: int8, one scale for each channel of a weight.
+    """Return litert-torch's quantizer: int8 from end to end, one scale for each channel of a weight.
+
+    What it leaves in float, such as the sums of residual blocks, is marked by `int8_annotations`.
 
     Args:
         qat: for training with fake quantizers. Patterns with a batch norm are left out then: litert-
@@ -22,9 +25,15 @@ def quantizer(*, qat: bool = False) -> Any:
     from litert_torch.quantize import pt2e_quantizer
 
     config = pt2e_quantizer.get_symmetric_quantization_config(is_per_channel=True, is_qat=qat)
-    made = pt2e_quantizer.PT2EQuantizer().set_global(config)
-    made.STATIC_QAT_ONLY_OPS = []
-    return made
+
+    class Quantizer(pt2e_quantizer.PT2EQuantizer):  # type: ignore[misc]
+        STATIC_QAT_ONLY_OPS: ClassVar[list[str]] = []
+
+        def annotate(self, model: torch.fx.GraphModule) -> Any:
+            int8_annotations.annotate(model, config)
+            return super().annotate(model)
+
+    return Quantizer().set_global(config)
 
 
 def export(model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
@@ -37,7 +46,33 @@ def export(model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
     import torch
 
     shapes = ({0: torch.export.Dim("batch")},)
-    return torch.export.export(model, (example,), dynamic_shapes=shapes).module()
+    exported = torch.export.export(model, (example,), dynamic_shapes=shapes)
+    # Functions that TFLite has no operator for become the operators that it has, each with a scale.
+    aten = torch.ops.aten
+    known = torch.export.default_decompositions()
+    parts = {one: known[one] for one in (aten.silu.default, aten.hardsigmoid.default) if one in known}
+    made: torch.nn.Module = exported.run_decompositions(parts).module()
+    return made
+
+
+def quantize(model: torch.nn.Module, images: torch.Tensor) -> tuple[torch.nn.Module, Any]:
+    """Quantize a network to int8 after training.
+
+    Args:
+        model: a trained network in evaluation mode; it is left as it was.
+        images: inputs [N, ...] to calibrate on, at least two.
+
+    Returns:
+        The graph, and the quantizer that its conversion to .tflite asks for.
+    """
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    by = quantizer()
+    prepared = prepare_pt2e(export(model, images[:2]), by)
+    for batch in images.split(64):
+        prepared(batch)
+    converted: torch.nn.Module = convert_pt2e(prepared, fold_quantize=False)
+    return converted, by
 
 
 def prepare_qat(model: torch.nn.Module, example: torch.Tensor) -> tuple[torch.nn.Module, Any]:
