@@ -68,7 +68,7 @@ def test_each_verdict_comes_out_in_one_class(tmp_path):
         "import numpy as np",
         "my_zero_point = round(1 / (4 / 255))\ncheck.zero_point(my_zero_point)",
         "my_quantize = lambda v, s, z: np.round(v / s)\ncheck.quantize_function(my_quantize)",
-        "my_bytes = None\ncheck.int4_layer_bytes(my_bytes)",
+        "my_equalize = None\ncheck.equalize_layers(my_equalize)",
     )
     hand_in(tmp_path, "bob", "check.zero_point(1 / 0)", "check.quantize_function(print", "x = 1")
     told = grade.grade(tmp_path)
@@ -328,7 +328,7 @@ def test_what_cannot_be_sent_says_so():
 
 
 def row(**changes):
-    usual = ("ann", "ann/a.ipynb", 2, "zero_point", "right", 1, "Good.", 0.123)
+    usual = ("ann", "ann/a.ipynb", 2, "zero_point", "right", 1, "Good.", 0.123, "")
     return report.Row(**{**dict(zip(report.Row.__dataclass_fields__, usual, strict=True)), **changes})
 
 

@@ -87,6 +87,7 @@ def test_a_judge_that_raises_costs_one_row(tmp_path, monkeypatch):
     assert "could not be judged (RuntimeError: a fault of ours)" in rows[0].message
 
 
+ABOUT = b'{"exercise": "zero_point", "group": "", "learner": ""}'
 ZERO_POINT = submissions.Answer("zero_point", "check.zero_point(64)", (), 1)
 
 
@@ -120,8 +121,8 @@ def test_an_answer_that_takes_much_memory_to_read_takes_none_here(monkeypatch):
     before = psutil.Process().memory_info().rss
     monkeypatch.setattr(grade_verdicts, "JUDGING", grade.Limits(memory_mib=128))
     with grade_verdicts.Assessors() as assessors, assessors.one() as bench:
-        verdict, message = grade_verdicts._verdict(Liar, bench, "zero_point", lists)
-    assert (verdict, message) == (
+        found = grade_verdicts._judged(Liar, bench, ABOUT, lists, None)
+    assert (found.verdict, found.message) == (
         "error", "Your code wrote into the grader's channel what is no answer.",
     )  # fmt: skip
     assert psutil.Process().memory_info().rss - before < 64 << 20
@@ -155,19 +156,29 @@ def test_any_line_of_a_process_is_an_honest_row(line):
 
     with grade_verdicts.Assessors() as assessors, assessors.one() as bench:
         try:
-            verdict, _ = grade_verdicts._verdict(Liar, bench, "zero_point", line)
+            verdict = grade_verdicts._judged(Liar, bench, ABOUT, line, None).verdict
         except StoppedError:
             verdict = "error"
     assert verdict == "error"
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"7", b'{"verdict": "best", "message": ""}', b"[" * 10**5])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b"7",
+        b'{"verdict": "best", "message": "", "figures": {}}',
+        b'{"verdict": "right", "message": "", "figures": 3}',
+        b"[" * 10**5,
+    ],
+)
 def test_what_is_no_verdict_is_none(line):
     class Liar:
         exchange = staticmethod(lambda _: line)
 
     with pytest.raises(StoppedError, match="gave no verdict"):
-        grade_verdicts._verdict(Liar, Liar, "zero_point", b"{}")
+        grade_verdicts._judged(Liar, Liar, ABOUT, b"{}", None)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_folder_above_what_is_needed_stays_open(tmp_path):
 def test_a_locked_process_knows_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("A_SECRET", "x")
     monkeypatch.setenv("TINYML_DATA", "/data")
-    found = lockdown.environment(tmp_path)
+    found = lockdown.environment(tmp_path, tmp_path)
     assert "A_SECRET" not in found
     assert found["TINYML_DATA"] == "/data"
     assert {found[name] for name in ("HOME", "TMPDIR", "TINYML_CACHE")} == {str(tmp_path)}

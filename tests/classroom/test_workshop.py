@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from book import readme_results
 from tinyml_helpers import cli
 from tinyml_helpers.classroom.workshop import (
+    answers,
     editions,
     folder,
     handout,
@@ -28,7 +29,7 @@ from tinyml_helpers.classroom.workshop import (
     schedule,
     slides,
 )
-from tinyml_helpers.course import doctor, scoreboard, syllabus
+from tinyml_helpers.course import check, constants, doctor, scoreboard, syllabus
 
 ROOT = Path(__file__).parents[2]
 LESSONS = syllabus.lessons()
@@ -298,7 +299,7 @@ def test_a_handout_names_functions_by_what_their_docstrings_say():
 
 def test_a_kit_is_whole_and_its_links_lead_somewhere(course):
     made = kit.make(syllabus.lessons(), course / "kit", learners=3, start="10:00", progress=False)
-    assert len(made.files) == 2 * 5 + 5 + 2 + 5  # by lesson, around them, quizzes, guides
+    assert len(made.files) == 2 * 5 + 6 + 2 + 5  # by lesson, around them, quizzes, guides
     for name in made.files:
         path = course / "kit" / name
         assert path.is_file()
@@ -398,7 +399,7 @@ def test_the_command_makes_a_kit_and_tells_what_is_wrong(course):
     out = str(course / "kit")
     result = CliRunner().invoke(cli.app, ["workshop", "--out", out, "--lessons", "2", "--learners", "5"])
     assert result.exit_code == 0, result.output
-    assert "17 files in" in result.output
+    assert "18 files in" in result.output
     for options, sentence in (
         (["--lessons", "2,x"], "lessons '2,x' are not numbers with commas"),
         (["--lessons", "7"], "no lesson 7: choose one of 1, 2"),
@@ -541,3 +542,61 @@ def test_memory_is_that_of_a_process_and_all_its_children():
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+# ----- answer book and classes
+
+
+def test_the_answer_book_has_every_exercise_with_solution_and_slips():
+    for lesson in LESSONS:
+        for one in answers.collect_answers(syllabus.read_notebook(lesson.path)):
+            assert one.question and one.looks_for and one.solution, one.name
+            assert f"check.{one.name}(" in one.solution
+            assert len(one.slips) >= 2, one.name
+
+
+def test_an_exercise_that_builds_brings_its_own_slips():
+    (lesson,) = syllabus.select([8])
+    found = {one.name: one for one in answers.collect_answers(syllabus.read_notebook(lesson.path))}
+    said = [hint for _, hint in found["dot_product"].slips]
+    assert len(said) == len(set(said)) >= 5
+    assert found["dot_product"].constants["offset"] == tuple(range(101, 128))
+    page = answers.render_answers([lesson], {8: syllabus.read_notebook(lesson.path)}, "spring & co")
+    assert "spring &amp; co" in page
+    assert "smlad" in page
+
+
+def test_learners_of_a_class_write_their_name_where_constants_differ(tmp_path):
+    for number, asks in ((2, False), (8, True)):
+        (lesson,) = syllabus.select([number])
+        notebook = syllabus.read_notebook(lesson.path)
+        edition = editions.make_student_edition(notebook, set(), "spring 'n' co")
+        nbformat.validate(edition)
+        seats = [cell for cell in edition.cells if "check.join(" in cell.source]
+        assert len(seats) == asks
+        plain = editions.make_student_edition(notebook, set())
+        assert [c.source for c in plain.cells] == [c.source for c in edition.cells if c not in seats]
+    before = edition.cells[: edition.cells.index(seats[0])]
+    assert "import check" in before[-1].source
+    constants.join("")
+    space = {"check": check}
+    exec(seats[0].source, space)
+    assert constants.seat() == constants.Seat("spring 'n' co", "")
+    constants.join("")
+
+
+def test_a_kit_for_a_class_hides_answers_from_learners(course):
+    made = kit.make(syllabus.lessons(), course / "kit", group="spring", progress=False)
+    assert "instructor/answers.html" in made.files
+    assert "Class <b>spring</b>" in (course / "kit" / "index.html").read_text("utf-8")
+    for name in made.files:
+        if name.startswith(("student/", "handouts/", "slides/")):
+            text = (course / "kit" / name).read_text("utf-8")
+            assert "check.it(1)" not in text, name
+
+
+def test_the_command_makes_a_kit_for_a_class(course):
+    out = course / "kit"
+    done = CliRunner().invoke(cli.app, ["workshop", "--out", str(out), "--class", "spring"])
+    assert done.exit_code == 0, done.output
+    assert "spring" in (out / "instructor" / "answers.html").read_text("utf-8")

@@ -15,14 +15,17 @@ def room(module):
 
 
 def taken(house, tree):
-    """Names of the package that a lesson takes, as it says them: {(module, name)}, checks left out."""
+    """Names of the package that a lesson takes, as it says them: {(module, name)}.
+
+    Checks and predictions are left out: they are the same in each lesson, and are learnt once.
+    """
     names = house.imports(tree)
     said = {thing for thing in names.values() if thing.name}
     chains = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
     said |= {
         thing for thing, _ in (house.locate(node, names) for node in chains) if thing and thing.name
     }
-    return {thing for thing in said if thing.module != "course.check"}
+    return {thing for thing in said if thing.module not in ("course.check", "course.predictions")}
 
 
 def twice(house):

@@ -10,6 +10,14 @@ import typer
 from rich.console import Console
 
 console = Console(soft_wrap=True, highlight=False)
+Class = Annotated[
+    str,
+    typer.Option(
+        "--class",
+        help="Name of a class, whose learners get constants of their own: the same for `workshop` and "
+        "`grade`. Without it all have the same.",
+    ),
+]
 
 
 def grade(
@@ -19,6 +27,7 @@ def grade(
     memory: Annotated[int, typer.Option(help="Most memory for one exercise, in MiB.", min=256)] = 3072,
     workers: Annotated[int, typer.Option(help="Exercises at the same time.", min=1)] = 1,
     whole: Annotated[bool, typer.Option("--whole", help="Run all cells before an answer.")] = False,
+    group: Class = "",
 ) -> None:
     """Grade handed-in notebooks in locked processes; leave a CSV file."""
     from tinyml_helpers.classroom import grade as grading
@@ -34,8 +43,8 @@ def grade(
     with grading.Journal(out) as journal:
         try:
             grading.grade(
-                folder, limits, workers=workers, whole=whole, progress=console.is_terminal,
-                each=journal.add,
+                folder, limits, workers=workers, whole=whole, group=group,
+                progress=console.is_terminal, each=journal.add,
             )  # fmt: skip
         except (KeyboardInterrupt, ValueError, OSError, RuntimeError) as error:
             failed = error
@@ -77,6 +86,7 @@ def workshop(
     learners: Annotated[int, typer.Option(help="Size of the class.", min=1)] = 30,
     start: Annotated[str, typer.Option(help="When the day begins.")] = "09:00",
     exercises: Annotated[int, typer.Option(help="Minutes for exercises after a lesson.", min=0)] = 15,
+    group: Class = "",
 ) -> None:
     """Make a workshop kit: learners' notebooks, yours with notes, slides, handouts, quizzes, plan."""
     from tinyml_helpers.classroom.workshop import kit
@@ -90,13 +100,33 @@ def workshop(
         if numbers == [-1]:
             raise ValueError(f"lessons {lessons!r} are not numbers with commas, such as 2,4")
         chosen = syllabus.select(numbers)
-        made = kit.make(chosen, out, learners, start, exercises, progress=console.is_terminal)
+        made = kit.make(
+            chosen, out, learners, start, exercises, group=group, progress=console.is_terminal
+        )
     except (ValueError, OSError) as error:
         _stop(str(error), error)
     console.print(repr(made), markup=False)
+
+
+def leaderboard(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Tables of `tinyml grade`, and a folder `build/results` for each learner by name."
+        ),
+    ],
+) -> None:
+    """Show what a class built and how few instructions it takes: a table for each exercise."""
+    from tinyml_helpers.classroom import leaderboard as boards
+
+    try:
+        console.print(repr(boards.read(folder)), markup=False)
+    except (ValueError, OSError) as error:
+        _stop(str(error), error)
 
 
 def add_to(app: typer.Typer) -> None:
     """Give an application these commands."""
     app.command("grade")(grade)
     app.command("workshop")(workshop)
+    app.command("leaderboard")(leaderboard)

@@ -48,10 +48,10 @@ def first_difference(
         Exception: whatever the answer raises on arrays and on tensors alike.
         ValueError: it returns nothing.
     """
-    tried = sorted(cases, key=_size)
-    call = _in_numpy_or_torch(answer, tried[0])
+    tried = sorted(cases, key=size)
+    call = in_numpy_or_torch(answer, tried[0])
     for case in tried:
-        said, wanted = to_plain(call(case)), reference(*_copied(case))
+        said, wanted = to_plain(call(case)), reference(*copied(case))
         if said is None and wanted is not None:
             raise ValueError("your function returns nothing: end it with return")
         if not (same or agrees)(said, wanted):
@@ -81,29 +81,35 @@ def to_plain(value: Any) -> Any:
     return value
 
 
-def _in_numpy_or_torch(answer: Callable[..., Any], case: Case) -> Callable[[Case], Any]:
+def in_numpy_or_torch(answer: Callable[..., Any], case: Case) -> Callable[[Case], Any]:
+    """Return what calls an answer with copies of a case: as numpy arrays, or as tensors.
+
+    Args:
+        answer: the learner's function.
+        case: a case to find out with; where it fails both ways, it will be called with arrays.
+    """
+
     def in_numpy(case: Case) -> Any:
-        return answer(*_copied(case))
+        return answer(*copied(case))
 
     def in_torch(case: Case) -> Any:
-        return answer(*map(_tensor, _copied(case)))
+        return answer(*map(_tensor, copied(case)))
 
-    try:
-        in_numpy(case)
-    except Exception as error:
+    for call in (in_numpy, in_torch):
         try:
-            in_torch(case)
-        except Exception:
-            raise error from None
-        return in_torch
+            call(case)
+        except Exception:  # whatever a learner's code raises
+            continue
+        return call
     return in_numpy
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Return a value with its arrays copied, also inside of lists and tuples."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, list | tuple):
-        return type(value)(map(_copied, value))
+        return type(value)(map(copied, value))
     return value
 
 
@@ -117,15 +123,19 @@ def _tensor(value: Any) -> Any:
     return value
 
 
-def _size(value: Any) -> int:
+def size(value: Any) -> int:
+    """Return how many numbers a case holds."""
     if isinstance(value, list | tuple):
-        return sum(map(_size, value))
+        return sum(map(size, value))
     return int(np.size(value))
 
 
 def show(value: Any) -> str:
     """Return a value as a verdict quotes it: short, with four digits."""
-    array = np.asarray(to_plain(value))
+    value = to_plain(value)
+    if isinstance(value, list | tuple) and any(isinstance(part, np.ndarray) for part in value):
+        return f"({quote(value)})"
+    array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         return repr(value)[:120]
     with np.printoptions(precision=4, suppress=True, threshold=8, edgeitems=3):

@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tinyml_helpers.course.wording import WORDS
+from tinyml_helpers.course.wording import explain_record
 from tinyml_helpers.system.folders import CHECKOUT, build_folder, configured_folder, write_atomically
 from tinyml_helpers.system.shared_folders import lock_folder
 from tinyml_helpers.system.tables import html_table, text_table
@@ -71,7 +71,7 @@ class Scoreboard:
         if not self.records:
             return f"<p>{self!r}</p>"
         rows = [
-            (f"{r.lesson:02d}", WORDS.get(r.name, ""), r.name, r.figure, r.unit) for r in self.records
+            (f"{r.lesson:02d}", explain_record(r.name), r.name, r.figure, r.unit) for r in self.records
         ]
         return html_table(("lesson", "what was measured", "record", "value", "unit"), rows, (0, 1, 2, 4))
 
@@ -108,12 +108,17 @@ def record(name: str, value: float, unit: str, lesson: int) -> Record:
     made = Record(name, float(value), unit, lesson)
     path = results_folder() / f"{lesson:02d}.json"
     with lock_folder(path.parent):  # another kernel may run the same lesson
-        kept = [r for r in _read(path) if r.name != name] if path.exists() else []
+        kept = [r for r in read_records(path) if r.name != name] if path.exists() else []
         write_atomically(path, json.dumps([asdict(r) for r in (*kept, made)], indent=2) + "\n")
     return made
 
 
-def _read(path: Path) -> list[Record]:
+def read_records(path: Path) -> list[Record]:
+    """Return the records of one file, in their order.
+
+    Raises:
+        ValueError: it is missing or damaged.
+    """
     try:
         records = [Record(**entry) for entry in json.loads(path.read_text("utf-8"))]
         if not all(_is_sound(record) for record in records):
@@ -136,7 +141,7 @@ def collect() -> Scoreboard:
         ValueError: a file of records is damaged.
     """
     files = sorted(results_folder().glob("[0-9][0-9].json"))
-    return Scoreboard(tuple(record for path in files for record in _read(path)))
+    return Scoreboard(tuple(record for path in files for record in read_records(path)))
 
 
 def reference_path() -> Path:

@@ -194,3 +194,15 @@ WORDS |= {
     "own.faces.lowest_same_cosine": "your photos: cosine of the two least alike of one person",
     "own.faces.highest_other_cosine": "your photos: cosine of the two most alike of two people",
 }
+
+
+def explain_record(name: str) -> str:
+    """Return what a record means in words, "" where nobody wrote it down.
+
+    Guesses and what a learner built are named by the learner's own question or exercise.
+    """
+    kind, _, rest = name.partition(".")
+    words = rest.replace(".measured", ", as measured").replace("_", " ").replace(".", ": ")
+    if kind == "guess":
+        return f"your guess: {words}"
+    return f"built by you: {words}" if kind == "built" else WORDS.get(name, "")

@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyml_helpers.classroom.grade import submissions
+from tinyml_helpers.classroom.grade import calls, submissions
 from tinyml_helpers.classroom.grade.lockdown import Limits
 from tinyml_helpers.classroom.grade.report import Journal, Report, Row
 from tinyml_helpers.classroom.grade.sandbox import SCRATCH
 from tinyml_helpers.classroom.grade.self_test import Protection, examine_protection
 from tinyml_helpers.classroom.grade.submissions import Answer, Submission
 from tinyml_helpers.classroom.grade.verdicts import Assessors, Judged, judge
+from tinyml_helpers.course.constants import Seat, normalize
 from tinyml_helpers.system.shared_folders import sweep
 
 __all__ = ["Journal", "Limits", "Protection", "Report", "Row", "examine_protection", "grade"]
@@ -35,6 +36,7 @@ class _Task:
     exercise: str
     answer: Answer | None
     said: Judged
+    signed: str = ""  # the name under which its notebook took a seat in a class
 
 
 def grade(
@@ -43,6 +45,7 @@ def grade(
     *,
     workers: int = 1,
     whole: bool = False,
+    group: str = "",
     progress: bool = False,
     each: Callable[[Row], None] | None = None,
 ) -> Report:
@@ -53,6 +56,7 @@ def grade(
         limits: for each exercise.
         workers: submissions that run at the same time.
         whole: run all cells before an answer, in place of those statements that it needs.
+        group: name of the class, whose learners have constants of their own; "" for everybody's.
         progress: show a bar.
         each: is given each row as it comes, so that an end by force loses none.
 
@@ -72,7 +76,7 @@ def grade(
     tasks = [task for one in submissions.find(folder) for task in _tasks(one)]
     sweep(Path(tempfile.gettempdir()), f"{SCRATCH}*")
     with Assessors([folder]) as assessors:
-        run = _runner(limits or Limits(), folder, whole, assessors)
+        run = _runner(limits or Limits(), folder, whole, group, assessors)
         pool = ThreadPoolExecutor(workers)
         try:
             rows = []
@@ -98,23 +102,41 @@ def _tasks(one: Submission) -> Iterator[_Task]:
         yield _Task(one, None, "", None, Judged("error", f"The file is {error}."))
         return
     names = submissions.list_exercises(cells)
+    signed = next(filter(None, (calls.find_name(cell.source, cell.names) for cell in cells)), "")
     if not names:
         yield _Task(one, None, "", None, Judged("error", "The file has no exercise of the course."))
     for name in names:
         found, lesson = submissions.find_answer(cells, name), submissions.read_exercises()[name][0]
-        yield _Task(one, lesson, name, found, Judged("not tried", "There is no answer in the file."))
+        missing = Judged("not tried", "There is no answer in the file.")
+        yield _Task(one, lesson, name, found, missing, signed)
 
 
-def _runner(limits: Limits, folder: Path, whole: bool, assessors: Assessors) -> Callable[[_Task], Row]:
+def _runner(
+    limits: Limits, folder: Path, whole: bool, group: str, assessors: Assessors
+) -> Callable[[_Task], Row]:
     def run(task: _Task) -> Row:
         try:
-            said = judge(task.answer, limits, assessors, [folder], whole) if task.answer else task.said
+            said = task.said
+            if task.answer:
+                seat = Seat(group, task.submission.learner)
+                said = judge(task.answer, limits, assessors, [folder], whole, seat)
         except Exception as error:  # one submission may cost its own row, and no other
             said = Judged("error", f"It could not be judged ({type(error).__name__}: {error!s:.200}).")
         one, attempts = task.submission, task.answer.attempts if task.answer else 0
+        message = said.message + _name_other(group, task) if said.verdict == "hint" else said.message
+        figures = "; ".join(f"{name}={value:g}" for name, value in said.figures.items())
         return Row(
-            one.learner, one.file, task.lesson, task.exercise, said.verdict, attempts, said.message,
-            said.seconds,
+            one.learner, one.file, task.lesson, task.exercise, said.verdict, attempts, message,
+            said.seconds, figures,
         )  # fmt: skip
 
     return run
+
+
+def _name_other(group: str, task: _Task) -> str:
+    """Say that constants were those of another name, where a notebook took a seat under one."""
+    learner = task.submission.learner
+    if not group or normalize(task.signed) == normalize(learner):
+        return ""
+    told = f"under the name {task.signed!r:.60}" if task.signed else "without a name in check.join"
+    return f" (The notebook was worked on {told}; it was graded as that of {learner!r:.60}.)"

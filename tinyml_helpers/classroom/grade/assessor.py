@@ -7,16 +7,24 @@ answer by way of the grader.
 
 from __future__ import annotations
 
+import base64
+import gc
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from tinyml_helpers.classroom.grade import channel, codec
-from tinyml_helpers.course import check
+from tinyml_helpers.course import check, constants, firmware_task
+from tinyml_helpers.mcu.target import counting, toolchain
+from tinyml_helpers.mcu.target.image import Image
 
 CALL = b'{"call"'
 """How a line begins that is not for the grader, but for the process of the answer."""
+COMPILE = b'{"compile"'
+"""How a line begins that is for the process that compiles."""
 _MOST_MESSAGE = 4000
+_FLASH_BYTES, _RAM_BYTES = 1 << 20, 256 << 10  # as `compile_c` links by itself
 
 
 class AnswerError(RuntimeError):
@@ -33,40 +41,61 @@ class Assessor:
     def __init__(self, ask: Callable[[str], Any]) -> None:
         self._ask = ask
 
-    def verdict(self, exercise: str, said: Any) -> tuple[str, str]:
+    def verdict(self, exercise: str, said: Any) -> dict[str, Any]:
         """Judge what a process said of an answer.
 
         Returns:
-            "right", "hint", "not tried" or "error", and the message for the learner.
+            `verdict`: "right", "hint", "not tried" or "error"; the `message` for the learner; and
+            `figures`, what was measured of a right answer.
         """
         if not isinstance(said, dict):
-            return "error", "Your code wrote into the grader's channel what is no answer."
+            return _error("Your code wrote into the grader's channel what is no answer.")
         if "raised" in said:
-            return "error", f"Your cell stopped: {said['raised']!s:.400}"
+            return _error(f"Your cell stopped: {said['raised']!s:.400}")
         if not isinstance(said.get("answer"), list):
-            return "error", f"Your cell ran, but it never called check.{exercise}(...) with an answer."
+            return _error(f"Your cell ran, but it never called check.{exercise}(...) with an answer.")
         try:
             parts = [codec.decode(part, self._fetch) for part in said["answer"]]
         except (ValueError, RecursionError, OverflowError, MemoryError) as error:
-            return "error", f"Your answer is no data that can be judged ({error!s:.200})."
+            return _error(f"Your answer is no data that can be judged ({error!s:.200}).")
         try:
-            found = check.exercises()[exercise](*parts)
+            found = check.exercises()[exercise].weigh(*parts)
         except _StoppedError as stopped:
-            return "error", f"Your code {stopped}."
-        return "not tried" if found.status == "not tried yet" else found.status, found.message
+            return _error(f"Your code {stopped}.")
+        return {
+            "verdict": "not tried" if found.status == "not tried yet" else found.status,
+            "message": found.message[:_MOST_MESSAGE],
+            "figures": {name: float(value) for name, value in found.figures.items()},
+        }
 
-    def _fetch(self, number: int) -> Callable[..., Any]:
-        """Make a function that stands for one of the answer's."""
+    def _fetch(self, number: int, method: str = "") -> Callable[..., Any]:
+        """Make a function that stands for one of the answer's, or for a method of one of its objects."""
 
         def call(*given: Any, **named: Any) -> Any:
             message = {"call": number, "given": _data(list(given)), "named": _data(named)}
-            said = self._ask(json.dumps(message))
+            said = self._ask(json.dumps(message | ({"method": method} if method else {})))
             if not isinstance(said, dict) or "value" not in said:
                 raised = said.get("raised", "no answer") if isinstance(said, dict) else "no answer"
                 raise AnswerError(f"your function stopped: {raised!s:.300}")
             return codec.decode(said["value"], self._fetch)
 
         return call
+
+    def compile(self, sources: Mapping[str, str]) -> Image:
+        """Have a program made where compilers may be started.
+
+        Raises:
+            ToolchainError: it does not compile.
+        """
+        said = self._ask(json.dumps({"compile": dict(sources)}))
+        if not isinstance(said, dict) or "elf" not in said:
+            told = said.get("error", "error: no program") if isinstance(said, dict) else "error: none"
+            raise toolchain.ToolchainError(f"the C program was not built:\n{told}")
+        return Image(base64.b64decode(said["elf"]), str(said["core"]), _FLASH_BYTES, _RAM_BYTES)
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"verdict": "error", "message": message, "figures": {}}
 
 
 def _data(value: Any) -> Any:
@@ -93,6 +122,8 @@ def _said(lines: Iterator[str]) -> Any:
 
 def main() -> None:
     """Lock this process in, say what holds, then judge one answer after the other."""
+    with suppress(toolchain.ToolchainError, OSError):
+        counting.load_library()  # while its file can be read: what counts on an emulated core
     line = channel.lock_in()
     lines = iter(line)
 
@@ -100,7 +131,10 @@ def main() -> None:
         line.send(text)
         return _said(lines)
 
-    for about in lines:
-        exercise = json.loads(about)["exercise"]
-        verdict, message = Assessor(ask).verdict(exercise, _said(lines))
-        line.send(json.dumps({"verdict": verdict, "message": message[:_MOST_MESSAGE]}))
+    assessor = Assessor(ask)
+    firmware_task.COMPILER.set(assessor.compile)
+    for text in lines:
+        about = json.loads(text)
+        constants.join(about["group"], about["learner"])
+        line.send(json.dumps(assessor.verdict(about["exercise"], _said(lines))))
+        gc.collect()  # an emulated core holds a gigabyte of addresses, and ends only so

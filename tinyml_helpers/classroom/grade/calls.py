@@ -51,3 +51,23 @@ def strip_comments(source: str) -> str:
     """Return a source without the lines that are comments."""
     # Within a line, so that the time grows with the text and not with its square.
     return re.sub(r"(?m)^[^\S\n]*#.*$", "", source)
+
+
+def find_name(source: str, names: frozenset[str]) -> str:
+    """Return the learner's name with which a cell calls `check.join`, "" where it does not."""
+    tree = _tree(source) if "join" in source else None
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Call) and _is_join(node.func, names):
+            told = [*node.args[1:2], *(word.value for word in node.keywords if word.arg == "learner")]
+            if told and isinstance(told[0], ast.Constant) and isinstance(told[0].value, str):
+                return told[0].value
+    return ""
+
+
+def _is_join(function: ast.expr, names: frozenset[str]) -> bool:
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr == "join"
+        and isinstance(function.value, ast.Name)
+        and function.value.id in names
+    )

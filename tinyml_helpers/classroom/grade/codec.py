@@ -34,6 +34,19 @@ class Thing:
         return f"<a {self._kind}>"
 
 
+class Distant(Thing):
+    """Stands for an object of a learner's own class: its methods run where it is.
+
+    Args:
+        kind: the name of its class.
+        methods: name -> what calls it.
+    """
+
+    def __init__(self, kind: str, methods: Mapping[str, Callable[..., Any]]) -> None:
+        super().__init__(kind)
+        self.__dict__.update(methods)
+
+
 def encode(value: Any, keep: Callable[[Any], int], depth: int = 0) -> Any:
     """Turn a value into plain JSON.
 
@@ -64,15 +77,20 @@ def encode(value: Any, keep: Callable[[Any], int], depth: int = 0) -> Any:
         return _array(value.to_numpy())
     if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview | type):
         return [encode(item, keep, depth + 1) for item in _some(value)]
-    return {"function": keep(value)} if callable(value) else {"thing": type(value).__name__}
+    if callable(value):
+        return {"function": keep(value)}
+    kind = type(value)
+    if kind.__module__ != "__main__":
+        return {"thing": kind.__name__}
+    return {"object": [kind.__name__, keep(value), _methods(kind)]}
 
 
-def decode(value: Any, fetch: Callable[[int], Callable[..., Any]], depth: int = 0) -> Any:
+def decode(value: Any, fetch: Callable[..., Callable[..., Any]], depth: int = 0) -> Any:
     """Build the value that plain JSON describes, and believe nothing.
 
     Args:
         value: what `json.loads` gave.
-        fetch: returns a function by its number.
+        fetch: returns a function by its number, or a method of an object by number and name.
         depth: of nesting so far.
 
     Raises:
@@ -95,6 +113,12 @@ def decode(value: Any, fetch: Callable[[int], Callable[..., Any]], depth: int = 
         raise
     except Exception as error:  # whatever a library makes of such content
         raise ValueError(f"no value: {kind!r:.40}") from error
+
+
+def _methods(kind: type) -> list[str]:
+    """Names of the methods of a class that a check may call."""
+    names = (name for name in dir(kind) if not name.startswith("_"))
+    return [name for name in names if callable(getattr(kind, name))][:MOST_KEYS]
 
 
 def _is_of(module: str, name: str, value: Any) -> bool:
@@ -162,6 +186,19 @@ def _to_texts(content: Any, *_: Any) -> Any:
     return texts
 
 
+def _to_object(content: Any, _: Any, fetch: Callable[..., Any]) -> Distant:
+    kind, number, names = content
+    if not isinstance(names, list) or len(names) > MOST_KEYS:
+        raise ValueError("an object of too many methods")
+    number = int(number)
+    methods = {
+        name: fetch(number, name)
+        for name in names
+        if isinstance(name, str) and name.isidentifier() and not name.startswith("_")
+    }
+    return Distant(str(kind)[:60], methods)
+
+
 def _to_dict(content: Any, inner: Callable[[Any], Any], _: Any) -> dict[Any, Any]:
     if len(content) > MOST_KEYS:
         raise ValueError(f"a dictionary of more than {MOST_KEYS:,} keys")
@@ -180,5 +217,6 @@ _KINDS: dict[str, Callable[..., Any]] = {
     "texts": _to_texts,
     "tensor": _to_tensor,
     "function": lambda content, _, fetch: fetch(int(content)),
+    "object": _to_object,
     "thing": lambda content, *_: Thing(str(content)[:60]),
 }

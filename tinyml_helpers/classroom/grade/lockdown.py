@@ -15,9 +15,10 @@ ANSWERS = (PACKAGE / "course" / "exercises", PACKAGE.parent / "notebooks", PACKA
 """Folders that hold the answers to the exercises: code that is graded cannot read them."""
 
 
+FILTER = "filtered system calls"
 LAYERS = (
-    "empty network", "read-only files", "no special rights", "limits", "listed files only",
-    "filtered system calls", "guarded sockets",
+    "empty network", "read-only files", "no special rights", "limits", "listed files only", FILTER,
+    "guarded sockets",
 )  # fmt: skip
 """The last one is put in place only where neither of the two others cuts the network."""
 
@@ -91,8 +92,8 @@ def lock(
     locked.attempt(
         "listed files only", lambda: landlock.restrict_files(_readable(closed), listable, writable)
     )
-    locked.attempt("filtered system calls", seccomp.filter_calls)
-    if "empty network" not in locked.held and "filtered system calls" not in locked.held:
+    locked.attempt(FILTER, seccomp.filter_calls)
+    if "empty network" not in locked.held and FILTER not in locked.held:
         locked.attempt("guarded sockets", _guard_sockets)
     return locked
 
@@ -157,13 +158,24 @@ def _without_needed(folders: list[Path], scratch: Path) -> list[Path]:
     return [folder for folder in folders if not any(one.is_relative_to(folder) for one in needed)]
 
 
-def environment(scratch: Path) -> dict[str, str]:
-    """Return the variables of a locked process: its own folder as home, one thread, no secrets."""
+def environment(scratch: Path, cache: Path) -> dict[str, str]:
+    """Return the variables of a locked process: its own folder as home, one thread, no secrets.
+
+    Args:
+        scratch: its own folder.
+        cache: where it finds compiled code, before it is locked in.
+    """
     folders = dict.fromkeys(
-        ("HOME", "TMPDIR", "MPLCONFIGDIR", "TINYML_CACHE", "TINYML_RESULTS", "XDG_CACHE_HOME"),
+        ("HOME", "TMPDIR", "MPLCONFIGDIR", "TINYML_RESULTS", "XDG_CACHE_HOME"),
         str(scratch),
     )
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     kept = {name: os.environ[name] for name in ("TINYML_DATA", "LD_LIBRARY_PATH") if name in os.environ}
-    fixed = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "MPLBACKEND": "Agg", "TQDM_DISABLE": "1"}
+    fixed = {
+        "TINYML_CACHE": str(cache),
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "MPLBACKEND": "Agg",
+        "TQDM_DISABLE": "1",
+    }
     return {**folders, **threads, **kept, **fixed, "KERAS_BACKEND": "torch"}

@@ -40,6 +40,7 @@ class Row:
         attempts: cells that tried to answer it; the last one counts.
         message: what the check says to the learner, or what went wrong.
         seconds: that the answer took.
+        figures: what was measured of a right answer, as "name=value" with semicolons between.
     """
 
     learner: str
@@ -50,6 +51,7 @@ class Row:
     attempts: int
     message: str
     seconds: float
+    figures: str = ""
 
 
 @dataclass(frozen=True, repr=False)

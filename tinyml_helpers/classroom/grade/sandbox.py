@@ -21,9 +21,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from tinyml_helpers.classroom.grade import process_usage
+from tinyml_helpers.classroom.grade import lockdown, process_usage
 from tinyml_helpers.classroom.grade.codec import MESSAGE_BYTES
-from tinyml_helpers.classroom.grade.lockdown import ANSWERS, LAYERS, PACKAGE, Limits, environment
+from tinyml_helpers.classroom.grade.lockdown import ANSWERS, FILTER, LAYERS, PACKAGE, Limits
+from tinyml_helpers.system.folders import cache_folder
 
 SCRATCH = "tinyml-grade-"
 """How the folder of a process begins; one that a killed grader left goes after a day."""
@@ -46,7 +47,8 @@ class Sandbox:
     Args:
         limits: what it may take.
         hidden: folders that it must not see.
-        program: module of this package that runs there: "worker" runs an answer, "assessor" judges.
+        program: module of this package that runs there: "worker" runs an answer, "assessor" judges,
+            "compiler" compiles and may start a compiler for it.
         closed: folders of the course that it must not see.
 
     Raises:
@@ -73,7 +75,7 @@ class Sandbox:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=self._scratch,
-            env=environment(self._scratch),
+            env=lockdown.environment(self._scratch, _cache(program, self._scratch)),
             start_new_session=True,
         )
         self._pending = bytearray()
@@ -86,7 +88,7 @@ class Sandbox:
             "hidden": [str(folder.resolve()) for folder in hidden],
             "closed": [str(folder) for folder in closed],
             "limits": asdict(self._limits),
-            "layers": LAYERS,
+            "layers": [one for one in LAYERS if program != "compiler" or one != FILTER],
         }
         try:
             self.locked = self.ask(config)
@@ -222,6 +224,10 @@ class Sandbox:
         if code >= 0:
             return f"ended before it was asked to, with exit code {code}"
         return f"was ended by signal {-code} ({signal.strsignal(-code)})"
+
+
+def _cache(program: str, scratch: Path) -> Path:
+    return cache_folder() if program == "assessor" else scratch
 
 
 def _with_processes(limits: Limits) -> Limits:

@@ -14,14 +14,20 @@ from types import ModuleType
 from typing import Any
 
 from tinyml_helpers.classroom.grade import channel, codec, slicing
+from tinyml_helpers.course import constants
 
 
 class Recorder(ModuleType):
-    """Stands for `check` where handed-in code runs: notes what is handed in, and knows no answer."""
+    """Stands for `check` where handed-in code runs: notes what is handed in, and knows no answer.
+
+    Constants are those of whoever handed in; a seat that the code takes itself counts for nothing.
+    """
 
     def __init__(self) -> None:
         super().__init__("tinyml_helpers.course.check")
         self.__dict__["_handed_in"] = {}
+        self.__dict__["given"] = constants.given
+        self.__dict__["join"] = lambda *_, **__: constants.seat()
 
     def __getattr__(self, name: str) -> Callable[..., str]:
         if name.startswith("_"):
@@ -50,7 +56,10 @@ class Child:
         except BaseException as error:
             return {"raised": f"{type(error).__name__}: {error}"[:500]}
 
-    def _run(self, before: list[str], answer: str, name: str, whole: bool) -> dict[str, Any]:
+    def _run(
+        self, before: list[str], answer: str, name: str, whole: bool, group: str = "", learner: str = ""
+    ) -> dict[str, Any]:
+        constants.join(group, learner)
         space = self._space()
         if whole:
             ready = [statement for cell in before for statement in slicing.parse(cell)]
@@ -63,11 +72,13 @@ class Child:
             return {"missing": True}
         return {"answer": [self._encode(part) for part in handed_in[name]]}
 
-    def _call(self, call: int, given: Any, named: Any) -> Any:
+    def _call(self, call: int, given: Any, named: Any, method: str = "") -> Any:
         def none(_: int) -> Callable[..., Any]:
             raise ValueError("the grader sends data only")
 
-        return self._functions[call](*codec.decode(given, none), **codec.decode(named, none))
+        called = self._functions[call]
+        called = getattr(called, method) if method else called
+        return called(*codec.decode(given, none), **codec.decode(named, none))
 
     def _encode(self, value: Any) -> Any:
         return codec.encode(value, self._keep)

@@ -8,23 +8,29 @@ from collections.abc import Collection
 from typing import Any
 
 from tinyml_helpers.classroom.workshop.schedule import Section, find_sections, format_clock
+from tinyml_helpers.course.constants import CONSTANTS
 from tinyml_helpers.course.syllabus import SOLUTIONS
 
 STUDENT_NOTE = (
     "*Workshop edition. Run a cell to see its result; the solutions of the exercises are with your "
     "instructor.*"
 )
+SEAT_CELL = """\
+# Constants of some exercises are yours alone. In place of None: the name under which you hand in.
+check.join({}, learner=None)"""
+_IMPORT = re.compile(r"^from tinyml_helpers.course import .*\bcheck\b", re.MULTILINE)
 # A link to a neighbour: neither a picture nor a place on the web or on the page.
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)")
 _HEADING = re.compile(r"^#{1,2} .+$", re.MULTILINE)
 
 
-def make_student_edition(notebook: Any, there: Collection[str]) -> Any:
+def make_student_edition(notebook: Any, there: Collection[str], group: str = "") -> Any:
     """Return a lesson without solutions, outputs and speaker notes; all else is as stored.
 
     Args:
         notebook: the stored lesson, which is not changed.
         there: names of the notebooks that stand beside it; links to other files become plain text.
+        group: name of the class; where constants differ by learner, a cell asks for a name.
     """
     edition = copy.deepcopy(notebook)
     edition.cells = [cell for cell in edition.cells if not _is_solution(cell)]
@@ -36,7 +42,20 @@ def make_student_edition(notebook: Any, there: Collection[str]) -> Any:
         else:
             cell.source = _with_links(cell.source, there)
     edition.cells[0].source += f"\n\n{STUDENT_NOTE}"
+    if group:
+        _add_seat(edition, group)
     return edition
+
+
+def _add_seat(edition: Any, group: str) -> None:
+    """Put a cell behind the imports that takes a seat, where an exercise has constants."""
+    import nbformat
+
+    source = "\n".join(cell.source for cell in edition.cells if cell.cell_type == "code")
+    if any(f"check.{name}(" in source for name in CONSTANTS):
+        places = (i for i, cell in enumerate(edition.cells) if _IMPORT.search(cell.source))
+        seat = nbformat.v4.new_code_cell(SEAT_CELL.format(repr(group)), id="seat")
+        edition.cells.insert(next(places) + 1, seat)
 
 
 def _is_solution(cell: Any) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyml_helpers.classroom.workshop import (
+    answers,
     editions,
     folder,
     guides,
@@ -52,6 +53,7 @@ def make(
     start: str = "09:00",
     hands_on_minutes: int = 15,
     *,
+    group: str = "",
     progress: bool = True,
 ) -> Kit:
     """Make a kit for lessons and put it into a folder.
@@ -62,6 +64,7 @@ def make(
         learners: how many, for memory totals.
         start: when the day begins, such as "09:00".
         hands_on_minutes: time for the exercises after each lesson.
+        group: name of the class, whose learners get constants of their own; "" for everybody's.
         progress: show a bar, a step for each lesson.
 
     Raises:
@@ -78,22 +81,23 @@ def make(
     files: dict[str, str | bytes] = {}
     notebooks = {lesson.number: read_notebook(lesson.path) for lesson in lessons}
     for lesson in tqdm(lessons, desc="workshop kit", unit="lesson", disable=not progress):
-        files |= _lesson(lesson, notebooks[lesson.number], names)
+        files |= _lesson(lesson, notebooks[lesson.number], names, group)
     files |= _around(lessons, notebooks, learners, plan) | _quizzes(lessons)
+    files["instructor/answers.html"] = answers.render_answers(lessons, notebooks, group)
     about = guides.read_guides()
     files |= {guide.path: guides.render_guide(guide) for guide in about}
     files["index.html"] = pages.render(
-        "kit.html.j2", lessons=lessons, files=files, learners=learners, guides=about
+        "kit.html.j2", lessons=lessons, files=files, learners=learners, guides=about, group=group
     )
     kept = folder.write_folder(out, files)
     return Kit(out, tuple(sorted(files)), tuple(kept))
 
 
-def _lesson(lesson: Lesson, notebook: Any, names: set[str]) -> dict[str, str]:
+def _lesson(lesson: Lesson, notebook: Any, names: set[str], group: str) -> dict[str, str]:
     """Return the files of one lesson."""
     taught = editions.make_instructor_edition(notebook, names)
     files = {
-        f"student/{lesson.path.name}": _text(editions.make_student_edition(notebook, names)),
+        f"student/{lesson.path.name}": _text(editions.make_student_edition(notebook, names, group)),
         f"instructor/{lesson.path.name}": _text(taught),
         f"instructor/{lesson.name}.html": _page(taught, names),
         f"handouts/{lesson.name}.html": handout.render_handout(lesson, notebook),

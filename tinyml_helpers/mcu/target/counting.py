@@ -139,7 +139,7 @@ def attach_counter(
         uc._uch,
         ctypes.byref(handle),
         const.UC_HOOK_BLOCK,
-        ctypes.cast(_library().on_block, ctypes.c_void_p),
+        ctypes.cast(load_library().on_block, ctypes.c_void_p),
         ctypes.byref(counter),
         *everywhere,
     )
@@ -150,5 +150,6 @@ def attach_counter(
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def load_library() -> ctypes.CDLL:
+    """Return the counter in C, built for this machine and loaded once."""
     return ctypes.CDLL(str(host_library("counter.c")))

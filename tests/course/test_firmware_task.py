@@ -1,0 +1,134 @@
+"""C of a learner: compiled, compared, counted, and placed on a scale that is measured here."""
+
+import re
+
+import pytest
+
+from tinyml_helpers.course import check, firmware_task, scoreboard
+from tinyml_helpers.course.exercises import build_08
+from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.mcu.target.emulator import Machine
+
+pytestmark = pytest.mark.usefixtures("results")
+SIGNATURE = "int32_t dot(const int8_t *x, const int8_t *w, int32_t n)"
+NAIVE, OURS = (build_08.with_offset(text) for text in (build_08.NAIVE, build_08.OURS))
+
+POINTERS = NAIVE.replace("for (int32_t i = 0; i < n; i++)", "while (n--)").replace(
+    "(x[i] + 128) * w[i]", "(*x++ + 128) * *w++"
+)
+
+
+def per_mac(text, optimize):
+    task = build_08._task()
+    sources = {"main.c": task.main, firmware_task._FILE: text}
+    machine = Machine(toolchain.compile_c(sources, optimize=optimize))
+    return firmware_task._run(machine, task, task.hidden[-1]).instructions / task.macs
+
+
+def test_the_scale_is_what_was_measured():
+    flags = ("-O1", "-O2", "-O3", "-Os", "-Oz")
+    found = {
+        "ours": per_mac(OURS, "-O2"),
+        "the compiler's best": min(per_mac(text, flag) for text in (NAIVE, POINTERS) for flag in flags),
+        "a plain loop": per_mac(NAIVE, "-O2"),
+    }
+    assert {name: round(value, 2) for name, value in found.items()} == {
+        name: value for name, value in build_08.SCALE.items() if name != "arithmetic alone"
+    }, found
+
+
+def test_the_prototype_tells_names_and_harness():
+    task = build_08._task()
+    assert (task.function, task.arguments) == ("dot", ("x", "w", "n"))
+    assert " int8_t arg_x[1028];" in task.main
+    assert "answer = dot(arg_x, arg_w, arg_n);" in task.main
+
+
+def test_a_right_answer_gets_its_place_and_figures():
+    found = check.exercises()["dot_product"].weigh(OURS)
+    assert found.status == "right"
+    assert "arithmetic alone 1.50" in found.message
+    assert re.search(r"YOURS \d\.\d\d", found.message)
+    assert list(found.figures) == list(firmware_task.FIGURES)
+    assert 1.5 < found.figures["instructions_per_mac"] <= build_08.MOST_PER_MAC
+    assert 50 < found.figures["flash_bytes"] < 1000
+    assert 0 <= found.figures["stack_bytes"] < 200
+
+
+def test_right_bytes_at_a_high_price_are_placed_and_not_right():
+    found = check.dot_product(NAIVE)
+    assert (found.status, "Every byte is right" in found.message) == ("hint", True)
+    assert f"At most {build_08.MOST_PER_MAC:.2f} are wanted" in found.message
+
+
+SENTENCES = {
+    "no semicolon": (
+        NAIVE.replace("sum;", "sum"), "The compiler stops at line 6, `return sum`: expected ';'",
+    ),
+    "unknown name": (build_08.NAIVE, "line 5"),
+    "another signature": (NAIVE.replace("int32_t dot", "int8_t dot"), "conflicting types for 'dot'"),
+    "no function": ("int32_t dott;", "The program was not built"),
+    "nothing of it": ("int x;", "must define `int32_t dot("),
+    "no text": (NAIVE.encode(), "Give its C as text"),
+    "too long": (NAIVE + "//" + "x" * 60_000, "must define"),
+    "missing header": ('#include "dot.h"\n' + NAIVE, "line 1"),
+    "a main of its own": (NAIVE + "int main(void) { return 0; }", "main"),
+    "too large": (
+        NAIVE.replace("int32_t sum = 0;", "static volatile char a[1 << 28]; int32_t sum = a[n] = 0;"),
+        "was not built",
+    ),
+    "wild pointer": (SIGNATURE + " { return *(volatile int32_t *)0x40000000; }", "wrong pointer"),
+    "wild write": (SIGNATURE + " { *(volatile int32_t *)0x40000000 = n; return n; }", "wrong pointer"),
+    "write to flash": (SIGNATURE + " { *(volatile int32_t *)0x08000000 = n; return n; }", "flash"),
+    "endless loop": (SIGNATURE + ' { for (;;) __asm__ volatile(""); }', "endless loop?"),
+    "stack overflow": (
+        SIGNATURE + " { volatile int32_t a[99]; a[0] = n; return dot(x, w, n + 1) + a[0]; }",
+        "stack overflow",
+    ),
+    "wild jump": (SIGNATURE + " { return ((int32_t (*)(void))0x30000001)(); }", "wild jump"),
+    "constant": (SIGNATURE + " { return 0; }", "1 of 14 cases are right"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SENTENCES)
+def test_what_goes_wrong_is_a_sentence(kind):
+    text, sentence = SENTENCES[kind]
+    found = check.dot_product(text)
+    assert found.status == "hint"
+    assert sentence in found.message, found.message
+
+
+SLIPS = {
+    "offset": ((" + 128", ""), "The offset is missing"),
+    "sign of the offset": ((" + 128", " - 128"), "added, not taken away"),
+    "left over": (("i < n", "i < n / 4 * 4"), "no multiple of four is missing"),
+    "odd": (("i < n", "i < n / 2 * 2"), "n is odd is missing"),
+    "too far": (("i < n", "i < (n + 3) / 4 * 4"), "past the end"),
+    "narrow sum": (("int32_t sum", "int16_t sum"), "needs 32 bits"),
+    "without sign": (
+        ("(x[i] + 128) * w[i]", "((uint8_t)x[i] + 128) * (uint8_t)w[i]"), "without their sign",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SLIPS)
+def test_each_slip_gets_its_own_hint(kind):
+    change, sentence = SLIPS[kind]
+    said = check.dot_product(NAIVE.replace(*change)).message
+    assert sentence in said, said
+    assert "The smallest case that fails: with x = [" in said
+
+
+def test_the_smallest_case_shows_input_expected_and_got():
+    said = check.dot_product(NAIVE.replace("i < n", "i < n && i < 3")).message
+    assert re.search(r"n = 4 it returns -?[\d,]+, and -?[\d,]+ is wanted", said), said
+
+
+def test_only_a_learners_own_answer_goes_to_the_scoreboard():
+    check.dot_product(OURS)
+    assert scoreboard.collect().records == ()
+    check.dot_product(build_08.with_offset(build_08.APART) + "\n")
+    names = [record.name for record in scoreboard.collect().records]
+    assert names == [f"built.dot_product.{figure}" for figure in firmware_task.FIGURES]
+    assert scoreboard.collect().records[1].unit == "bytes"
+    assert "built by you: dot product: flash bytes" in scoreboard.collect()._repr_html_()

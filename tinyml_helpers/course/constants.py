@@ -1,0 +1,85 @@
+"""Constants of exercises: the same for everybody, or, in a class, each learner's own.
+
+Only what an answer needs to know stands here, and nothing of an answer: the process that runs what was
+handed in reads this file too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CONSTANTS: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "scores_for_pruning": {"percent": (70, 66, 67, 68, 69, 71, 72)},
+    "dot_product": {"offset": (128, *range(101, 128))},
+}
+"""Exercise -> constant -> everybody's value, then those among which a class's learners get theirs."""
+
+
+@dataclass(frozen=True, repr=False)
+class Seat:
+    """Who works here: the name of a class, and the name under which a learner hands in; "" for none."""
+
+    group: str = ""
+    learner: str = ""
+
+    @property
+    def lacks_name(self) -> bool:
+        """Whether constants cannot be drawn, because a class is named and the learner is not."""
+        return bool(self.group and not normalize(self.learner))
+
+    def __repr__(self) -> str:
+        if not self.group:
+            return "No class: constants of exercises are those of everybody."
+        if self.lacks_name:
+            return f"Class {self.group}: put the name under which you hand in in place of None."
+        return f"Class {self.group}: constants of exercises are those of {self.learner}."
+
+
+_seats = [Seat()]
+
+
+def join(group: str, learner: str | None = None) -> Seat:
+    """Take a seat: from now on constants are those of this learner in this class.
+
+    Args:
+        group: the name of the class, from whoever teaches it; "" leaves it.
+        learner: the name under which the notebooks are handed in. Case, spaces and signs do not count.
+    """
+    _seats[0] = Seat(group.strip(), (learner or "").strip())
+    return _seats[0]
+
+
+def seat() -> Seat:
+    """Return the seat that was taken last."""
+    return _seats[0]
+
+
+def given(exercise: str) -> dict[str, int]:
+    """Return the constants of an exercise, by name.
+
+    Raises:
+        ValueError: the exercise has none.
+    """
+    if exercise not in CONSTANTS:
+        known = ", ".join(sorted(CONSTANTS))
+        raise ValueError(f"exercise {exercise!r} has no constants: those of {known} have")
+    return {name: _draw(f"{exercise}.{name}", values) for name, values in CONSTANTS[exercise].items()}
+
+
+def _draw(what: str, values: tuple[int, ...]) -> int:
+    """Choose one value; no learner of a class gets everybody's, whose solution is printed."""
+    here = seat()
+    if not here.group or here.lacks_name:
+        return values[0]
+    drawn = hashlib.sha256("\0".join((here.group, normalize(here.learner), what)).encode()).digest()
+    others = values[1:]
+    return others[int.from_bytes(drawn[:8], "big") % len(others)]
+
+
+def normalize(name: str) -> str:
+    """Return a name as it counts: "Ann Smith", "ann_smith" and "ANN-SMITH" are one."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(sign for sign in folded if sign.isalnum())
