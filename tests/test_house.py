@@ -40,21 +40,21 @@ BUDGETS = {
     "system": 1184,
     "integers": 72,
     "intervals": 175,
-    "devices": 221,
+    "devices": 226,
     "cost": 980,
-    "datasets": 4045,
+    "datasets": 4047,
     "models": 257,
     "training": 236,
     "compress": 1175,
-    "deploy": 3291,
-    "mcu": 6421,
+    "deploy": 3453,
+    "mcu": 8076,
     "usecases": 8461,
-    "search": 1778,
-    "course": 3908,
-    "classroom": 3566,
+    "search": 1779,
+    "course": 5353,
+    "classroom": 4584,
     "cli": 217,
 }
-WHOLE_BUDGET = 35995
+WHOLE_BUDGET = 40_283
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12

@@ -42,7 +42,7 @@ WORDS = {
     "prune.large.sparsity_percent": "`large` (584,938 parameters): weights pruned away",
     "prune.large.accuracy_drop_points": "`large`, nine weights in ten pruned: lost on the 10,000 images",
     "prune.large.gzip_ratio": "`large`, nine weights in ten pruned: times smaller, both gzipped",
-    "prune.small.speedup_mcu": "`small`, three weights in four zero: times fewer instructions on a chip",
+    "prune.small.speedup_mcu": "`small`, 3 of 4 weights zero, channels kept: times fewer instructions",
     "prune.large_slim.speedup_mcu": "`large`, half its channels cut: times fewer instructions on a chip",
     "prune.large_slim.speedup_host": "`large`, half its channels cut: times faster on the host",
     "prune.large_slim.accuracy_drop_points": "`large`, half its channels cut: lost on the 10,000 images",
@@ -92,7 +92,7 @@ WORDS = {
         "`large` without half its channels: times fewer instructions"
     ),
     "mcu.small_pruned.times_fewer_instructions": (
-        "`small`, 3 of 4 weights zero: times fewer instructions"
+        "`small`, 3 of 4 weights zero, constant channels left out: times fewer instructions"
     ),
     "kws.start.accuracy_voices_percent": "`kws-start`, 12 classes: synthetic voices held out",
     "kws.start.accuracy_engine_percent": "`kws-start`: an engine never heard (one voice)",
