@@ -159,9 +159,13 @@ def _measure(task: Task, model: TrainedModel, device: str) -> OnCore:
 
 
 def build_firmware(task: Task, content: bytes, device: str) -> mcu.Firmware:
-    """Build an int8 .tflite and the task's own C around it for a device."""
+    """Build an int8 .tflite and the task's own C around it for a device.
+
+    Channels that came out constant stay: which those are differs from one processor to the next, as
+    training does, and what a trial takes is to depend on shapes alone.
+    """
     pipeline = task.pipeline(litert.load(content)) if task.pipeline else None
-    return mcu.build(content, device, pipeline=pipeline)
+    return mcu.build(content, device, trimmed=False, pipeline=pipeline)
 
 
 def run_on_noise(firmware: mcu.Firmware) -> Run:

@@ -800,7 +800,7 @@ def hide(one, other):
     return min(across, down)
 
 
-CORNERS = st.lists(st.tuples(st.integers(0, 130), st.integers(0, 90)), min_size=1, max_size=7)
+CORNERS = st.lists(st.tuples(st.integers(0, 130), st.integers(0, 90)), min_size=1, max_size=5)
 
 
 @settings(max_examples=25, deadline=None)

@@ -315,7 +315,7 @@ def test_weights_are_read_out_of_the_flash():
     from tinyml_helpers import mcu
     from tinyml_helpers.usecases.privacy import flash_dump
 
-    firmware = mcu.build(MODELS / "small.tflite", "nano33ble")
+    firmware = mcu.build(MODELS / "small.tflite", "nano33ble", trimmed=False)
     start, content = flash_dump.read_flash(firmware)
     assert len(content) == firmware.flash_bytes
     assert start == 0x0800_0000
