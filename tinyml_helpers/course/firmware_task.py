@@ -90,7 +90,8 @@ class FirmwareTask:
             else f"{_KEPT} int32_t arg_{name};"
             for name in self.arguments
         ]
-        call = f"{_name(self.caller or self.prototype)}({', '.join(f'arg_{name}' for name in self.arguments)})"
+        given = ", ".join(f"arg_{name}" for name in self.arguments)
+        call = f"{_name(self.caller or self.prototype)}({given})"
         if self.result not in self.arrays:
             variables.append(f"{_KEPT} {self.result} answer;")
             call = f"answer = {call}"
