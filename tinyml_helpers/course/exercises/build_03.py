@@ -52,14 +52,14 @@ def _in_torch(x: Any, step: float, low: int, high: int, gradient: Any) -> Result
     """Return the same by autograd: what is detached has a value, and no gradient."""
     import torch
 
-    x, step = x.requires_grad_(), torch.tensor(step, requires_grad=True)
+    x, learned = x.requires_grad_(), torch.tensor(step, requires_grad=True)
     slower = (x.numel() * high) ** -0.5
-    scaled = (step - step * slower).detach() + step * slower
+    scaled = (learned - learned * slower).detach() + learned * slower
     inside = (x / scaled > low) & (x / scaled < high)
     kept = torch.where(inside, x / scaled, (x / scaled).clamp(low, high).detach())
     values = (kept + (kept.round() - kept).detach()) * scaled
     values.backward(gradient)
-    return values.detach(), x.grad, step.grad
+    return values.detach(), x.grad, learned.grad
 
 
 def _one_by_one(x: Any, step: float, low: int, high: int, gradient: Any) -> Result:
