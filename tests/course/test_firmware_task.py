@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tinyml_helpers.course import check, firmware_task, scoreboard
+from tinyml_helpers.course import check, firmware_task, scoreboard, syllabus
 from tinyml_helpers.course.exercises import build_00, build_08
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
@@ -85,15 +85,21 @@ def test_each_slip_of_the_layer_gets_its_own_hint(kind):
     assert "scores becomes [" in said
 
 
+def test_the_printed_solution_is_nobodys_record():
+    path = next(lesson.path for lesson in syllabus.lessons() if lesson.number == 0)
+    printed = [
+        cell.source for cell in syllabus.read_notebook(path).cells if "faster_layer" in cell.source
+    ]
+    assert any(build_00.PAIRS in source for source in printed)
+
+
 def test_code_that_became_part_of_main_counts_too():
     found = check.exercises()["faster_layer"].weigh(build_00.PAIRS).figures
     assert 300 < found["flash_bytes"] < 2000
 
 
 def test_what_is_written_behind_an_array_shows():
-    beyond = build_00.PAIRS.replace("(; j + 1", "(; j").replace(
-        "out[j + 1] =", "if (n_out == 10) out[10] = 3; out[j + 1] ="
-    )
+    beyond = build_00.PAIRS.replace("out[j + k] =", "if (n_out == 10) out[10] = 3; out[j + k] =")
     said = check.faster_layer(beyond).message
     assert "0 of 5 cases are right" in said and ",   3]" in said, said
 

@@ -37,18 +37,18 @@ _SCALED = """int8_t scaled(int32_t sum, int32_t m, int lowest) {
     return sum < lowest ? lowest : sum > 127 ? 127 : sum;
 }
 """
-PAIRS = f"""{_SCALED}
-{_HEAD}    for (int j = 0; j < n_out; j += 2, weights += 2 * n_in) {{
-        int32_t first = bias[j], second = bias[j + 1];
-        for (int i = 0; i < n_in; i++) {{
-            int32_t x = in[i];
-            first += weights[i] * x;
-            second += weights[n_in + i] * x;
-        }}
-        out[j] = scaled(first, m, lowest);
-        out[j + 1] = scaled(second, m, lowest);
-    }}
-}}"""
+PAIRS = """void layer(const int8_t *in, int n_in, int8_t *out, int n_out, int lowest,
+           const int8_t *weights, const int32_t *bias, int32_t m) {
+    for (int j = 0; j < n_out; j += 2, weights += 2 * n_in) {
+        int32_t sums[2] = {bias[j], bias[j + 1]};
+        for (int i = 0; i < n_in; i++)
+            for (int k = 0; k < 2; k++) sums[k] += weights[k * n_in + i] * in[i];
+        for (int k = 0; k < 2; k++) {
+            int32_t sum = ((int64_t)sums[k] * m + (1 << 23)) >> 24;
+            out[j + k] = sum < lowest ? lowest : sum > 127 ? 127 : sum;
+        }
+    }
+}"""
 OURS = f"""#include <arm_acle.h>
 {_SCALED}
 int32_t four(int32_t sum, int16x2_t even, int16x2_t odd, const int8_t *weights) {{
@@ -187,7 +187,7 @@ def _task() -> firmware_task.FirmwareTask:
         (NAIVE.replace("sum < lowest ? lowest", "sum < 0 ? 0"),),
         (NAIVE.replace("sum < lowest ? lowest", "sum < -128 ? -128"),),
         (PAIRS.replace("weights += 2 * n_in", "weights += n_in"),),
-        (PAIRS.replace("weights[n_in + i]", "weights[i]"),),
+        (PAIRS.replace("weights[k * n_in + i]", "weights[i]"),),
         (PAIRS.replace("j < n_out", "j < n_out - 2"),),
         (PAIRS.replace("i < n_in", "i < n_in - 4"),),
         (PAIRS.replace("j < n_out", "j < n_out + 2"),),
