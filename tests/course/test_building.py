@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tinyml_helpers.course import building, cases, check
-from tinyml_helpers.course.exercises import build_02, build_04
+from tinyml_helpers.course.exercises import build_01, build_02, build_03, build_04, build_05
 
 
 def _sum(values, factor):
@@ -109,6 +110,9 @@ def test_hidden_cases_cannot_be_told_from_an_example():
 
 SLIPS = [("equalize_layers", slip) for slip in build_02.SLIPS]
 SLIPS += [("scores_for_pruning", slip) for slip in build_04.SLIPS]
+SLIPS += [("arena_plan", slip) for slip in build_01.SLIPS]
+SLIPS += [("learned_step", slip) for slip in build_03.SLIPS]
+SLIPS += [("distillation_step", building.Slip(step, text)) for step, text in build_05.WRONG]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,131 @@ def test_equalizing_says_what_holds_already():
     assert "Right already: three arrays of the right shapes; the outputs stay as they were." in said
     said = check.equalize_layers(build_02._each_to_one).message
     assert "the outputs stay" not in said.partition("The smallest")[0].partition("Right already")[2]
+
+
+def planned(tensors, alignment, order):
+    """Lowest free offsets, found by trying all: an independent plan."""
+    offsets = {}
+    for index in order:
+        size, first, last = tensors[index]
+        taken = [
+            (offsets[other], offsets[other] + tensors[other][0])
+            for other in offsets
+            if tensors[other][1] <= last and first <= tensors[other][2]
+        ]
+        offset = 0
+        while any(offset < end and start < offset + size for start, end in taken):
+            offset += alignment
+        offsets[index] = offset
+    return [offsets[index] for index in range(len(tensors))]
+
+
+def height(tensors, offsets):
+    return max(offset + size for offset, (size, _, _) in zip(offsets, tensors, strict=True))
+
+
+def alive(tensors):
+    steps = range(max(last for _, _, last in tensors) + 1)
+    return max(sum(size for size, first, last in tensors if first <= s <= last) for s in steps)
+
+
+@pytest.mark.parametrize(("tensors", "alignment"), build_01.REACHABLE)
+def test_where_the_bound_is_asked_one_order_in_five_reaches_it_and_the_lessons_does_not(
+    tensors, alignment
+):
+    largest_first = sorted(range(len(tensors)), key=lambda index: -tensors[index][0])
+    lessons = height(tensors, planned(tensors, alignment, largest_first))
+    assert alive(tensors) < lessons <= 1.45 * alive(tensors)
+    draw = np.random.default_rng(1)
+    plans = [planned(tensors, alignment, draw.permutation(len(tensors))) for _ in range(200)]
+    assert sum(height(tensors, plan) == alive(tensors) for plan in plans) >= 40
+
+
+def test_a_plan_of_another_kind_that_is_as_low_is_right_too():
+    """By search: the first order of all that takes no more than what is alive at once."""
+    draw = np.random.default_rng(2)
+
+    def searched(tensors, alignment):
+        orders = [sorted(range(len(tensors)), key=lambda index: -tensors[index][0])]
+        orders += [draw.permutation(len(tensors)) for _ in range(100)]
+        return min((planned(tensors, alignment, it) for it in orders), key=lambda p: height(tensors, p))
+
+    assert check.arena_plan(searched).status == "right"
+
+
+def test_a_plan_says_what_holds_and_how_low_it_should_be():
+    said = check.arena_plan(lambda tensors, alignment: [0] * len(tensors)).message
+    assert "Right already: a whole number for each tensor; none is negative; all are multiples" in said
+    assert "none overlap" not in said.partition("The smallest")[0]
+    assert "a plan without overlaps of at most" in said
+    wild = check.arena_plan(lambda tensors, alignment: ["a"] * len(tensors))
+    assert (wild.status, "it makes ['a'" in wild.message) == ("hint", True)
+
+
+def test_the_gradients_of_a_learned_step_by_hand():
+    # Quotients 0.6, -1.2 and 1.5 at two bits: inside and up, inside and up, clipped at 1.
+    values, to_x, to_step = build_03._in_numpy(
+        np.array([0.3, -0.6, 0.75]), 0.5, -2, 1, np.array([1.0, 10.0, 100.0])
+    )
+    np.testing.assert_allclose(values, [0.5, -0.5, 0.5])
+    np.testing.assert_allclose(to_x, [1, 10, 0])
+    np.testing.assert_allclose(to_step, (1 * 0.4 + 10 * 0.2 + 100 * 1) / np.sqrt(3 * 1))
+
+
+def test_the_step_of_distillation_follows_the_slope_of_its_loss():
+    """The last bias, whose gradient is worked out by differences, moves by rate times gradient."""
+    case = (4, 7, 3.0, 0.6)
+    start = build_05._flat(build_05._network(7).parameters())
+    loss_of = {}
+
+    def spy(student, teacher, images, labels, optimizer, temperature, weight):
+        if loss_of:
+            return
+        z = teacher.eval()(images).detach().numpy().astype(float)
+        s = student.train()(images).detach().numpy().astype(float)
+        for place in range(3):
+            for sign in (1, -1):
+                moved = s + sign * 1e-4 * (np.arange(3) == place)
+                loss_of[place, sign] = by_hand(moved, z, labels.numpy(), temperature, weight)
+
+    build_05._in_two_steps(spy)(*case)
+    slope = [(loss_of[place, 1] - loss_of[place, -1]) / 2e-4 for place in range(3)]
+    after = build_05.TASK.reference(*case)[0]
+    np.testing.assert_allclose((start - after)[-3:], 0.2 * np.array(slope), rtol=1e-3, atol=1e-6)
+
+
+def by_hand(student, teacher, labels, temperature, weight):
+    def shares(logits):
+        return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+    p, q = shares(teacher / temperature), shares(student / temperature)
+    soft = (p * np.log(p / q)).sum() / len(labels)
+    hard = -np.log(shares(student)[np.arange(len(labels)), labels]).sum() / len(labels)
+    return weight * temperature**2 * soft + (1 - weight) * hard
+
+
+def test_a_step_that_stops_or_returns_nothing_gets_a_sentence():
+    def stops(student, teacher, images, labels, optimizer, temperature, weight):
+        raise ValueError("no idea")
+
+    assert "stops with ValueError: no idea" in check.distillation_step(stops).message
+    idle = check.distillation_step(lambda *given: None).message
+    assert "No weight has moved" in idle and "the teacher stays as it was" in idle
+
+
+def test_making_networks_draws_no_numbers_of_the_learners():
+    torch.manual_seed(3)
+    wanted = torch.rand(2)
+    torch.manual_seed(3)
+    build_05._network(1)
+    assert torch.equal(torch.rand(2), wanted)
+
+
+def test_gradients_in_a_copy_of_a_process_that_took_some_itself():
+    x = torch.ones(2, requires_grad=True)
+    (x * x).sum().backward()
+    assert check.learned_step(build_03._in_torch).status == "right"
+    assert check.distillation_step(lambda *given: build_05._with_kl_div(*given)).status == "right"
 
 
 def test_scores_may_take_any_form_that_orders_alike():

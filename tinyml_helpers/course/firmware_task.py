@@ -42,15 +42,19 @@ class FirmwareTask:
     Args:
         asked: one sentence that ends in a full stop.
         prototype: of the function, without a semicolon: "int32_t dot(const int8_t *x, int32_t n)".
-        result: C type of what it returns.
+        result: what it makes: the C type of what it returns, or the name of an array that it fills.
         arrays: name of an argument that is an array -> its C type and most elements. All others are
             numbers of type int32_t.
         reference: gives the same for numpy arguments.
-        hidden: cases, arguments in the order of the prototype; the last one is what is counted.
+        hidden: cases, arguments in their order; the last one is what is counted. An array that is
+            filled is as long as what is to be written there.
         macs: multiply-accumulates of the last case.
         slips: typical wrong answers, as functions of numpy arguments.
         scale: mark -> instructions for each multiply-accumulate, least first.
         most: instructions for each multiply-accumulate that a right answer takes at most.
+        tip: what a right answer that takes more is told.
+        caller: C of the function whose arguments these are, where it is not the learner's own: it
+            calls that, and the compiler may make one of both.
     """
 
     asked: str
@@ -63,16 +67,18 @@ class FirmwareTask:
     slips: Sequence[building.Slip]
     scale: Mapping[str, float]
     most: float
+    tip: str
+    caller: str = ""
 
     @property
     def function(self) -> str:
         """The function's name."""
-        return re.split(r"\W+", self.prototype.partition("(")[0].strip())[-1]
+        return _name(self.prototype)
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """The names of its arguments."""
-        inside = self.prototype.partition("(")[2].rpartition(")")[0]
+        """The names of a case's arguments."""
+        inside = (self.caller or self.prototype).partition("(")[2].partition(")")[0]
         return tuple(re.split(r"\W+", part.strip())[-1] for part in inside.split(","))
 
     @property
@@ -84,15 +90,24 @@ class FirmwareTask:
             else f"{_KEPT} int32_t arg_{name};"
             for name in self.arguments
         ]
-        call = f"{self.function}({', '.join(f'arg_{name}' for name in self.arguments)})"
+        given = ", ".join(f"arg_{name}" for name in self.arguments)
+        call = f"{_name(self.caller or self.prototype)}({given})"
+        if self.result not in self.arrays:
+            variables.append(f"{_KEPT} {self.result} answer;")
+            call = f"answer = {call}"
         return "\n".join([
             "#include <stdint.h>",
             *variables,
-            f"{_KEPT} {self.result} answer;",
-            f"__attribute__((noinline)) {self.prototype};",
+            f"{self.prototype};" if self.caller else f"__attribute__((noinline)) {self.prototype};",
             f'#include "{_FILE}"',
-            f"int main(void) {{ answer = {call}; return 0; }}",
+            self.caller,
+            f"int main(void) {{ {call}; return 0; }}",
         ])  # fmt: skip
+
+
+def _name(prototype: str) -> str:
+    """Return the name of the function that a C text begins with."""
+    return re.split(r"\W+", prototype.partition("(")[0].strip())[-1]
 
 
 def judge_c(task: FirmwareTask, text: Any, why: str) -> Verdict:
@@ -118,15 +133,15 @@ def judge_c(task: FirmwareTask, text: Any, why: str) -> Verdict:
         except EmulatorError as error:
             return hint(f"It compiles, and does not run to its end: with {_quote(task, case)}, {error}.")
         wanted = task.reference(*cases.copied(case))
-        tried.append(building.Tried(case, wanted, runs[-1].outputs["answer"][0]))
+        tried.append(building.Tried(case, wanted, _made(task, case, runs[-1])))
     wrong = [one for one in tried if not _same(one.said, one.wanted)]
     if wrong:
         slip = building.find_slip(task.slips, tried, _same)
         right_ones = f"It compiles and runs; {len(tried) - len(wrong)} of {len(tried)} cases are right."
         return hint(" ".join(filter(None, [right_ones, slip, _explain(task, wrong[0])])))
-    flash_bytes = image.flash_bytes - sum(
-        image.symbols[name].size_bytes for name in _OURS if name in image.symbols
-    )
+    # With a caller, the learner's code may have become a part of main().
+    ours = [name for name in _OURS if name in image.symbols and not (task.caller and name == "main")]
+    flash_bytes = image.flash_bytes - sum(image.symbols[name].size_bytes for name in ours)
     stack_bytes = max(run.stack_bytes for run in runs)
     counted = (runs[-1].instructions / task.macs, flash_bytes, stack_bytes)
     return _place(task, dict(zip(FIGURES, counted, strict=True)), why)
@@ -142,11 +157,29 @@ def _run(machine: Machine, task: FirmwareTask, case: cases.Case) -> Any:
             inputs[f"arg_{name}"][: len(value)] = value
         else:
             inputs[f"arg_{name}"] = np.array([value], np.int32)
-    return machine.run(inputs, {"answer": _DTYPES[task.result]}, limit=_MOST_INSTRUCTIONS)
+    made = _output(task)
+    return machine.run(inputs, dict([made]), limit=_MOST_INSTRUCTIONS)
+
+
+def _output(task: FirmwareTask) -> tuple[str, Any]:
+    """Return the variable that holds what was made, and the type of its elements."""
+    if task.result in task.arrays:
+        return f"arg_{task.result}", _DTYPES[task.arrays[task.result][0]]
+    return "answer", _DTYPES[task.result]
+
+
+def _made(task: FirmwareTask, case: cases.Case, run: Any) -> Any:
+    """Return what a run made: a number; or an array, with what was written behind its end."""
+    found = run.outputs[_output(task)[0]]
+    if task.result not in task.arrays:
+        return found[0]
+    length = len(case[task.arguments.index(task.result)])
+    touched = np.flatnonzero(found[length:] != 1)
+    return found[: length + (touched[-1] + 1 if len(touched) else 0)]
 
 
 def _same(said: Any, wanted: Any) -> bool:
-    return int(said) == int(wanted)
+    return np.array_equal(np.asarray(said), np.asarray(wanted))
 
 
 def _explain_compiler(text: str, said: str) -> str:
@@ -162,14 +195,15 @@ def _explain_compiler(text: str, said: str) -> str:
 
 
 def _explain(task: FirmwareTask, one: building.Tried) -> str:
-    return (
-        f"The smallest case that fails: with {_quote(task, one.case)} it returns {one.said:,}, and "
-        f"{int(one.wanted):,} is wanted."
-    )
+    if task.result in task.arrays:
+        made = f"{task.result} becomes {cases.show(one.said)}, and {cases.show(one.wanted)}"
+    else:
+        made = f"it returns {one.said:,}, and {int(one.wanted):,}"
+    return f"The smallest case that fails: with {_quote(task, one.case)} {made} is wanted."
 
 
 def _quote(task: FirmwareTask, case: cases.Case) -> str:
-    return building.quote_named(task.arguments, case)
+    return "hidden arguments" if task.caller else building.quote_named(task.arguments, case)
 
 
 def _place(task: FirmwareTask, figures: Mapping[str, float], why: str) -> Verdict:
@@ -182,5 +216,5 @@ def _place(task: FirmwareTask, figures: Mapping[str, float], why: str) -> Verdic
         f"{figures['flash_bytes']:,.0f} bytes of flash and {figures['stack_bytes']:,.0f} of stack."
     )
     if per_mac > task.most:
-        return hint(f"{counted} At most {task.most:.2f} are wanted: how many bytes does a load bring?")
+        return hint(f"{counted} At most {task.most:.2f} are wanted: {task.tip}")
     return right(f"{counted} {why}", figures)

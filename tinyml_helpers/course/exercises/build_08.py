@@ -127,6 +127,7 @@ def _task() -> firmware_task.FirmwareTask:
         slips=SLIPS,
         scale=SCALE,
         most=MOST_PER_MAC,
+        tip="how many bytes does a load bring?",
     )
 
 

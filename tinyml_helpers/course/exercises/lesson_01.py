@@ -41,33 +41,6 @@ def depthwise_macs(answer: int) -> Verdict:
     return hint("Multiply: outputs of a channel (25 x 5), channels, products of one output.")
 
 
-_MAP = 32 * 32 * 16
-
-
-@exercise(
-    right=[(3 * _MAP,), (3.0 * _MAP,)],
-    wrong=[*((maps * _MAP,) for maps in (1, 2, 4, 3 * 4)), (48,), (7,), (3 * _MAP + 1,), (0,)],
-)
-def residual_peak(answer: int) -> Verdict:
-    """Peak bytes of a residual block on int8 maps of 32 x 32 x 16."""
-    alive_bytes = float(answer)
-    if alive_bytes == 3 * _MAP:
-        return right(
-            "While the second convolution reads its input and writes its output, the block's own input "
-            "lies there, too: the addition still needs it. That is why networks for microcontrollers "
-            "put shortcuts around narrow maps, or have none."
-        )
-    if alive_bytes == 2 * _MAP:
-        return hint("Input and output of one layer: right for a chain. What waits for the addition?")
-    if alive_bytes == _MAP:
-        return hint("That is one map. A layer needs its input and its output at the same time.")
-    if alive_bytes == 3 * 4 * _MAP:
-        return hint("Right number of maps, but in float32. In int8 an element is one byte.")
-    if alive_bytes * 1024 == 3 * _MAP:
-        return hint("Right, if those are KiB. The question asks for bytes.")
-    return hint("Count maps of 32 x 32 x 16 bytes: which are alive while the second layer runs?")
-
-
 def _days(
     battery_mwh: float, active_mw: float, latency_ms: float, interval_s: float, sleep_uw: float
 ) -> float:

@@ -62,20 +62,3 @@ def folded_integer(answer: float) -> Verdict:
     if answer == 4:
         return hint("The root of the variance is in it. Where is gamma?")
     return hint("Multiply by gamma, divide by the root of the variance, then by the scale, and round.")
-
-
-@exercise(
-    right=[(7,), (7.0,), (np.int64(7),)],
-    wrong=[(6,), (8,), (1,), (37,), (38,), (0,), (6.25,), (0.025,)],
-)
-def steps_until_the_jump(answer: float) -> Verdict:
-    """Steps of 0.004 from 0.10 until the weight rounds to 0.25: beyond 0.125."""
-    if answer == 7:
-        return right("The steps before it were not lost, though nobody saw them: float kept them.")
-    if math.isclose(answer, 6.25):
-        return hint("Nearly: steps come whole. Which side of the middle does the last whole one reach?")
-    if answer in (6, 8):
-        return hint("Close. Write down the weight after each of the last two steps, and round it.")
-    if answer in (37, 38):
-        return hint("It need not arrive at 0.25: where does rounding switch from 0 to 0.25?")
-    return hint("The rounded weight jumps when the float weight passes the middle between 0 and 0.25.")

@@ -12,32 +12,6 @@ from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))
-
-
-@exercise(
-    right=[(73,), (73.1,), (73.106,), (100 / (1 + math.exp(-1)),)],
-    wrong=[(98.2,), (0.731,), (50,), (26.9,), (27,), (2.718,), (80,)],
-)
-def softened_percent(answer: float) -> Verdict:
-    """Logits 4 (shirt) and 0 (coat) at temperature 4: 1 / (1 + 1/e) = 73.1 percent."""
-    percent = 100 * _sigmoid(4 / 4)
-    if math.isclose(answer, percent, abs_tol=0.6):
-        return right(
-            "At temperature 1 it was 98.2: the student would hardly have noticed that a coat is near."
-        )
-    if math.isclose(answer, 100 * _sigmoid(4), abs_tol=0.6):
-        return hint("That is at temperature 1. Divide both logits by the temperature first.")
-    if math.isclose(answer, percent / 100, abs_tol=0.006):
-        return hint("The right share; give it in percent.")
-    if math.isclose(answer, 100 - percent, abs_tol=0.6):
-        return hint("That is the other class.")
-    if math.isclose(answer, math.e, abs_tol=0.01):
-        return hint("That is e raised to the softened logit. What is its share of the sum of both?")
-    return hint("Divide both logits by 4, raise e to each, and take the first one's share of the sum.")
-
-
 def _log_softmax(logits: Any) -> Any:
     shifted = logits - logits.max(1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
