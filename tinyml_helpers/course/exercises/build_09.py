@@ -178,6 +178,6 @@ def mel_triangles(answer: Callable[..., Any]) -> Verdict:
         "mel_triangles",
         answer,
         "One matrix, made once: a front end multiplies by it fifty times a second. Half of ten "
-        "triangles between 20 and 4,000 Hz lie in the lowest quarter of that range, where speech "
+        "triangles between 20 and 4,000 Hz have their top in the lowest quarter, where speech "
         "differs most.",
     )
