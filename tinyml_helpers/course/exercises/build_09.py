@@ -56,6 +56,11 @@ def _sides_in_hertz(channels: int, low_hz: float, high_hz: float, bins_hz: Any) 
     return np.maximum(_triangles(700 * np.expm1(corners / 1127), bins_hz), 0)
 
 
+def _bins_in_hertz(channels: int, low_hz: float, high_hz: float, bins_hz: Any) -> Any:
+    corners = np.linspace(_mel(low_hz), _mel(high_hz), channels + 2)
+    return np.maximum(_triangles(corners, bins_hz), 0)
+
+
 def _unclipped(channels: int, low_hz: float, high_hz: float, bins_hz: Any) -> Any:
     corners = np.linspace(_mel(low_hz), _mel(high_hz), channels + 2)
     return _triangles(corners, _mel(bins_hz))
@@ -101,6 +106,7 @@ SLIPS = (
     building.Slip(
         _sides_in_hertz, "The corners are right, but the sides are straight in hertz: they are in mel."
     ),
+    building.Slip(_bins_in_hertz, "The corners are in mel, and the bins are still in hertz."),
     building.Slip(_unclipped, "A triangle is never below 0: beyond its corners it is nought."),
     building.Slip(
         _one_short, "One is missing. Each has three corners, and shares two of them with the next."
@@ -121,10 +127,15 @@ SLIPS = (
 
 
 def _draw(draw: np.random.Generator, size: int) -> cases.Case:
-    """Draw `size` triangles, limits in hertz, and bins of which some lie outside."""
+    """Draw triangles, one more than `size`, limits in hertz, and bins of which some lie outside."""
     low, high = float(draw.integers(0, 300)), float(draw.integers(2000, 7600))
     count = size + int(draw.integers(3, 6))
-    return size, low, high, np.linspace(0, 8000, count) + draw.uniform(-1, 1) * (np.arange(count) > 0)
+    return (
+        size + 1,
+        low,
+        high,
+        np.linspace(0, 8000, count) + draw.uniform(-1, 1) * (np.arange(count) > 0),
+    )
 
 
 def _same(said: Any, wanted: Any) -> bool:

@@ -163,7 +163,7 @@ def _complaint(case: cases.Case, said: Any) -> str:
     """Return what is wrong with a split, "" if nothing."""
     people, _, movements = case
     if said is None:
-        return "Your function returns nothing: end it with return."
+        return "Your function returns nothing: end it with return, and search until a choice fits."
     if not isinstance(said, list | tuple) or len(said) != 2:
         return "Return two things: numbers to train on, and numbers to test on."
     train, test = (_numbers(part) for part in said)
