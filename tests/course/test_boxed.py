@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import psutil
@@ -168,3 +169,15 @@ def test_a_kernel_lives_on_after_loops_crashes_and_hunger():
     assert "more memory" in said[2]
     assert "has the shape ()" in said[3]
     assert said[4] == "42"
+
+
+@LINUX
+def test_libraries_that_warn_of_a_copy_are_not_heard():
+    """JAX, which comes with the converters, does so before each."""
+    heeded = [True]
+    os.register_at_fork(before=lambda: heeded and warnings.warn("a copy", RuntimeWarning, stacklevel=2))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        assert boxed.run_apart(lambda: {"done": 1}) == {"done": 1}
+    heeded.clear()  # what is registered stays
+    assert not heard

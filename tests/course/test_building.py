@@ -5,7 +5,17 @@ import pytest
 import torch
 
 from tinyml_helpers.course import building, cases, check
-from tinyml_helpers.course.exercises import build_01, build_02, build_03, build_04, build_05
+from tinyml_helpers.course.exercises import (
+    build_01,
+    build_02,
+    build_03,
+    build_04,
+    build_05,
+    build_06,
+    build_07,
+    build_09,
+    build_10,
+)
 
 
 def _sum(values, factor):
@@ -113,6 +123,10 @@ SLIPS += [("scores_for_pruning", slip) for slip in build_04.SLIPS]
 SLIPS += [("arena_plan", slip) for slip in build_01.SLIPS]
 SLIPS += [("learned_step", slip) for slip in build_03.SLIPS]
 SLIPS += [("distillation_step", building.Slip(step, text)) for step, text in build_05.WRONG]
+SLIPS += [("fold_to_bytes", slip) for slip in build_06.SLIPS]
+SLIPS += [("fuse_graph", slip) for slip in build_07.SLIPS]
+SLIPS += [("mel_triangles", slip) for slip in build_09.SLIPS]
+SLIPS += [("split_without_leak", slip) for slip in build_10.SLIPS]
 
 
 @pytest.mark.parametrize(
@@ -257,3 +271,111 @@ def test_gradients_in_a_copy_of_a_process_that_took_some_itself():
 def test_scores_may_take_any_form_that_orders_alike():
     assert check.scores_for_pruning(lambda w: np.log(build_04._lamp(w) + 1e-12)).status == "right"
     assert build_04.SLIPS[0].hint in check.scores_for_pruning(lambda w: w**2 * 3 - 1).message
+
+
+def test_bytes_of_a_layer_by_hand():
+    # Weight 2, gamma 3 over a deviation of 2: folded 3; bias 1 - 0.5 * 1.5 = 0.25, in steps of
+    # 3 / 127 * 0.02.
+    one = [np.array([value], np.float32) for value in (3, 1, 0.5, 4 - 1e-5)]
+    weights, bias = build_06.TASK.reference(np.full((1, 1, 1, 1), 2.0), *one, 0.02)
+    assert weights.ravel().tolist() == [127] and bias.tolist() == [529]
+
+
+def test_all_bytes_of_the_file_are_asked_for():
+    layers = list(build_06._layers_of_the_file())
+    assert [name for name, _, _ in layers][:3] == ["stem", "blocks.0.depthwise", "blocks.0.pointwise"]
+    assert sum(weights.size for _, _, (weights, _) in layers) == 43_024
+    for _, case, (weights, bias) in layers:
+        assert weights.shape == case[0].shape and bias.shape == case[1].shape
+        ours = build_06.TASK.reference(*case)
+        assert np.array_equal(ours[0], weights) and np.array_equal(ours[1], bias)
+
+
+def test_right_for_drawn_layers_and_wrong_for_the_file_is_no_answer():
+    def small_only(weights, *rest):
+        made = build_06.TASK.reference(weights, *rest)
+        return made if weights.size < 100 else (made[0], made[1] + 1)
+
+    assert "In `stem` of small.tflite some bytes differ" in check.fold_to_bytes(small_only).message
+
+
+def test_a_single_precision_answer_makes_the_same_bytes():
+    def in_float32(weights, gamma, beta, mean, variance, input_scale):
+        factor = gamma / np.sqrt(variance + np.float32(1e-5))
+        folded = weights * factor[:, None, None, None]
+        scale = np.abs(folded).max((1, 2, 3)) / np.float32(127)
+        assert scale.dtype == np.float32
+        bias = (beta - mean * factor) / (scale * np.float32(input_scale))
+        return np.rint(folded / scale[:, None, None, None]), np.rint(bias)
+
+    verdict = check.fold_to_bytes(in_float32)
+    assert verdict.status == "right", verdict.message
+    assert "each is yours, except for 1 on a half" in verdict.message
+    assert "each is yours. A converter" in check.fold_to_bytes(build_06.TASK.reference).message
+
+
+def test_a_shortcut_is_not_fused_away():
+    graph = {"a": ("Conv", "x"), "b": ("Relu", "a"), "c": ("Conv", "b"), "d": ("BatchNorm", "c"),
+             "e": ("Add", "d", "b"), "f": ("Relu", "e")}  # fmt: skip
+    assert build_07.TASK.reference(graph, ["f"]) == {
+        "b": ("Conv+Relu", "x"),
+        "d": ("Conv+BatchNorm", "b"),
+        "e": ("Add", "d", "b"),
+        "f": ("Relu", "e"),
+    }
+
+
+def test_a_graph_may_be_changed_in_place_and_nodes_may_be_lists():
+    before = {"a": ("Conv", "x"), "b": ("Relu", "a")}
+    copy = cases.copied((before, ["b"]))[0]
+    copy.clear()
+    assert len(before) == 2 and cases.size(before) == 4
+    found = check.fuse_graph(lambda g, o: {k: list(n) for k, n in build_07._backwards(g, o).items()})
+    assert found.status == "right", found.message
+    assert check.fuse_graph(lambda g, o: g.clear() or build_07._forwards(g, o)).status == "hint"
+
+
+def test_fused_operators_in_a_wrong_order_are_no_graph():
+    graph, outputs = {"a": ("Conv", "x"), "b": ("Relu", "a"), "c": ("Relu", "b")}, ["c"]
+    wanted = build_07.TASK.reference(graph, outputs)
+    assert build_07.TASK.same(wanted, wanted)
+    assert not build_07.TASK.same(dict(reversed(wanted.items())), wanted)
+
+
+def test_triangles_are_those_of_the_package():
+    from tinyml_helpers.usecases.keywords import features
+
+    bins = np.arange(257) * 16_000 / 512
+    ours = build_09.TASK.reference(10, 20.0, 4000.0, bins)
+    np.testing.assert_allclose(ours, features.mel_filters(10, 20, 4000), atol=1e-12)
+
+
+def test_of_a_split_there_always_is_one_and_the_simple_ones_fail():
+    for case in build_10._hidden():
+        people, _, movements = case
+        assert build_10._complaint(case, build_10._every_choice(*case)) == ""
+        for person in np.unique(people)[-1:]:
+            left_out = np.flatnonzero(people != person), np.flatnonzero(people == person)
+            assert build_10._complaint(case, left_out).endswith("in the test.")
+        assert set(movements) > {"circle"}
+
+
+def test_a_split_with_another_lot_gets_the_same_advice():
+    def by_window(people, recordings, movements):
+        return build_10._by_mask(np.random.default_rng(7).random(len(people)) < 0.25)
+
+    said = check.split_without_leak(by_window).message
+    assert build_10._LEAK in said and said.endswith("is on both sides.")
+    said = check.split_without_leak(
+        lambda p, r, m: build_10._by_mask(np.isin(p, np.unique(p)[:1]))
+    ).message
+    assert build_10._MISSED in said and said.endswith("in the test.")
+
+
+def test_whoever_takes_the_first_fold_of_a_stratified_split_is_told_to_count():
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    def first_fold(people, recordings, movements):
+        return next(StratifiedGroupKFold(4).split(people, movements, people))
+
+    assert check.split_without_leak(first_fold).status == "hint"

@@ -49,8 +49,9 @@ def run_apart(work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
 def _in_a_copy(work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     ours, theirs = os.pipe()
     with warnings.catch_warnings():
-        # Of threads that a copy lacks: it starts none of its own, and leaves by os._exit.
-        warnings.simplefilter("ignore", DeprecationWarning)
+        # Of threads that a copy lacks, by Python and by JAX: it starts none, and leaves by os._exit.
+        for kind in (DeprecationWarning, RuntimeWarning):
+            warnings.simplefilter("ignore", kind)
         child = os.fork()
     if not child:
         os.close(ours)

@@ -105,12 +105,12 @@ def in_numpy_or_torch(answer: Callable[..., Any], case: Case) -> Callable[[Case]
 
 
 def copied(value: Any) -> Any:
-    """Return a value with its arrays copied, also inside of lists and tuples."""
+    """Return a value with its arrays copied, also inside of lists and tuples; a dict is a new one."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, list | tuple):
         return type(value)(map(copied, value))
-    return value
+    return dict(value) if isinstance(value, dict) else value
 
 
 def _tensor(value: Any) -> Any:
@@ -124,7 +124,9 @@ def _tensor(value: Any) -> Any:
 
 
 def size(value: Any) -> int:
-    """Return how many numbers a case holds."""
+    """Return how many numbers a case holds, or words."""
+    if isinstance(value, dict):
+        return size(list(value.values()))
     if isinstance(value, list | tuple):
         return sum(map(size, value))
     return int(np.size(value))

@@ -12,34 +12,6 @@ from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
 @exercise(
-    right=[(3072,), (3072.0,), (np.int64(3072),)],
-    wrong=[
-        (128 * 12,),
-        (128 * 4,),
-        (2 * 128 * 4,),
-        (2 * 128 * 8,),
-        (2 * 64 * 12,),
-        (2 * 128 * 5,),
-        (64 * 128,),
-        (12,),
-        (3073,),
-    ],
-)
-def quantization_bytes(answer: float) -> Verdict:
-    """Scales and zero points of 128 output channels, for weights and biases: 2 x 128 x (4 + 8)."""
-    channels = 128
-    if answer == 2 * channels * (4 + 8):
-        return right("More than a third of what the weights take, and two thirds of it are zeros.")
-    if answer == channels * 12:
-        return hint("Right for the weights. The biases have scales and zero points of their own.")
-    if answer in (2 * channels * 4, channels * 4):
-        return hint("Those are scales. A zero point is stored as a 64-bit integer.")
-    if answer == 2 * channels * 8:
-        return hint("Those are the zero points. A scale is a 32-bit float.")
-    return hint("Per channel means per output channel. What does one scale take, and one zero point?")
-
-
-@exercise(
     right=[((83, 84),), ([83, 84],), ((83.0, 84.0),), (np.array([83, 84]),)],
     wrong=[
         ((83, 83),),

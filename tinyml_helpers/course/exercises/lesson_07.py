@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,32 +9,6 @@ import numpy as np
 
 from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
-
-
-@exercise(
-    right=[(3, 0.25), (3.0, 0.25), (np.float32(3), np.float32(0.25))],
-    wrong=[
-        (2.0, 1.0),
-        (1.5, 1.0),
-        (1.5, 0.25),
-        (3.0, 1.0),
-        (3.0, -0.5),
-        (3.0, 0.5),
-        (3.0, 1.75),
-        (3.0, -0.25),
-        (0.25, 3.0),
-    ],
-)
-def folded_batch_norm(weight: float, bias: float) -> Verdict:
-    """Weight 2, batch norm with gamma 3, beta 1, mean 0.5, variance 4: weight 3 and bias 0.25."""
-    factor = 3 / math.sqrt(4)
-    if not math.isclose(float(weight), 2 * factor):
-        return hint("The factor is gamma over the square root of the variance. Scale the weight by it.")
-    if math.isclose(float(bias), 1 - 0.5 * factor):
-        return right("Two operators became one, and the answer for every input stayed the same.")
-    if math.isclose(float(bias), 1.0):
-        return hint("The weight is right. But the mean is subtracted before the factor is applied.")
-    return hint("The weight is right. What comes out of the batch norm where the convolution gives 0?")
 
 
 @exercise(

@@ -12,33 +12,7 @@ from numpy.typing import NDArray
 from tinyml_helpers.course import cases
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
-LOWEST_HZ, HIGHEST_HZ, CHANNELS, TONE_HZ = 20, 4000, 10, 1000
 MINUTES = 10
-
-
-def _mel(frequency_hz: float) -> float:
-    return 1127 * math.log1p(frequency_hz / 700)
-
-
-@exercise(right=[(4,), (4.0,), (np.int64(4),)], wrong=[(2,), (5,), (10,), (3,), (4.04,), (0,), (9,)])
-def channel_of_a_tone(answer: float) -> Verdict:
-    """Channel, from 0, whose center lies nearest to 1,000 Hz: (1000 - 31.8) / 192.2 - 1 = 4.04."""
-    spacing = (_mel(HIGHEST_HZ) - _mel(LOWEST_HZ)) / (CHANNELS + 1)
-    place = (_mel(TONE_HZ) - _mel(LOWEST_HZ)) / spacing - 1
-    if answer == round(place):
-        return right(
-            "Half of the channels lie below 1,000 Hz, a quarter of the range: there the ear and speech "
-            "have most to tell apart."
-        )
-    if answer == round(place) + 1:
-        return hint("Nearly. Ten triangles have eleven gaps between both ends; count channels from 0.")
-    if answer in (2, 3):
-        return hint("That divides the range in hertz. The triangles are equally wide in mel.")
-    if 0 <= answer < CHANNELS and answer != int(answer):
-        return hint("That is its place between the centers; the channel is a whole number.")
-    return hint(
-        "Turn 20, 1,000 and 4,000 Hz into mel. The distance from 20 to 4,000 has eleven equal gaps."
-    )
 
 
 @exercise(

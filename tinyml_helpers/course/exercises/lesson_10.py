@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -119,26 +118,3 @@ def leave_one_person_out(answer: Callable[..., tuple[Sequence[int], Sequence[int
     if len(set(train)) < len(train) or len(set(test)) < len(test):
         return hint(f"{given}: a window is named twice there.")
     return hint(f"{given}: every window belongs to one side, and nobody to both.")
-
-
-@exercise(
-    right=[(105.63,), (105.6,), (106,), (150 / 1.42,)],
-    wrong=[(10.4,), (1.42,), (125,), (625,), (149,), (88.1,), (0,)],
-)
-def wearable_days(answer: float) -> Verdict:
-    """150 mAh; 0.6 mA for two hours a day and 0.01 mA for 22: 1.2 + 0.22 = 1.42 mAh, 105.6 days."""
-    used, waiting = 0.6 * 2, 0.01 * 22
-    if math.isclose(answer, 150 / (used + waiting), rel_tol=0.01):
-        return right(
-            "Two hours of use still cost five times as much as 22 hours of waiting: first shorten "
-            "what is on, then improve the sleep."
-        )
-    if math.isclose(answer, 150 / (0.6 * 24), rel_tol=0.05):
-        return hint("That is with everything on all day. For 22 hours it waits.")
-    if math.isclose(answer, 150 / used, rel_tol=0.01):
-        return hint("Waiting costs something, too: 22 hours of it.")
-    if math.isclose(answer, used + waiting, rel_tol=0.05):
-        return hint("That is the charge of a day in mAh. How many days does the battery last?")
-    return hint(
-        "Milliampere-hours are milliamperes times hours: add up both parts of a day, then divide."
-    )
