@@ -128,6 +128,12 @@ def test_average_precision_is_coco_s_but_for_its_101_recalls():
     assert len(tried) > 50
 
 
+def test_a_case_without_values_shows_its_shape():
+    """No detection of two objects, and no object for two detections, are two questions."""
+    said = check.average_precision(lambda scores, overlaps: 0.5).message
+    assert "overlaps = [] of shape [0, 2]" in said
+
+
 def test_average_precision_by_hand():
     right_wrong_right = np.array([0.9, 0.8, 0.7]), np.array([[0.9, 0], [0.6, 0.1], [0, 0.5]])
     assert build_12._in_numpy(*right_wrong_right) == pytest.approx((1 + 2 / 3) / 2)

@@ -110,6 +110,12 @@ def _percent(hits: float, trials: int) -> tuple[float, float]:
     return 100 * low, 100 * high
 
 
+def _by_quantile(scores: Array, person: Array, chosen: Array, rate: float) -> Promise:
+    mine = np.isin(person, chosen)
+    threshold = float(np.quantile(scores[mine], 1 - rate))
+    return threshold, *_wilson((scores[~mine] > threshold).sum(), (~mine).sum())
+
+
 def _one_too_low(scores: Array, person: Array, chosen: Array, rate: float) -> Promise:
     mine = np.isin(person, chosen)
     theirs = np.sort(scores[mine])
@@ -140,6 +146,7 @@ SLIPS = (
         _rated(_mine, _others, above=np.greater_equal),
         "Who has just the threshold stays out: count scores above it.",
     ),
+    building.Slip(_by_quantile, "A quantile may lie between two scores: count those above each."),
     building.Slip(_one_too_low, "One score too low: more than the share allowed lie above it."),
     building.Slip(
         _rated(_mine, _others, lambda hits, trials: _wilson(hits, trials, 1.644854)),
