@@ -140,6 +140,8 @@ def show(value: Any) -> str:
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         return repr(value)[:120]
+    if array.ndim > 1 and not array.size:
+        return f"[] of shape {list(array.shape)}"
     with np.printoptions(precision=4, suppress=True, threshold=8, edgeitems=3):
         return np.array2string(array, separator=", ").replace("\n", "")
 

@@ -17,23 +17,6 @@ WEEK = 7 * 24 * 60
 """Minutes, each with one check."""
 
 
-@exercise(right=[(144,), (144.0,)], wrong=[(96.0,), (4.8,), (120.0,), (288.0,), (3.2,), (143.0,)])
-def inner_race_hertz(answer: float) -> Verdict:
-    """8 balls, g = 0.2, 30 turns a second: 8 * 1.2 / 2 * 30 = 144 Hz."""
-    if math.isclose(answer, 144, abs_tol=0.01):
-        return right(
-            "The balls follow the shaft at less than half its speed, so the inner race runs past them "
-            "faster than they run past the outer one: it is struck more often."
-        )
-    if math.isclose(answer, 96, abs_tol=0.01):
-        return hint("That is the outer race: for the inner one, the sign of g is the other.")
-    if math.isclose(answer, 4.8, abs_tol=0.01):
-        return hint("That is for one turn of the shaft. It makes 30 of them in a second.")
-    if math.isclose(answer, 120, abs_tol=0.01):
-        return hint("You left out g, the ball's diameter over the circle's.")
-    return hint("n (1 + g) / 2 blows a turn, with g = 8 / 40; then 30 turns in a second.")
-
-
 @exercise(
     right=[
         ((1 / WEEK, (1 / WEEK) ** (1 / 3)),),

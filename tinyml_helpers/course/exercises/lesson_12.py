@@ -71,27 +71,3 @@ def kept_boxes(answer: Sequence[int]) -> Verdict:
         "Give the numbers of the boxes, each once. Begin with the best score. Which boxes overlap it by "
         "more than 0.5? Then the next that is left."
     )
-
-
-_STEP_PIXELS = 0.34 / 10 * 0.5 * 640
-
-
-@exercise(
-    right=[(_STEP_PIXELS,), (10.9,), (10.88,), (np.float32(10.88),)],
-    wrong=[(0.034,), (21.76,), (108.8,), (0.017,), (5.44,), (1.7,), (10,), (2.18,)],
-)
-def pixels_per_step(answer: float) -> Verdict:
-    """Pixels by which one int8 step of 0.34 moves a centre: 0.34 / 10 x 0.5 x 640."""
-    if math.isclose(answer, _STEP_PIXELS, rel_tol=0.02):
-        return right("Between two neighbouring positions there is nothing that the box could say.")
-    if math.isclose(answer, 10 * _STEP_PIXELS, rel_tol=0.01):
-        return hint("The codes of x and y are ten times the move: divide by their factor first.")
-    if math.isclose(answer, 2 * _STEP_PIXELS, rel_tol=0.01):
-        return hint("That would be an anchor as wide as the photo. This one is half as wide.")
-    if math.isclose(answer, _STEP_PIXELS / 640, rel_tol=0.01):
-        return hint("Right, as a share of the photo's width. How many pixels is that?")
-    if math.isclose(answer, 2 * _STEP_PIXELS / 640, rel_tol=0.01):
-        return hint(
-            "That is the move as a share of the anchor's width. How wide is the anchor in pixels?"
-        )
-    return hint("centre = anchor's centre + anchor's width x code / 10. One step of the code is 0.34.")

@@ -129,23 +129,3 @@ def promised_threshold(answer: Threshold) -> Verdict:
         f"{where} {share:.1%} get in at your threshold. Who has exactly the threshold's score gets in, "
         "and several may share one score."
     )
-
-
-@exercise(
-    right=[(512 * 2 / 3,), (341,), (341.3,), (np.float64(341.33),)],
-    wrong=[(256,), (384,), (170.7,), (0.667,), (512,), (66.7,), (340,), (343,)],
-)
-def agreeing_bits(answer: float) -> Verdict:
-    """A cosine of 0.5 is 60 degrees, so 60/180 of the bits differ, and the rest of the 512 agree."""
-    bits = 512
-    if math.isclose(answer, bits * 2 / 3, abs_tol=0.7):
-        return right(
-            "Strangers share half of their bits by chance. What tells them apart is what is beyond."
-        )
-    if math.isclose(answer, bits / 3, abs_tol=0.7):
-        return hint("Those are the bits that differ.")
-    if math.isclose(answer, 2 / 3, abs_tol=0.01) or math.isclose(answer, 200 / 3, abs_tol=0.1):
-        return hint("The right share; give the number of bits.")
-    if answer in (bits / 2, 0.75 * bits):
-        return hint("The share is not the cosine itself. Which angle has a cosine of 0.5?")
-    return hint("A random plane separates two vectors with probability angle / 180 degrees.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -134,31 +133,4 @@ def tightest_budget(answer: str) -> Verdict:
     return right(
         "A share makes kilobytes, milliseconds and microjoules comparable. If the network doubles, "
         "energy is the first that breaks; it follows latency, so fewer instructions help both."
-    )
-
-
-_JOULES, _AWAKE, _ASLEEP = 225e-3 * 3600 * 3, 80e-6, 4e-6
-
-
-@exercise(
-    right=[(_JOULES / (_AWAKE + _ASLEEP) / 86_400,), (335,), (334.8,), (np.float64(334.82),)],
-    wrong=[(28_928_571.0,), (28.1 * 0.4,), (351.6,), (7031.25,), (8035.7,), (22_500.0,), (330.0,)],
-)
-def coin_cell_lasts(answer: float) -> Verdict:
-    """2,430 J at 80 uJ a second and 4 uW of sleep: 2430 / 84e-6 s = 334.8 days."""
-    value, days = float(answer), _JOULES / (_AWAKE + _ASLEEP) / 86_400
-    if math.isclose(value, _JOULES / _AWAKE / 86_400, rel_tol=0.005):
-        return hint("That is without sleep, which takes its microwatts every second too.")
-    if math.isclose(value, days * 86_400, rel_tol=0.005):
-        return hint("That is in seconds, and the question is for days.")
-    if math.isclose(value, days * 24, rel_tol=0.005):
-        return hint("That is in hours, and the question is for days.")
-    if not math.isclose(value, days, rel_tol=0.005):
-        return hint(
-            "Joules in the cell: ampere-hours, times the seconds of an hour, times volts. Joules of a "
-            "second: one answer and the sleep, in millionths. Divide, and turn seconds into days."
-        )
-    return right(
-        "Almost a year, of the processor alone: a sensor, a radio and the cell's own discharge come on "
-        "top. With one answer a minute, sleep would take three quarters of the energy."
     )
