@@ -43,10 +43,10 @@ class Reference:
         return [self.interpreter.get_tensor(i) for i in tensors]
 
 
-def programs(contents, dsp):
+def programs(contents, dsp, **options):
     """Each network as C under its own prefix."""
     graphs = {f"n{i}": graph.read(content) for i, content in contents.items()}
-    return {name: codegen.generate(g, name, dsp=dsp) for name, g in graphs.items()}
+    return {name: codegen.generate(g, name, dsp=dsp, **options) for name, g in graphs.items()}
 
 
 def sources(made):
@@ -90,9 +90,9 @@ def inputs(tensor, seed):
     yield rng.choice([-128, 127], tensor.shape).astype(np.int8)
 
 
-def check(contents, dsp, *flags, plain=False):
+def check(contents, dsp, *flags, plain=False, **options):
     """Count bytes and mismatches of networks against the reference."""
-    made = programs(contents, dsp)
+    made = programs(contents, dsp, **options)
     lib = library(made, dsp, *flags)
     compared, wrong = 0, []
     for seed, content in contents.items():

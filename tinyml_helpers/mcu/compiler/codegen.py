@@ -65,6 +65,7 @@ def generate(
     dsp: bool = True,
     folded: bool = True,
     trimmed: bool = True,
+    packed: bool = False,
     rounding: Rounding = "litert",
 ) -> Program:
     """Write a network as C.
@@ -75,6 +76,7 @@ def generate(
         dsp: whether the core has DSP instructions.
         folded: make each PAD part of the convolution behind it, where that is possible.
         trimmed: leave out channels that are the same for every input, or that nothing reads.
+        packed: store weights of few values in fewer bits, where that takes fewer bytes.
         rounding: whose bytes fully connected layers give; convolutions are the same in both.
 
     Returns:
@@ -89,10 +91,10 @@ def generate(
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
     graph = fold_padding(graph) if folded else graph
-    layers = lower(graph, dsp=dsp)
+    layers = lower(graph, dsp=dsp, packed=packed)
     smaller = trim(graph) if trimmed else graph
     if gone := count_channels(graph) - count_channels(smaller):
-        graph, layers = smaller, lower(smaller, dsp=dsp)
+        graph, layers = smaller, lower(smaller, dsp=dsp, packed=packed)
     _check_ends(graph, layers)
     layers, arena = plan_with_room(graph, layers)
     code = "\n".join(_source(name, graph, layers, arena, dsp))

@@ -1,0 +1,82 @@
+"""Weights in fewer bits: an index for each, and palettes that say what the indices stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+_BITS = (1, 2, 4)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedWeights:
+    """The weights of a layer as indices into palettes; nothing of them is lost.
+
+    Args:
+        bits: of an index.
+        int8_bytes: what the weights take as bytes.
+        indices: outputs x bytes, the first index in the lowest bits.
+        palettes: values + 128, one row for all outputs or one for each: rows x 2^bits.
+    """
+
+    bits: int
+    int8_bytes: int
+    indices: Bytes = field(repr=False)
+    palettes: Bytes = field(repr=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """What they take, palettes included."""
+        return self.indices.size + self.palettes.size
+
+    @property
+    def apart(self) -> int:
+        """Bytes from the palette of an output to that of the next."""
+        return self.palettes.shape[1] if len(self.palettes) > 1 else 0
+
+
+def pack(rows: npt.NDArray[np.int64], int8_bytes: int) -> PackedWeights | None:
+    """Pack weights in the smallest form there is: of one palette, or of one for each output.
+
+    Args:
+        rows: outputs x taps, -128 to 127.
+        int8_bytes: what they take as bytes.
+
+    Returns:
+        The form; `None` where a row holds more than 16 values.
+    """
+    found = (_pack(rows, int8_bytes, shared=shared) for shared in (True, False))
+    forms = [form for form in found if form is not None]
+    return min(forms, key=lambda form: form.size_bytes, default=None)
+
+
+def _pack(rows: npt.NDArray[np.int64], int8_bytes: int, *, shared: bool) -> PackedWeights | None:
+    found = [np.unique(rows)] if shared else [np.unique(row) for row in rows]
+    most = max(map(len, found))
+    bits = next((bits for bits in _BITS if most <= 1 << bits), None)
+    if bits is None:
+        return None
+    palettes = np.array([np.resize(values, 1 << bits) for values in found])
+    indices = np.stack(list(_index(rows, found)))
+    return PackedWeights(bits, int8_bytes, _join(indices, bits), (palettes + 128).astype(np.uint8))
+
+
+def _index(rows: npt.NDArray[np.int64], found: list[npt.NDArray[np.int64]]) -> Iterator[Bytes]:
+    """The place of each weight in its palette."""
+    for number, row in enumerate(rows):
+        yield np.searchsorted(found[number % len(found)], row).astype(np.uint8)
+
+
+def _join(indices: Bytes, bits: int) -> Bytes:
+    """Join indices to bytes; what is left of an output's last byte is 0."""
+    outputs, taps = indices.shape
+    each = 8 // bits
+    quads = -(-taps // 4)
+    padded = np.zeros((outputs, -(-quads * 4 // each) * each), np.uint8)
+    padded[:, :taps] = indices
+    shifted = padded.reshape(outputs, -1, each) << (bits * np.arange(each)).astype(np.uint8)
+    return np.asarray(np.bitwise_or.reduce(shifted, axis=2))
