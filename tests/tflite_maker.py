@@ -423,7 +423,9 @@ class NarrowNetwork(Network):
         count = int(self.rng.choice([1, 2, 3, 4, 5, 9, 16, 17], p=[0.05] + [0.15] * 6 + [0.05]))
         palettes = self.rng.integers(-128, 128, (n, count))
         palettes[:, 0] = self.rng.choice([-128, 127, 0, 5], n)
-        chosen = self.rng.integers(0, count, (*(m for i, m in enumerate(shape) if i != axis), shape[axis]))
+        chosen = self.rng.integers(
+            0, count, (*(m for i, m in enumerate(shape) if i != axis), shape[axis])
+        )
         data = palettes[np.arange(shape[axis]) % n, chosen]
         return np.moveaxis(data, -1, axis), "int8"
 

@@ -21,6 +21,7 @@ from tinyml_helpers.mcu.compiler.lowering import (
 )
 from tinyml_helpers.mcu.compiler.lowering.constants import CTYPES, Array
 from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH, Address
+from tinyml_helpers.mcu.compiler.lowering.packing import PackedLayers
 
 _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
@@ -56,6 +57,11 @@ class Program:
     def macs(self) -> int:
         """Multiplications with a weight in one run."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def packed_layers(self) -> PackedLayers:
+        """The layers whose weights take fewer than 8 bits."""
+        return PackedLayers({one.operator.label: one.packed for one in self.layers if one.packed})
 
 
 def generate(

@@ -12,9 +12,11 @@ void tm_fully_connected_packed(const tm_dense *layer, const tm_packed *packed, c
         for (uint32_t first = 0; first < layer->outputs; first += 4) {
             const tm_channel *channel = layer->channels + first;
             int32_t sums[4];
+#pragma GCC unroll 1
             for (uint32_t i = 0; i < 4; i++) sums[i] = (int32_t)((uint32_t)channel[i].bias + correction);
             unpack_together(packed, layer->weights, first, layer->outputs, layer->inputs, 4, (uint8_t *)filters);
             multiply(filters, expanded, quads, sums);
+#pragma GCC unroll 1
             for (uint32_t i = 0; i < 4 && first + i < layer->outputs; i++, channel++) {
                 const int32_t offset = (int32_t)(half << channel->shift);
                 *output++ = (int8_t)requantize_once(sums[i], channel->multiplier, offset, channel->shift);

@@ -33,30 +33,36 @@ static inline void put_quad(uint8_t *to, uint32_t together, const uint8_t *palet
 #endif
 
 /* Unpack one filter whose indices begin at `from`. What is left of the last four weights becomes zero. */
-static void unpack(const tm_packed *packed, const uint8_t *from, const uint8_t *palette, uint32_t taps,
-                   uint32_t together, uint8_t *to) {
-    const uint32_t quads = (taps + 3) / 4, step = 4 * together;
-    uint8_t *quad = to, *const end = to + quads * step;
-    if (packed->bits == 4) {
+static __attribute__((noinline)) void unpack(uint32_t bits, const uint8_t *from, const uint8_t *palette,
+                                             uint32_t taps, uint32_t together, uint8_t *to) {
+    const uint32_t step = 4 * together;
+    uint8_t *quad = to, *const end = to + (taps + 3) / 4 * step;
+    if (bits == 4) {
+#pragma GCC unroll 1
         for (; quad != end; quad += step, from += 2)
             put_quad(quad, together, palette, from[0] | (uint32_t)from[1] << 8, 4);
-    } else if (packed->bits == 2) {
+    } else if (bits == 2) {
+#pragma GCC unroll 1
         for (; quad != end; quad += step) put_quad(quad, together, palette, *from++, 2);
     } else {
-        for (uint32_t i = 0; i < quads; i++, quad += step)
-            put_quad(quad, together, palette, (uint32_t)from[i / 2] >> i % 2 * 4, 1);
+#pragma GCC unroll 1
+        for (uint32_t shift = 0; quad != end; quad += step, from += shift / 4, shift ^= 4)
+            put_quad(quad, together, palette, (uint32_t)*from >> shift, 1);
     }
-    for (uint32_t tap = taps; tap < 4 * quads; tap++) put_tap(to, tap, together, 128);
+#pragma GCC unroll 1
+    for (uint32_t tap = taps; tap % 4; tap++) put_tap(to, tap, together, 128);
 }
 
 /* Unpack filters that run together, from number `first` on. Beyond the last one the last is repeated:
    nobody reads what comes of it. */
-static void unpack_together(const tm_packed *packed, const void *weights, uint32_t first, uint32_t filters,
-                            uint32_t taps, uint32_t together, uint8_t *to) {
+static __attribute__((noinline)) void unpack_together(const tm_packed *packed, const void *weights, uint32_t first,
+                                                      uint32_t filters, uint32_t taps, uint32_t together,
+                                                      uint8_t *to) {
     const uint32_t bytes = ((taps + 3) / 4 * packed->bits + 1) / 2;
+#pragma GCC unroll 1
     for (uint32_t i = 0; i < together; i++) {
         const uint32_t filter = first + i < filters ? first + i : filters - 1;
-        unpack(packed, (const uint8_t *)weights + filter * bytes, packed->palettes + filter * packed->apart, taps,
+        unpack(packed->bits, (const uint8_t *)weights + filter * bytes, packed->palettes + filter * packed->apart, taps,
                together, FILTER_AT(to, i));
     }
 }

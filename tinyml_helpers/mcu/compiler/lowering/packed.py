@@ -10,7 +10,8 @@ from tinyml_helpers.mcu.compiler.lowering.packing import PackedWeights, pack
 from tinyml_helpers.mcu.compiler.lowering.weights import Filters
 from tinyml_helpers.mcu.compiler.lowering.window import choose_tile
 
-_TILES = (32, 16, 8, 4)
+_TILES = (32, 16)
+_LEAST_TILE = 8  # fewer pixels would be too few for what it takes to unpack a filter
 _STRUCT_BYTES = 8
 
 
@@ -38,7 +39,7 @@ def pack_convolution(context: Context, layer: Layer, f: Filters, int8_bytes: int
         form = replace(layer, scratch_bytes=scratch_bytes)
         return _packed(context, form, packed, (tile,))
 
-    return replace(of_tile(2), wider=tuple(map(of_tile, _TILES)))
+    return replace(of_tile(_LEAST_TILE), wider=tuple(map(of_tile, _TILES)))
 
 
 def pack_dense(context: Context, layer: Layer, f: Filters, int8_bytes: int) -> Layer | None:

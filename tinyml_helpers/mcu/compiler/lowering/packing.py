@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from tinyml_helpers.system.tables import text_table
 
 Bytes = npt.NDArray[np.uint8]
 _BITS = (1, 2, 4)
@@ -37,6 +39,36 @@ class PackedWeights:
     def apart(self) -> int:
         """Bytes from the palette of an output to that of the next."""
         return self.palettes.shape[1] if len(self.palettes) > 1 else 0
+
+
+@dataclass(frozen=True, repr=False)
+class PackedLayers:
+    """The layers of a network whose weights take fewer than 8 bits; prints as a table of them.
+
+    Args:
+        layers: type and place of an operator -> its weights.
+    """
+
+    layers: Mapping[str, PackedWeights]
+
+    @property
+    def size_bytes(self) -> int:
+        """What their weights take, palettes included."""
+        return sum(weights.size_bytes for weights in self.layers.values())
+
+    @property
+    def int8_bytes(self) -> int:
+        """What they would take as bytes."""
+        return sum(weights.int8_bytes for weights in self.layers.values())
+
+    def __repr__(self) -> str:
+        """One row for each layer."""
+        rows = [
+            (label, str(w.bits), f"{len(w.palettes):,}", f"{w.int8_bytes:,}", f"{w.size_bytes:,}")
+            for label, w in self.layers.items()
+        ]
+        rows.append(("all", "", "", f"{self.int8_bytes:,}", f"{self.size_bytes:,}"))
+        return text_table(("weights of", "bits", "palettes", "as int8", "bytes"), rows)
 
 
 def pack(rows: npt.NDArray[np.int64], int8_bytes: int) -> PackedWeights | None:
