@@ -6,7 +6,7 @@ import sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from operator_cases import CASES, PLAIN
-from tflite_maker import framed_network, random_network
+from tflite_maker import framed_network, narrow_network, random_network
 
 from tinyml_helpers.deploy.tflite import probe
 from tinyml_helpers.mcu.compiler import codegen, graph
@@ -115,6 +115,10 @@ def main(first, count):
     for dsp in (True, False):
         compared, wrong = check(contents, dsp, *SANITIZE)
         print(compared, "bytes", len(wrong), "wrong")
+        sys.exit(1) if wrong else None
+        narrow = {seed: narrow_network(seed) for seed in range(first, first + count)}
+        compared, wrong = check(narrow, dsp, *SANITIZE, packed=True)
+        print(compared, "bytes of packed weights", len(wrong), "wrong")
         sys.exit(1) if wrong else None
     for plain in (True, False):
         chosen = [make for kind, make in CASES.items() if (kind in PLAIN) == plain]
