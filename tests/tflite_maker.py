@@ -412,14 +412,23 @@ class Network(Maker):
         return self.operator("QUANTIZE", [real], self.image(shape))
 
 
+def pruned(weights, rng):
+    """Zeros in most blocks of four weights of a filter."""
+    rows = weights.reshape(len(weights), -1)
+    kept = rng.random((len(rows), -(-rows.shape[1] // 4))) < rng.choice([0, 0.1, 0.3, 0.6])
+    return (rows * np.repeat(kept, 4, axis=1)[:, : rows.shape[1]]).reshape(weights.shape)
+
+
 class NarrowNetwork(Network):
-    """The same chains with weights of few values, in int8 or in type INT4."""
+    """The same chains with weights of few values, in int8 or in type INT4, or with blocks of zeros."""
 
     def values(self, shape, axis):
         kind = self.rng.random()
         if kind < 0.3:
             return self.rng.integers(-8, 8, shape), "int4"
-        n = shape[axis] if kind < 0.7 else 1
+        if kind > 0.8:
+            return pruned(self.rng.integers(-128, 128, shape), self.rng), "int8"
+        n = shape[axis] if kind < 0.6 else 1
         count = int(self.rng.choice([1, 2, 3, 4, 5, 9, 16, 17], p=[0.05] + [0.15] * 6 + [0.05]))
         palettes = self.rng.integers(-128, 128, (n, count))
         palettes[:, 0] = self.rng.choice([-128, 127, 0, 5], n)

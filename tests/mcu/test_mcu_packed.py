@@ -36,15 +36,25 @@ def test_two_bits_and_a_palette_by_hand():
     assert packed.bits == 2
     assert packed.palettes.tolist() == [[1, 128, 255, 1]]  # plus 128; the fourth is nobody's
     # Indices 0 1 2 1 | 0 and 2 2 1 1 | 1, the first in the lowest bits.
-    assert packed.indices.tolist() == [[0b01_10_01_00, 0], [0b01_01_10_10, 1]]
+    assert packed.stored.tolist() == [[0b01_10_01_00, 0], [0b01_01_10_10, 1]]
     assert (packed.size_bytes, packed.int8_bytes, packed.apart) == (8, 99, 0)
 
 
 def test_one_bit_takes_half_a_byte_for_each_four_weights():
     packed = pack(np.array([[5, 5, 7, 5, 7]]), 8)
     assert packed.bits == 1
-    assert packed.indices.tolist() == [[0b0001_0100]]
-    assert pack(np.array([[5, 5, 7, 5, 7, 7, 7, 5, 7]]), 16).indices.tolist() == [[0b0111_0100, 1]]
+    assert packed.stored.tolist() == [[0b0001_0100]]
+    assert pack(np.array([[5, 5, 7, 5, 7, 7, 7, 5, 7]]), 16).stored.tolist() == [[0b0111_0100, 1]]
+
+
+def test_blocks_of_zeros_are_left_out_by_hand():
+    rows = np.zeros((2, 37), int)
+    rows[0, :20], rows[0, 36], rows[1, 5] = np.arange(1, 21), -1, -100
+    packed = pack(rows, 80)
+    assert (packed.bits, packed.form, packed.palettes.size) == (8, "blocks of four", 0)
+    first = [0b0001_1111, 0b10, *range(1, 21), 255, 0, 0, 0]  # ten blocks: bits of 0 to 4, and of 9
+    assert packed.stored.tolist() == [*first, 0b10, 0, 0, 156, 0, 0]
+    assert pack(np.arange(1, 41)[None], 40) is None  # nothing to leave out
 
 
 def test_outputs_have_palettes_of_their_own_where_that_is_smaller():
@@ -57,8 +67,8 @@ def test_outputs_have_palettes_of_their_own_where_that_is_smaller():
 
 
 def test_seventeen_values_are_not_packed():
-    assert pack(np.arange(17)[None], 20) is None
-    assert pack(np.arange(16)[None], 20).bits == 4
+    assert pack(np.arange(136)[None] % 17, 136) is None
+    assert pack(np.arange(136)[None] % 16, 136).bits == 4
 
 
 @pytest.mark.parametrize("dsp", [True, False])
@@ -73,7 +83,8 @@ def test_random_networks_of_few_values_equal_the_reference_in_every_byte(dsp, pa
     assert {("CONV_2D", 4, False), ("FULLY_CONNECTED", 4, False)} <= found  # INT4 always
     kinds = ("CONV_2D", "FULLY_CONNECTED")
     if packed:
-        assert found == {(k, bits, own) for k in kinds for bits in (1, 2, 4) for own in (True, False)}
+        palettes = {(k, bits, own) for k in kinds for bits in (1, 2, 4) for own in (True, False)}
+        assert found == palettes | {(kind, 8, False) for kind in kinds}
 
 
 @pytest.mark.parametrize("device", ["nano33ble", "pico", "esp32c3", "nucleo_h743zi"])
@@ -98,8 +109,8 @@ def test_a_firmware_says_what_each_layer_uses():
     (weights,) = packed.program.packed_layers.layers.values()
     assert (weights.bits, weights.int8_bytes) == (2, 8 * 512)
     assert weights.size_bytes == 8 * 512 // 4 + 4
-    assert "FULLY_CONNECTED (operator 0)     2         1    4,096  1,028" in repr(packed)
-    assert "weights of 2 bits" in packed.program.files["model.c"]
+    assert "FULLY_CONNECTED (operator 0)     2 bits         1    4,096  1,028" in repr(packed)
+    assert "weights in 2 bits" in packed.program.files["model.c"]
     assert plain.constant_bytes - packed.constant_bytes == 4096 - 1028 - 8
     assert "palettes" not in repr(plain)
     x = rng.integers(-128, 128, (1, 512)).astype(np.int8)

@@ -1,4 +1,4 @@
-/* Convolution whose weights are stored in 1, 2 or 4 bits: two filters are unpacked into RAM, and run
+/* Convolution whose weights are stored in fewer bits, or without zeros: two filters are unpacked into RAM, and run
    over a tile of up to 32 pixels there. The bytes are those of the weights in eight bits. */
 #include "tile.h"
 #include "unpack.h"
@@ -54,8 +54,9 @@ void tm_conv_2d_packed(const tm_conv *layer, const tm_packed *packed, const int8
             uint32_t *const pair = columns + i / 2 * words;
             pair[i % 2] = next_pixel(&place, PIXEL(pair + 2, i % 2));
         }
+        const uint8_t *from = layer->weights;
         for (uint32_t i = 0; i < w->output_channels; i += 2) {
-            unpack_together(packed, layer->weights, i, w->output_channels, place.taps, 2, (uint8_t *)filters);
+            from = unpack_together(packed, from, i, w->output_channels, place.taps, 2, (uint8_t *)filters);
             run_filters(layer, filters, i, columns, place.quads, pixels, to);
         }
     }

@@ -39,9 +39,10 @@ typedef struct {
 } tm_dense;
 
 /* Weights in fewer bits. Each filter begins with a byte of its own and holds the index of one weight
-   after another, the first in the lowest bits. What an index stands for is in a palette, plus 128. */
+   after another, the first in the lowest bits. What an index stands for is in a palette, plus 128.
+   With 8 bits, a filter holds a bit for each four weights, and of those that are not all zero the bytes. */
 typedef struct {
-    uint16_t bits;  /* of an index: 1, 2 or 4 */
+    uint16_t bits;  /* of an index: 1, 2 or 4; or 8 */
     uint16_t apart; /* from the palette of a filter to that of the next; 0: they share one */
     const uint8_t *palettes;
 } tm_packed;

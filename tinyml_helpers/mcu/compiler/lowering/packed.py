@@ -62,12 +62,12 @@ def _pack(context: Context, f: Filters, int8_bytes: int) -> PackedWeights | None
 def _packed(context: Context, layer: Layer, packed: PackedWeights, more: tuple[int, ...] = ()) -> Layer:
     """The layer with other constants, and calls of the kernel that unpacks them."""
     name = context.name
-    fields = {"bits": packed.bits, "apart": packed.apart, "palettes": f"{name}_palettes"}
-    weights: tuple[Constant, ...] = (
-        Array(f"{name}_weights", packed.indices),
-        Array(f"{name}_palettes", packed.palettes.ravel()),
-        Struct(f"{name}_packed", "tm_packed", (fields,)),
-    )
+    fields: dict[str, int | str] = {"bits": packed.bits, "apart": packed.apart}
+    palettes: tuple[Constant, ...] = ()
+    if packed.palettes.size:
+        fields["palettes"] = f"{name}_palettes"
+        palettes = (Array(f"{name}_palettes", packed.palettes.ravel()),)
+    struct = Struct(f"{name}_packed", "tm_packed", (fields,))
     calls = []
     for call in layer.calls:
         if isinstance(call.arguments[-1], Address):  # the scratch: not what clamps
@@ -78,7 +78,7 @@ def _packed(context: Context, layer: Layer, packed: PackedWeights, more: tuple[i
     return replace(
         layer,
         calls=tuple(calls),
-        constants=(*weights, *layer.constants[1:]),
+        constants=(Array(f"{name}_weights", packed.stored), *palettes, struct, *layer.constants[1:]),
         packed=packed,
-        note=f"{layer.note}, weights of {packed.bits} bits",
+        note=f"{layer.note}, weights in {packed.form}",
     )

@@ -1,4 +1,4 @@
-"""Weights in fewer bits: an index for each, and palettes that say what the indices stand for."""
+"""Weights in fewer bits: indices and palettes that say what they stand for; or without their zeros."""
 
 from __future__ import annotations
 
@@ -16,24 +16,30 @@ _BITS = (1, 2, 4)
 
 @dataclass(frozen=True, eq=False)
 class PackedWeights:
-    """The weights of a layer as indices into palettes; nothing of them is lost.
+    """The weights of a layer as indices into palettes, or in blocks of four; nothing of them is lost.
 
     Args:
-        bits: of an index.
+        bits: of an index; 8 for blocks, of which those that are all zero are left out.
         int8_bytes: what the weights take as bytes.
-        indices: outputs x bytes, the first index in the lowest bits.
+        stored: one output after another: indices, the first in the lowest bits; or a bit for each
+            block, and the blocks that are left.
         palettes: values + 128, one row for all outputs or one for each: rows x 2^bits.
     """
 
     bits: int
     int8_bytes: int
-    indices: Bytes = field(repr=False)
+    stored: Bytes = field(repr=False)
     palettes: Bytes = field(repr=False)
 
     @property
     def size_bytes(self) -> int:
         """What they take, palettes included."""
-        return self.indices.size + self.palettes.size
+        return self.stored.size + self.palettes.size
+
+    @property
+    def form(self) -> str:
+        """In what form they are stored, in words."""
+        return f"{self.bits} bits" if self.palettes.size else "blocks of four"
 
     @property
     def apart(self) -> int:
@@ -64,26 +70,43 @@ class PackedLayers:
     def __repr__(self) -> str:
         """One row for each layer."""
         rows = [
-            (label, str(w.bits), f"{len(w.palettes):,}", f"{w.int8_bytes:,}", f"{w.size_bytes:,}")
+            (label, w.form, f"{len(w.palettes):,}", f"{w.int8_bytes:,}", f"{w.size_bytes:,}")
             for label, w in self.layers.items()
         ]
         rows.append(("all", "", "", f"{self.int8_bytes:,}", f"{self.size_bytes:,}"))
-        return text_table(("weights of", "bits", "palettes", "as int8", "bytes"), rows)
+        return text_table(("weights of", "stored in", "palettes", "as int8", "bytes"), rows)
 
 
 def pack(rows: npt.NDArray[np.int64], int8_bytes: int) -> PackedWeights | None:
-    """Pack weights in the smallest form there is: of one palette, or of one for each output.
+    """Pack weights in the smallest form there is.
 
     Args:
         rows: outputs x taps, -128 to 127.
         int8_bytes: what they take as bytes.
 
     Returns:
-        The form; `None` where a row holds more than 16 values.
+        The form: one palette, one for each output, or blocks; `None` where none takes fewer bytes.
     """
+    forms = [_leave_out_zeros(rows, int8_bytes)]
     found = (_pack(rows, int8_bytes, shared=shared) for shared in (True, False))
-    forms = [form for form in found if form is not None]
-    return min(forms, key=lambda form: form.size_bytes, default=None)
+    forms += [form for form in found if form is not None]
+    best = min(forms, key=lambda form: form.size_bytes)
+    return best if best.size_bytes < int8_bytes else None
+
+
+def _leave_out_zeros(rows: npt.NDArray[np.int64], int8_bytes: int) -> PackedWeights:
+    """Weights in blocks of four, of which those are kept that are not all zero."""
+    outputs, taps = rows.shape
+    blocks = np.zeros((outputs, -(-taps // 4), 4), np.int8)
+    blocks.reshape(outputs, -1)[:, :taps] = rows
+    kept: npt.NDArray[np.bool_] = np.asarray(blocks.any(axis=2))
+    bitmaps = np.packbits(kept, axis=1, bitorder="little")
+    parts = [
+        part
+        for bitmap, row, there in zip(bitmaps, blocks, kept, strict=True)
+        for part in (bitmap, row[there].view(np.uint8).ravel())
+    ]
+    return PackedWeights(8, int8_bytes, np.concatenate(parts), np.zeros((0, 0), np.uint8))
 
 
 def _pack(rows: npt.NDArray[np.int64], int8_bytes: int, *, shared: bool) -> PackedWeights | None:
