@@ -1,5 +1,8 @@
 """Weights in fewer bits: what is stored, and that no byte of an output changes."""
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -14,6 +17,7 @@ from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite import reader
 from tinyml_helpers.mcu import UnsupportedError
+from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
 from tinyml_helpers.mcu.compiler.lowering.packing import pack
 
 
@@ -202,3 +206,18 @@ def test_deploy_packed_from_the_shell(tmp_path):
     assert "palettes" in done.output
     assert (out / "src" / "unpack.h").exists()
     assert "tm_fully_connected_packed" in (out / "src" / "model.c").read_text()
+
+
+@pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="GCC for Arm is not installed")
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4", "cortex-m33"])
+@pytest.mark.parametrize("level", ["-O0", "-O2", "-O3", "-Os"])
+def test_gcc_compiles_the_packed_kernels(tmp_path, core, level):
+    files = read_kernels(["tm_conv_2d_packed", "tm_fully_connected_packed"])
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    sources = [name for name in files if name.endswith(".c")]
+    flags = [f"-mcpu={core}", "-mthumb", "-std=c17", "-ffreestanding", level, "-c"]
+    done = subprocess.run(
+        ["arm-none-eabi-gcc", *flags, *sources], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[:1000]
