@@ -6,7 +6,7 @@ import sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from operator_cases import CASES, PLAIN
-from tflite_maker import framed_network, random_network
+from tflite_maker import framed_network, narrow_network, random_network
 
 from tinyml_helpers.deploy.tflite import probe
 from tinyml_helpers.mcu.compiler import codegen, graph
@@ -43,10 +43,10 @@ class Reference:
         return [self.interpreter.get_tensor(i) for i in tensors]
 
 
-def programs(contents, dsp):
+def programs(contents, dsp, **options):
     """Each network as C under its own prefix."""
     graphs = {f"n{i}": graph.read(content) for i, content in contents.items()}
-    return {name: codegen.generate(g, name, dsp=dsp) for name, g in graphs.items()}
+    return {name: codegen.generate(g, name, dsp=dsp, **options) for name, g in graphs.items()}
 
 
 def sources(made):
@@ -90,9 +90,9 @@ def inputs(tensor, seed):
     yield rng.choice([-128, 127], tensor.shape).astype(np.int8)
 
 
-def check(contents, dsp, *flags, plain=False):
+def check(contents, dsp, *flags, plain=False, **options):
     """Count bytes and mismatches of networks against the reference."""
-    made = programs(contents, dsp)
+    made = programs(contents, dsp, **options)
     lib = library(made, dsp, *flags)
     compared, wrong = 0, []
     for seed, content in contents.items():
@@ -115,6 +115,10 @@ def main(first, count):
     for dsp in (True, False):
         compared, wrong = check(contents, dsp, *SANITIZE)
         print(compared, "bytes", len(wrong), "wrong")
+        sys.exit(1) if wrong else None
+        narrow = {seed: narrow_network(seed) for seed in range(first, first + count)}
+        compared, wrong = check(narrow, dsp, *SANITIZE, packed=True)
+        print(compared, "bytes of packed weights", len(wrong), "wrong")
         sys.exit(1) if wrong else None
     for plain in (True, False):
         chosen = [make for kind, make in CASES.items() if (kind in PLAIN) == plain]

@@ -4,7 +4,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import Builder
 
-TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
+TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9, "int4": 17}
 
 
 class Maker:
@@ -28,7 +28,8 @@ class Maker:
             q.quantizedDimension = axis
         if data is not None:
             buffer = schema.BufferT()
-            buffer.data = np.frombuffer(np.asarray(data, dtype).tobytes(), np.uint8)
+            raw = nibbles(data) if dtype == "int4" else np.asarray(data, dtype).tobytes()
+            buffer.data = np.frombuffer(raw, np.uint8)
             t.buffer = len(self.model.buffers)
             self.model.buffers.append(buffer)
         self.graph.tensors.append(t)
@@ -57,6 +58,13 @@ class Maker:
         builder = Builder(1024)
         builder.Finish(self.model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+
+def nibbles(values):
+    """Two values to a byte, the first in the lower half."""
+    flat = [int(value) % 16 for value in np.ravel(values)]
+    flat += [0] * (len(flat) % 2)
+    return bytes(a + 16 * b for a, b in zip(flat[::2], flat[1::2], strict=True))
 
 
 VERSIONS = {  # the first for int8
@@ -174,15 +182,8 @@ class Network(Maker):
         scales = np.exp(
             self.rng.uniform(-7, -3) + spread * self.rng.normal(size=n if per_channel else 1) / 2
         )
-        kind = self.rng.random()
-        data = (
-            self.rng.integers(-127, 128, shape)
-            if kind < 0.7
-            else np.clip(self.rng.normal(size=shape) * 25, -127, 127)
-        )
-        if kind > 0.95:
-            data = np.full(shape, self.rng.choice([-128, 127]))
-        tensor = self.tensor(shape, scales, 0, data=data.astype(np.int8), axis=axis)
+        data, dtype = self.values(shape, axis)
+        tensor = self.tensor(shape, scales, 0, dtype, data.astype(np.int8), axis)
         scale = self.of(self.last)[1]
         bias = (
             self.tensor(
@@ -194,6 +195,18 @@ class Network(Maker):
         out = float(scale * scales.mean() * np.sqrt(taps) * np.exp(self.rng.uniform(2, 6)))
         inputs = [self.last, tensor] + ([] if bias is None else [bias])
         return inputs, out
+
+    def values(self, shape, axis):
+        """Weights, and their type."""
+        kind = self.rng.random()
+        data = (
+            self.rng.integers(-127, 128, shape)
+            if kind < 0.7
+            else np.clip(self.rng.normal(size=shape) * 25, -127, 127)
+        )
+        if kind > 0.95:
+            data = np.full(shape, self.rng.choice([-128, 127]))
+        return data, "int8"
 
     def conv(self):
         kernel, sizes, options = self.window()
@@ -399,6 +412,33 @@ class Network(Maker):
         return self.operator("QUANTIZE", [real], self.image(shape))
 
 
+def pruned(weights, rng):
+    """Zeros in most blocks of four weights of a filter."""
+    rows = weights.reshape(len(weights), -1)
+    kept = rng.random((len(rows), -(-rows.shape[1] // 4))) < rng.choice([0, 0.1, 0.3, 0.6])
+    return (rows * np.repeat(kept, 4, axis=1)[:, : rows.shape[1]]).reshape(weights.shape)
+
+
+class NarrowNetwork(Network):
+    """The same chains with weights of few values, in int8 or in type INT4, or with blocks of zeros."""
+
+    def values(self, shape, axis):
+        kind = self.rng.random()
+        if kind < 0.3:
+            return self.rng.integers(-8, 8, shape), "int4"
+        if kind > 0.8:
+            return pruned(self.rng.integers(-128, 128, shape), self.rng), "int8"
+        n = shape[axis] if kind < 0.6 else 1
+        count = int(self.rng.choice([1, 2, 3, 4, 5, 9, 16, 17], p=[0.05] + [0.15] * 6 + [0.05]))
+        palettes = self.rng.integers(-128, 128, (n, count))
+        palettes[:, 0] = self.rng.choice([-128, 127, 0, 5], n)
+        chosen = self.rng.integers(
+            0, count, (*(m for i, m in enumerate(shape) if i != axis), shape[axis])
+        )
+        data = palettes[np.arange(shape[axis]) % n, chosen]
+        return np.moveaxis(data, -1, axis), "int8"
+
+
 STEPS = [
     "conv",
     "conv",
@@ -442,3 +482,12 @@ def framed_network(seed):
     if rng.random() < 0.05:
         outputs.append(padded)
     return net.content([net.input], outputs)
+
+
+def narrow_network(seed):
+    """A network of one to four operators, mostly with weights of few values, as bytes."""
+    rng = np.random.default_rng(seed)
+    net = NarrowNetwork(rng)
+    for _ in range(int(rng.integers(1, 5))):
+        net.step(str(rng.choice(["conv", "conv", "dense", "dense", "depthwise", "pool", "lookup"])))
+    return net.content([net.input], [net.last])

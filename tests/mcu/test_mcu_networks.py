@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mcu_host import SANITIZE, Reference, check, inputs, programs, sources
-from tflite_maker import Maker, random_network
+from tflite_maker import Maker, narrow_network, random_network
 
 from tinyml_helpers import mcu
 from tinyml_helpers.datasets import data_folder, read_verified
@@ -103,7 +103,7 @@ def test_kernels_have_no_undefined_behaviour():
     script = Path(__file__).parents[1] / "mcu_host.py"
     done = subprocess.run([sys.executable, script, "7000", "25"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[:2000]
-    assert done.stdout.count(" 0 wrong") == 4
+    assert done.stdout.count(" 0 wrong") == 6
 
 
 def test_sanitizer_is_awake():
@@ -115,10 +115,11 @@ def test_sanitizer_is_awake():
     assert done.returncode != 0
 
 
+@pytest.mark.parametrize("make", [random_network, narrow_network])
 @pytest.mark.parametrize("core", cores.CORES)
-def test_random_networks_on_each_core(core):
-    contents = {seed: random_network(seed) for seed in range(9000, 9024)}
-    made = programs(contents, cores.CORES[core].dsp)
+def test_random_networks_on_each_core(core, make):
+    contents = {seed: make(seed) for seed in range(9000, 9024)}
+    made = programs(contents, cores.CORES[core].dsp, packed=make is narrow_network)
     cases = "".join(f"case {seed}: n{seed}_invoke(); break; " for seed in contents)
     heads = "".join(f'#include "n{seed}.h"\n' for seed in contents)
     main = f"{heads}volatile int which;\nint main(void) {{ switch (which) {{ {cases} }} return 0; }}"

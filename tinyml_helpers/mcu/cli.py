@@ -48,6 +48,9 @@ def deploy(
         ),
     ] = None,
     small: Annotated[bool, typer.Option("--small", help="Optimize for size.")] = False,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="Store weights of at most 16 values in fewer bits.")
+    ] = False,
     rounding: Annotated[
         Literal["litert", "tflm"],
         typer.Option(help="Whose bytes fully connected layers give: litert or tflm."),
@@ -67,7 +70,8 @@ def deploy(
 
     try:
         with console.status(f"Compiling {model.name} for {device}"):
-            firmware = mcu.build(model, device, optimize="-Os" if small else "-O2", rounding=rounding)
+            optimize = "-Os" if small else "-O2"
+            firmware = mcu.build(model, device, optimize=optimize, packed=packed, rounding=rounding)
         graph = firmware.program.graph
         with console.status(f"Running {firmware.macs:,} MACs"):
             run = firmware.run(*(np.zeros(graph.tensors[i].shape) for i in graph.inputs))

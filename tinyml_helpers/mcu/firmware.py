@@ -4,8 +4,6 @@
 
     firmware = build("model.tflite", device="nano33ble")
     run = firmware.run(x)
-
-Both print as a table: what was built, and what was run.
 """
 
 from __future__ import annotations
@@ -125,9 +123,8 @@ class Firmware:
         reads: dict[str, npt.DTypeLike] = {self._place(i): g.tensors[i].dtype for i in g.outputs}
         if self.pipeline and self.pipeline.after:
             reads["score"] = np.int32
-        watch = ("main", f"{name}_invoke")
         found = None if fresh else machine.variables()
-        main = machine.run(writes, reads, watch=watch, fresh=fresh, limit=limit)
+        main = machine.run(writes, reads, watch=("main", f"{name}_invoke"), fresh=fresh, limit=limit)
         outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
         return Run(
             outputs=tuple(outputs),
@@ -166,7 +163,9 @@ class Firmware:
         head = f"{len(self.program.layers)} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
         if gone := self.program.trimmed_channels:
             head += f"\n{gone:,} channels that are constant or unread are left out"
-        return f"{head}\n{text_table(('', 'bytes', ''), rows, names=(0, 2))}"
+        table = text_table(("", "bytes", ""), rows, names=(0, 2))
+        packed = self.program.packed_layers
+        return f"{head}\n{table}" + (f"\n\n{packed}" if packed.layers else "")
 
     @cached_property
     def _machine(self) -> Machine:
@@ -198,6 +197,7 @@ def build(
     float_io: bool = False,
     folded: bool = True,
     trimmed: bool = True,
+    packed: bool = False,
     rounding: codegen.Rounding = "litert",
     pipeline: Pipeline | None = None,
 ) -> Firmware:
@@ -210,10 +210,11 @@ def build(
         optimize: the compiler's flag, "-O2" or "-Os".
         float_io: keep QUANTIZE and DEQUANTIZE at the ends of a network that takes float;
             left out, the firmware takes and gives int8, and `run` converts.
-        folded: make each PAD part of the convolution behind it, where that is possible; the
-            bytes are the same.
+        folded: make each PAD part of the convolution behind it, where possible; the bytes are the same.
         trimmed: leave out channels that are the same for every input, or that nothing reads; the
             bytes are the same.
+        packed: store the weights of a layer that has at most 16 different ones, or as many for each
+            output, in 4, 2 or 1 bits where that takes fewer bytes; outputs are the same.
         rounding: "litert" for the bytes of LiteRT's reference; "tflm" for those of TFLM, which rounds
             fully connected layers twice.
         pipeline: C that turns raw samples into the input, and the output into an answer.
@@ -225,8 +226,7 @@ def build(
         ModelError: the file is missing, damaged or no .tflite; its subclass `UnsupportedError`: an
             operator that cannot be translated, by name and position.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
-        ValueError: an unknown device, one whose core is not emulated, or a pipeline that does not go
-            with the network.
+        ValueError: an unknown device, a core that is not emulated, or a pipeline that does not fit.
         ToolchainError: the pipeline's C does not compile or lacks a function.
     """
     chosen = devices.get(device) if isinstance(device, str) else device
@@ -235,6 +235,6 @@ def build(
     lowering.check(source)
     network = source if float_io else lowering.strip_float_ends(source)
     program = codegen.generate(
-        network, name, dsp=core.dsp, folded=folded, trimmed=trimmed, rounding=rounding
+        network, name, dsp=core.dsp, folded=folded, trimmed=trimmed, packed=packed, rounding=rounding
     )
     return Firmware(program, link(program, chosen, optimize, pipeline), chosen, source, pipeline)

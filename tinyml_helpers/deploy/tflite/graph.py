@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,25 @@ class Tensor:
 
     @property
     def array(self) -> NDArray[Any]:
-        """The constant value as an array of the shape and dtype; not for packed int4."""
+        """The constant value as an array of the shape and dtype; int4, two to a byte, as int8."""
+        if self.dtype == "int4":
+            both = np.frombuffer(self.data, np.int8)
+            pairs = np.stack([both << 4 >> 4, both >> 4], axis=1)  # the lower half first
+            return pairs.ravel()[: self.size].reshape(self.shape)
         return np.frombuffer(self.data, np.dtype(self.dtype).newbyteorder("<")).reshape(self.shape)
+
+    def with_values(self, values: NDArray[Any]) -> Tensor:
+        """Return a constant of the same type; integers beyond it wrap around.
+
+        Args:
+            values: of any shape.
+        """
+        if self.dtype == "int4":
+            even = np.resize(np.append(values.ravel(), 0), values.size + values.size % 2) & 15
+            data = (even[::2] | even[1::2] << 4).astype(np.uint8).tobytes()
+        else:
+            data = np.ascontiguousarray(values.astype(self.dtype)).tobytes()
+        return replace(self, shape=values.shape, data=data)
 
     @property
     def size(self) -> int:

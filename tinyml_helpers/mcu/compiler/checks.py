@@ -12,9 +12,10 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"
 def explain_precision(graph: Network) -> str | None:
     """Return why no int8 engine runs a network, if its numbers are the reason, and the cure."""
     found = [(_dtype(graph, op.inputs, 0), _dtype(graph, op.inputs, 1)) for op in _weighted(graph)]
-    if ("float32", "int8") in found or ("float32", "uint8") in found:
+    stored = [weights for given, weights in found if given == "float32"]
+    if dynamic := [weights for weights in stored if weights in ("int4", "int8", "uint8")]:
         return (
-            "its weights are int8, but what flows between its layers is float "
+            f"its weights are {dynamic[0]}, but what flows between its layers is float "
             f"(dynamic range quantization); {_CURE}"
         )
     if any(given == "float32" for given, _ in found):

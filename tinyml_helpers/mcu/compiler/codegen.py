@@ -21,6 +21,7 @@ from tinyml_helpers.mcu.compiler.lowering import (
 )
 from tinyml_helpers.mcu.compiler.lowering.constants import CTYPES, Array
 from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH, Address
+from tinyml_helpers.mcu.compiler.lowering.packing import PackedLayers
 
 _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
@@ -57,6 +58,11 @@ class Program:
         """Multiplications with a weight in one run."""
         return sum(layer.macs for layer in self.layers)
 
+    @property
+    def packed_layers(self) -> PackedLayers:
+        """The layers whose weights take fewer than 8 bits."""
+        return PackedLayers({one.operator.label: one.packed for one in self.layers if one.packed})
+
 
 def generate(
     graph: Network,
@@ -65,6 +71,7 @@ def generate(
     dsp: bool = True,
     folded: bool = True,
     trimmed: bool = True,
+    packed: bool = False,
     rounding: Rounding = "litert",
 ) -> Program:
     """Write a network as C.
@@ -75,6 +82,7 @@ def generate(
         dsp: whether the core has DSP instructions.
         folded: make each PAD part of the convolution behind it, where that is possible.
         trimmed: leave out channels that are the same for every input, or that nothing reads.
+        packed: store weights of few values in fewer bits, where that takes fewer bytes.
         rounding: whose bytes fully connected layers give; convolutions are the same in both.
 
     Returns:
@@ -89,10 +97,10 @@ def generate(
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
     graph = fold_padding(graph) if folded else graph
-    layers = lower(graph, dsp=dsp)
+    layers = lower(graph, dsp=dsp, packed=packed)
     smaller = trim(graph) if trimmed else graph
     if gone := count_channels(graph) - count_channels(smaller):
-        graph, layers = smaller, lower(smaller, dsp=dsp)
+        graph, layers = smaller, lower(smaller, dsp=dsp, packed=packed)
     _check_ends(graph, layers)
     layers, arena = plan_with_room(graph, layers)
     code = "\n".join(_source(name, graph, layers, arena, dsp))

@@ -13,7 +13,7 @@ from tinyml_helpers.deploy.tflite.reader import read as parse
 from tinyml_helpers.mcu.compiler.variables import resolve
 from tinyml_helpers.system.tables import text_table
 
-_DTYPES = ("float32", "float16", "int32", "uint8", "int64", "bool", "int16", "int8")
+_DTYPES = ("float32", "float16", "int32", "uint8", "int64", "bool", "int16", "int8", "int4")
 _SHAPED = (
     "RESHAPE", "EXPAND_DIMS", "SQUEEZE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "BROADCAST_TO",
 )  # fmt: skip

@@ -13,6 +13,7 @@ KERNELS = {
     "choices.c": ("tm_maximum", "tm_minimum", "tm_greater", "tm_equal", "tm_select"),
     "conv_2d.c": ("tm_conv_2d", "tm_conv_2d_tiled"),
     "conv_2d_general.c": ("tm_conv_2d_general",),
+    "conv_2d_packed.c": ("tm_conv_2d_packed",),
     "depthwise_channels.c": ("tm_depthwise_conv_2d_channels",),
     "depthwise_conv_2d.c": (
         "tm_depthwise_conv_2d",
@@ -21,6 +22,7 @@ KERNELS = {
     "differences.c": ("tm_sub", "tm_squared_difference", "tm_prelu", "tm_div"),
     "fully_connected.c": ("tm_fully_connected",),
     "fully_connected_general.c": ("tm_fully_connected_general",),
+    "fully_connected_packed.c": ("tm_fully_connected_packed",),
     "indices.c": ("tm_arg_max", "tm_gather"),
     "log_softmax.c": ("tm_log_softmax",),
     "matrices.c": ("tm_multiply",),
@@ -52,6 +54,10 @@ def read_kernels(called: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in ("kernels.h", "arithmetic.h", *files):
         found[file] = (folder / file).read_text("utf-8")
-        for header in set(_INCLUDED.findall(found[file])) - set(found):
-            found[header] = (folder / header).read_text("utf-8")
+        waiting = _INCLUDED.findall(found[file])
+        while waiting:
+            header = waiting.pop()
+            if header not in found:
+                found[header] = (folder / header).read_text("utf-8")
+                waiting += _INCLUDED.findall(found[header])
     return found

@@ -38,6 +38,15 @@ typedef struct {
     const tm_channel *channels;
 } tm_dense;
 
+/* Weights in fewer bits. Each filter begins with a byte of its own and holds the index of one weight
+   after another, the first in the lowest bits. What an index stands for is in a palette, plus 128.
+   With 8 bits, a filter holds a bit for each four weights, and of those that are not all zero the bytes. */
+typedef struct {
+    uint16_t bits;  /* of an index: 1, 2 or 4; or 8 */
+    uint16_t apart; /* from the palette of a filter to that of the next; 0: they share one */
+    const uint8_t *palettes;
+} tm_packed;
+
 typedef struct {
     tm_window window;
     int16_t output_min, output_max;
@@ -120,6 +129,8 @@ typedef struct {
 void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_conv_2d_tiled(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch, uint32_t tile);
 void tm_conv_2d_general(const tm_conv *layer, const int8_t *input, int8_t *output);
+void tm_conv_2d_packed(const tm_conv *layer, const tm_packed *packed, const int8_t *input, int8_t *output,
+                       void *scratch, uint32_t tile);
 void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_depthwise_conv_2d_3x3(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_depthwise_conv_2d_3x3_by_2(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
@@ -130,6 +141,8 @@ void tm_depthwise_conv_2d_7_by_2(const tm_conv *layer, const int8_t *input, int8
 void tm_depthwise_conv_2d_channels(const tm_conv *layer, const int8_t *input, int8_t *output);
 void tm_fully_connected(const tm_dense *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_fully_connected_general(const tm_dense *layer, const int8_t *input, int8_t *output);
+void tm_fully_connected_packed(const tm_dense *layer, const tm_packed *packed, const int8_t *input,
+                               int8_t *output, void *scratch);
 void tm_average_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *output);
 void tm_max_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *output);
 void tm_mean_of(const tm_mean *layer, const int8_t *input, int8_t *output);

@@ -107,18 +107,20 @@ OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
 """Every operator that can be translated."""
 
 
-def lower(graph: Network, *, dsp: bool) -> tuple[Layer, ...]:
+def lower(graph: Network, *, dsp: bool, packed: bool = False) -> tuple[Layer, ...]:
     """Translate every operator that an output needs.
 
     Args:
         graph: the network.
         dsp: whether the core has DSP instructions: weights are arranged for them.
+        packed: store weights of few values in fewer bits; those of type INT4 are anyway.
 
     Raises:
         UnsupportedError: the first operator, or form of one, that cannot be translated.
     """
     check(graph)
-    return tuple(_translate(Context(graph, op, dsp, _name(op))) for op in find_live_operators(graph))
+    live = find_live_operators(graph)
+    return tuple(_translate(Context(graph, op, dsp, _name(op), packed)) for op in live)
 
 
 def check(graph: Network) -> None:

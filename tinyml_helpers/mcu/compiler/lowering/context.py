@@ -13,6 +13,7 @@ from tinyml_helpers.deploy.tflite.graph import Operator, Tensor
 from tinyml_helpers.mcu.compiler.fixed_point import quantize_multiplier
 from tinyml_helpers.mcu.compiler.graph import GraphError, Network
 from tinyml_helpers.mcu.compiler.lowering.constants import Constant
+from tinyml_helpers.mcu.compiler.lowering.packing import PackedWeights
 from tinyml_helpers.mcu.compiler.lowering.strides import MOST_IN_A_FIELD
 
 INT8 = (-128, 127)
@@ -67,6 +68,7 @@ class Layer:
         in_place: of how many inputs, the first ones, any may lend the output its place.
         note: the layer in words, for the comment above its constants.
         wider: the same layer in forms that need more working memory, the best first.
+        packed: its weights, where they take fewer than 8 bits.
     """
 
     operator: Operator
@@ -79,16 +81,18 @@ class Layer:
     in_place: int = 0
     note: str = ""
     wider: tuple[Layer, ...] = ()
+    packed: PackedWeights | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """One operator with its tensors, and whether the core has DSP instructions."""
+    """One operator with its tensors, whether the core has DSP instructions, and weights are packed."""
 
     graph: Network
     operator: Operator
     dsp: bool
     name: str = field(default="")
+    packed: bool = False
 
     def refuse(self, reason: str) -> UnsupportedError:
         """The error that says what cannot be done, and where."""
@@ -133,7 +137,8 @@ class Context:
     def constant(self, i: int, dtype: str) -> npt.NDArray[Any]:
         """The values of an input that must be constant and of a type."""
         tensor = self.input(i)
-        if not tensor.data or tensor.dtype != dtype:
+        narrow = tensor.dtype == "int4" and dtype == "int8"  # whose values are read as int8
+        if not tensor.data or (tensor.dtype != dtype and not narrow):
             raise self.refuse(f"input {i} is {_describe(tensor)}, supported is a constant of {dtype}")
         return tensor.array
 

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
-from tinyml_helpers.mcu.compiler.lowering.batches import repeat_for_images
-from tinyml_helpers.mcu.compiler.lowering.constants import Array, Fields, Struct
-from tinyml_helpers.mcu.compiler.lowering.context import (
-    INT8,
-    SCRATCH,
-    Address,
-    Context,
-    KernelCall,
-    Layer,
-)
+from tinyml_helpers.mcu.compiler.lowering.context import Context, KernelCall, Layer
 from tinyml_helpers.mcu.compiler.lowering.matrices import lower_computed_dense
+from tinyml_helpers.mcu.compiler.lowering.packed import pack_convolution, pack_dense
+from tinyml_helpers.mcu.compiler.lowering.weighted import (
+    describe_convolution,
+    describe_dense,
+    weighted_layer,
+)
 from tinyml_helpers.mcu.compiler.lowering.weights import (
     Filters,
     collect_filters,
     interleave,
-    make_channel_table,
     read_weight_scales,
 )
 from tinyml_helpers.mcu.compiler.lowering.window import (
     Window,
+    choose_tile,
     place_scattered_window,
     place_window,
     plane_bytes,
@@ -56,24 +51,25 @@ def lower_conv_2d(context: Context) -> Layer:
     arranged, bias = interleave(f, 2, context.dsp)
     # A pixel is read before what is written reaches it.
     lends = window.kernel == (1, 1) and window.padding == (0, 0) and len(rows) <= rows.shape[1]
-    layer = _layer(
+    layer = weighted_layer(
         context,
         "tm_conv_2d",
         f,
         arranged,
         bias,
-        _conv_struct(context, window, 1),
+        describe_convolution(context, window, 1),
         scratch_bytes=arranged.size // bias.size * (5 if context.dsp else 3),
         in_place=lends,
     )
+    if packed := pack_convolution(context, layer, f, arranged.size):
+        return packed
     many = context.dsp and output.shape[1] * output.shape[2] > 4
     return replace(layer, wider=tuple(_tiled(layer, output, n) for n in _TILES if many))
 
 
 def _tiled(layer: Layer, output: Tensor, pixels: int) -> Layer:
     """A convolution that reads its weights once for so many pixels: see kernels/conv_2d.c."""
-    whole = output.shape[1] * output.shape[2]
-    tile = -(-whole // -(-whole // pixels)) + 1 & ~1  # tiles alike, of pairs
+    tile = choose_tile(output, pixels)
     quads = layer.scratch_bytes // 20  # which hold two pixels, and one as it lies in the image
     calls = []
     for call in layer.calls:
@@ -94,11 +90,11 @@ def lower_depthwise_conv_2d(context: Context) -> Layer:
     f = collect_filters(context, rows, read_weight_scales(context, 3))
     if window.dilation != (1, 1) or not f.suit_fast_kernels(_LIMIT):
         return lower_any_convolution(context, window, f, image.shape[3])
-    struct = _conv_struct(context, window, image.shape[3])
+    struct = describe_convolution(context, window, image.shape[3])
     weights = f.weights.astype(np.int8)
     if image.shape[3] == len(rows) and window.kernel != (3, 3) and window.lies_inside(image, output):
-        return _layer(context, "tm_depthwise_conv_2d_channels", f, weights.T, f.folded, struct)
-    return _layer(
+        return weighted_layer(context, "tm_depthwise_conv_2d_channels", f, weights.T, f.folded, struct)
+    return weighted_layer(
         context,
         _choose_depthwise(window, dsp=context.dsp),
         f,
@@ -134,8 +130,8 @@ def lower_transpose_conv(context: Context) -> Layer:
         raise context.refuse(f"weights of shape {array.shape} for an input of shape {given.shape}")
     window = place_scattered_window(context, (array.shape[1], array.shape[2]), array.shape[0])
     f = collect_filters(context, array.reshape(len(array), -1), read_weight_scales(context, 0))
-    struct = _conv_struct(context, window, 1)
-    layer = _layer(context, "tm_transpose_conv", f, array, f.bias, struct, general=True)
+    struct = describe_convolution(context, window, 1)
+    layer = weighted_layer(context, "tm_transpose_conv", f, array, f.bias, struct, general=True)
     macs = given.size * array.size // given.shape[3]
     note = f"{given.dims} -> {output.dims}, at most {macs:,} MACs"
     return replace(layer, macs=macs, note=note)
@@ -143,8 +139,8 @@ def lower_transpose_conv(context: Context) -> Layer:
 
 def lower_any_convolution(context: Context, window: Window, f: Filters, groups: int) -> Layer:
     """Translate a convolution of any form, for the slow kernel."""
-    weights, struct = f.weights.astype(np.int8), _conv_struct(context, window, groups)
-    return _layer(context, "tm_conv_2d_general", f, weights, f.bias, struct, general=True)
+    weights, struct = f.weights.astype(np.int8), describe_convolution(context, window, groups)
+    return weighted_layer(context, "tm_conv_2d_general", f, weights, f.bias, struct, general=True)
 
 
 def lower_fully_connected(context: Context) -> Layer:
@@ -167,74 +163,21 @@ def lower_fully_connected(context: Context) -> Layer:
     if f.can_lie_between or not f.suit_fast_kernels(_DSP_LIMIT if context.dsp else _LIMIT):
         return lower_any_fully_connected(context, f)
     arranged, bias = interleave(f, 4, context.dsp)
-    return _layer(
+    layer = weighted_layer(
         context,
         "tm_fully_connected",
         f,
         arranged,
         bias,
-        _dense_struct(context),
+        describe_dense(context),
         scratch_bytes=arranged.size // bias.size * (2 if context.dsp else 1),
     )
+    return pack_dense(context, layer, f, arranged.size) or layer
 
 
 def lower_any_fully_connected(context: Context, f: Filters) -> Layer:
     """Translate a FULLY_CONNECTED of any scales, for the slow kernel."""
-    weights, struct = f.weights.astype(np.int8), _dense_struct(context)
-    return _layer(context, "tm_fully_connected_general", f, weights, f.bias, struct, general=True)
-
-
-def _dense_struct(context: Context) -> Struct:
-    outputs, inputs = context.input(1).shape
-    sizes = {"rows": context.output.size // outputs, "inputs": inputs, "outputs": outputs}
-    return Struct(context.name, "tm_dense", (sizes, *_common_fields(context, {})))
-
-
-def _conv_struct(context: Context, window: Window, groups: int) -> Struct:
-    sizes = {"window": window.fields(context.input(0), context.output)}
-    return Struct(context.name, "tm_conv", (sizes, *_common_fields(context, {"groups": groups})))
-
-
-def _common_fields(context: Context, more: Fields) -> tuple[Fields, ...]:
-    low, high = context.activation_range()
-    zero_points = (context.input(0).zero_point, context.output.zero_point)
-    return (
-        {"input_zero_point": zero_points[0], "output_zero_point": zero_points[1]},
-        {"output_min": low, "output_max": high, **more},
-        {"weights": f"{context.name}_weights", "channels": f"{context.name}_channels"},
+    weights, struct = f.weights.astype(np.int8), describe_dense(context)
+    return weighted_layer(
+        context, "tm_fully_connected_general", f, weights, f.bias, struct, general=True
     )
-
-
-def _layer(
-    context: Context,
-    kernel: str,
-    f: Filters,
-    weights: npt.NDArray[Any],
-    bias: npt.NDArray[np.int64],
-    struct: Struct,
-    *,
-    scratch_bytes: int = 0,
-    in_place: bool = False,
-    general: bool = False,
-) -> Layer:
-    """A layer with weights; a `general` kernel takes shifts as they are, and clamps what it gives."""
-    given, output = context.input(0), context.output
-    macs = output.size * f.weights.shape[1]
-    padded = ", with its PAD" if "margins" in context.operator.options else ""
-    table = make_channel_table(context.name, f, bias, less=0 if general else 1)
-    layer = context.layer(
-        kernel,
-        [given],
-        (Array(f"{context.name}_weights", weights), table, struct),
-        last=(Address(SCRATCH),) if scratch_bytes else (),
-        scratch_bytes=scratch_bytes,
-        macs=macs,
-        in_place=in_place,
-        note=f"{given.dims} -> {output.dims}, {macs:,} MACs{padded}",
-    )
-    images = 1 if struct.ctype == "tm_dense" else output.shape[0]
-    limits = context.activation_range()
-    if not general and limits != INT8:
-        clamp = KernelCall("tm_clamp", (*limits, Address(output.index), output.size // images))
-        layer = replace(layer, calls=(*layer.calls, clamp))
-    return layer if images == 1 else repeat_for_images(context, layer)

@@ -189,6 +189,5 @@ def _narrow(
 
 def _add(tensors: list[Tensor], like: Tensor, values: npt.NDArray[Any]) -> int:
     """Add a constant to the tensors; values beyond its type wrap around, as sums do."""
-    data = np.ascontiguousarray(values.astype(like.dtype)).tobytes()
-    tensors.append(replace(like, shape=values.shape, data=data, index=len(tensors)))
+    tensors.append(replace(like.with_values(values), index=len(tensors)))
     return tensors[-1].index

@@ -102,3 +102,9 @@ def plane_bytes(w: Window, image: Tensor, output: Tensor, cell_bytes: int) -> in
     # Where wide filters make pairs of outputs, the last may read two cells more.
     more = 2 if w.kernel[1] > 3 and w.stride[1] == 2 else 0
     return cell_bytes * (height * ((width + 2) & ~1) + more)
+
+
+def choose_tile(output: Tensor, most: int) -> int:
+    """How many pixels of an image run together, at most so many: tiles alike, of pairs."""
+    whole = output.shape[1] * output.shape[2]
+    return -(-whole // -(-whole // most)) + 1 & ~1
