@@ -43,7 +43,7 @@ def compiler():
 
 
 def spaced(graph, layers):
-    """Each layer in one of its forms, in an arena where no two arrays share a byte, with gaps between."""
+    """Each layer in one of its forms, and an arena of arrays that share no byte, with gaps between."""
     from tinyml_helpers.mcu.compiler import arena
 
     forms = tuple((layer, *layer.wider)[n % (1 + len(layer.wider))] for n, layer in enumerate(layers))
