@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinyml_helpers.course import check, firmware_task, scoreboard, syllabus
-from tinyml_helpers.course.exercises import build_00, build_08
+from tinyml_helpers.course.exercises import build_08, lesson_00
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
 
@@ -38,30 +38,30 @@ def test_the_scale_is_what_was_measured():
     }, found
 
 
-LAYER_POINTERS = build_00.NAIVE.replace(
+LAYER_POINTERS = lesson_00.NAIVE.replace(
     "for (int i = 0; i < n_in; i++)", "const int8_t *w = weights, *x = in; for (int i = n_in; i; i--)"
 ).replace("weights[i] * in[i]", "*w++ * *x++")
 
 
 def test_the_scale_of_the_first_network_is_what_was_measured():
-    task, flags = build_00._task(), ("-O1", "-O2", "-O3", "-Os", "-Oz")
-    texts = (build_00.NAIVE, LAYER_POINTERS)
+    task, flags = lesson_00._task(), ("-O1", "-O2", "-O3", "-Os", "-Oz")
+    texts = (lesson_00.NAIVE, LAYER_POINTERS)
     found = {
-        "ours": per_mac(build_00.OURS, "-O2", task),
+        "ours": per_mac(lesson_00.OURS, "-O2", task),
         "the compiler's best": min(per_mac(text, flag, task) for text in texts for flag in flags),
-        "the lesson's loop": per_mac(build_00.NAIVE, "-O2", task),
+        "the lesson's loop": per_mac(lesson_00.NAIVE, "-O2", task),
     }
     assert {name: round(value, 2) for name, value in found.items()} == {
-        name: value for name, value in build_00.SCALE.items() if name != "arithmetic alone"
+        name: value for name, value in lesson_00.SCALE.items() if name != "arithmetic alone"
     }, found
-    assert task.most * task.macs < 70_000 < per_mac(build_00.NAIVE, "-O2", task) * task.macs
+    assert task.most * task.macs < 70_000 < per_mac(lesson_00.NAIVE, "-O2", task) * task.macs
 
 
 def test_the_first_network_by_hand():
     """One pixel, weight and bias at a time: (2 * 3 + 4) * 2**23 / 2**24 = 5, and 5 * 7 + 1 = 36."""
-    image, scores, w1, b1, _, w2, b2, _ = (np.zeros_like(part) for part in build_00._hidden()[0])
+    image, scores, w1, b1, _, w2, b2, _ = (np.zeros_like(part) for part in lesson_00._hidden()[0])
     image[9], w1[784 + 9], b1[1], w2[32 + 1], b2[1] = 2, 3, 4, 7, 1
-    made = build_00._network(image, scores, w1, b1, 2**23, w2, b2, 2**24)
+    made = lesson_00._network(image, scores, w1, b1, 2**23, w2, b2, 2**24)
     assert made.tolist() == [0, 36, *[0] * 8]
 
 
@@ -80,7 +80,7 @@ LAYER_SLIPS = {
 @pytest.mark.parametrize("kind", LAYER_SLIPS)
 def test_each_slip_of_the_layer_gets_its_own_hint(kind):
     change, sentence = LAYER_SLIPS[kind]
-    said = check.faster_layer(build_00.NAIVE.replace(*change)).message
+    said = check.faster_layer(lesson_00.NAIVE.replace(*change)).message
     assert sentence in said, said
     assert "scores becomes [" in said
 
@@ -90,16 +90,16 @@ def test_the_printed_solution_is_nobodys_record():
     printed = [
         cell.source for cell in syllabus.read_notebook(path).cells if "faster_layer" in cell.source
     ]
-    assert any(build_00.PAIRS in source for source in printed)
+    assert any(lesson_00.PAIRS in source for source in printed)
 
 
 def test_code_that_became_part_of_main_counts_too():
-    found = check.exercises()["faster_layer"].weigh(build_00.PAIRS).figures
+    found = check.exercises()["faster_layer"].weigh(lesson_00.PAIRS).figures
     assert 300 < found["flash_bytes"] < 2000
 
 
 def test_what_is_written_behind_an_array_shows():
-    beyond = build_00.PAIRS.replace("out[j + k] =", "if (n_out == 10) out[10] = 3; out[j + k] =")
+    beyond = lesson_00.PAIRS.replace("out[j + k] =", "if (n_out == 10) out[10] = 3; out[j + k] =")
     said = check.faster_layer(beyond).message
     assert "0 of 5 cases are right" in said and ",   3]" in said, said
 
