@@ -172,7 +172,9 @@ def test_right_noise_is_never_refused():
 
 
 def test_noise_that_is_nearly_right_is_told_by_how_much():
-    said = build_14._noise_hint(build_14._private(lambda noise, clip, count: 1.2 * noise * clip / count))
+    said = build_14._noise_hint(
+        build_14._private(lambda noise, clip, count: 1.25 * noise * clip / count)
+    )
     assert said.startswith("its standard deviation is 1.2")
 
 
