@@ -136,7 +136,7 @@ def _why_it_ended(status: int) -> str:
 
 
 def _not_in_time() -> str:
-    return f"was not finished after {SECONDS:g} s: is there a loop that never ends?"
+    return f"was not finished after {SECONDS:g} s, as when a loop never ends"
 
 
 def _here(work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
