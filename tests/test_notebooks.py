@@ -89,8 +89,10 @@ def test_its_size_keeps_within_the_house_numbers(cells):
 
 
 def test_its_code_is_readable_on_half_a_screen(cells):
-    long = [line for cell in code(cells) for line in lines(cell) if len(line) > 105]
-    assert not long
+    for cell in code(cells):
+        # The book folds a solution into a box, which is narrower than the page.
+        width = 102 if "solution" in cell.metadata.get("tags", ()) else 105
+        assert not [line for line in lines(cell) if len(line) > width]
 
 
 def test_its_figures_say_what_they_show(cells):
