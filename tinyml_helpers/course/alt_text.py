@@ -43,6 +43,9 @@ def _is_picture(axes: Axes) -> bool:
 
 
 def _chart(axes: Axes) -> str:
+    # A drawing says itself what is to be heard: texts of boxes without their arrows say little.
+    if (words := str(axes.get_label())).startswith("Drawing: "):
+        return words
     parts = [
         _title(axes),
         *(f"{name} axis: {_one_line(label)}" for name, label in _labels(axes) if label),
