@@ -1,11 +1,16 @@
 """Constants of exercises: everybody's, or each learner's own in a class."""
 
+import ast
+import re
 import subprocess
 import sys
 
+import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 
-from tinyml_helpers.course import check, constants
+from tinyml_helpers.course import check, constants, syllabus
 from tinyml_helpers.course.exercises import build_08
 
 pytestmark = pytest.mark.usefixtures("results")
@@ -74,5 +79,43 @@ def test_a_class_without_a_name_asks_for_it():
 
 
 def test_an_exercise_without_constants_says_so():
-    with pytest.raises(ValueError, match="'zero_point' has no constants"):
-        check.given("zero_point")
+    with pytest.raises(ValueError, match="'kept_boxes' has no constants"):
+        check.given("kept_boxes")
+
+
+def solutions():
+    """The printed solution of each exercise that has constants and is answered by a number or a word."""
+    for lesson in syllabus.lessons():
+        for cell in nbformat.read(lesson.path, 4).cells:
+            if "solution" in cell.metadata.get("tags", ()) and "check.given(" in cell.source:
+                yield re.findall(r"check\.(\w+)\(", cell.source)[-1], cell.source
+
+
+SOLUTIONS = dict(solutions())
+ANSWERED = sorted(set(constants.CONSTANTS) - {"dot_product", "scores_for_pruning"})
+
+
+@pytest.mark.parametrize("exercise", ANSWERED)
+def test_each_learner_has_an_answer_of_their_own(exercise):
+    """The printed solution, run with a learner's constants, is right; everybody's answers are not."""
+    [values] = constants.CONSTANTS[exercise].values()
+    assert len(set(values)) == len(values)
+    met = set()
+    for name in NAMES:
+        constants.join("spring", name)
+        [mine] = check.given(exercise).values()
+        if mine not in met:
+            met.add(mine)
+            verdict = eval_last(SOLUTIONS[exercise])
+            assert verdict.status == "right", (mine, verdict)
+            for copied in check.exercises()[exercise].right:
+                assert check.exercises()[exercise](*copied).status == "hint", (mine, copied)
+    assert met == set(values[1:])
+
+
+def eval_last(source):
+    """What the last line of a cell evaluates to."""
+    body = ast.parse(source).body
+    names = {"check": check, "np": np, "pd": pd}
+    exec(compile(ast.Module(body[:-1], []), "cell", "exec"), names)
+    return eval(compile(ast.Expression(body[-1].value), "cell", "eval"), names)

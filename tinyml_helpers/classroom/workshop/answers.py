@@ -35,7 +35,7 @@ class Answered:
     solution: str
     looks_for: str
     slips: tuple[tuple[str, str], ...]
-    constants: Mapping[str, tuple[int, ...]]
+    constants: Mapping[str, tuple[float, ...]]
 
 
 def render_answers(lessons: Sequence[Lesson], notebooks: Mapping[int, Any], group: str) -> str:

@@ -99,7 +99,7 @@ SLIPS = (
 )
 def scores_for_pruning(answer: Callable[[Any], Any]) -> Verdict:
     """Scores of one layer's weights; those of `large` with the lowest go, and 85 % must stay right."""
-    percent = constants.given("scores_for_pruning")["percent"]
+    percent = int(constants.given("scores_for_pruning")["percent"])
     asked = (
         f"scores(weights) lets {percent} % of `large` go, those weights whose score is lowest, "
         f"and {_WANTED_PERCENT:.0f} % of the photos stay right."

@@ -61,7 +61,7 @@ def _reference(x: Any, w: Any, n: int) -> int:
 
 
 def _offset() -> int:
-    return constants.given("dot_product")["offset"]
+    return int(constants.given("dot_product")["offset"])
 
 
 def _in_bits(value: int, bits: int) -> int:

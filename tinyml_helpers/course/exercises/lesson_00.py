@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyml_helpers.course import building, cases, firmware_task
+from tinyml_helpers.course import building, cases, constants, firmware_task
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 PIXELS, HIDDEN, CLASSES = 784, 32, 10
@@ -179,19 +179,19 @@ def _task() -> firmware_task.FirmwareTask:
     ],
 )
 def first_network_macs(answer: int) -> Verdict:
-    """Multiply-accumulates of the network 784-32-10 for one picture."""
-    count = float(answer)
-    first, second = PIXELS * HIDDEN, HIDDEN * CLASSES
+    """Multiply-accumulates of the network 784-32-10 (or as wide as is given) for one picture."""
+    count, hidden = float(answer), constants.given("first_network_macs")["hidden"]
+    first, second = PIXELS * hidden, hidden * CLASSES
     if count == first + second:
         return right(
             "Nearly all of the work is in the first layer, which looks at every pixel. MACs are the "
             "course's unit of work, and you now count them by hand."
         )
-    if count == first + second + HIDDEN + CLASSES:
+    if count == first + second + hidden + CLASSES:
         return hint("Those are the parameters. A bias is added, it is not multiplied by anything.")
     if count in (first, second):
         return hint("That is one of the two layers. The picture goes through both.")
-    if count == PIXELS * HIDDEN * CLASSES:
+    if count == PIXELS * hidden * CLASSES:
         return hint("The layers work one after the other: add their counts, do not multiply them.")
     if count == 2 * (first + second):
         return hint("A product and its addition are one MAC, not two.")

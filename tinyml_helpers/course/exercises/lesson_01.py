@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
-_OUTPUTS, _CHANNELS, _TAPS = 25 * 5, 64, 3 * 3
+_OUTPUTS, _TAPS = 25 * 5, 3 * 3
 
 
 @exercise(
@@ -21,22 +21,22 @@ _OUTPUTS, _CHANNELS, _TAPS = 25 * 5, 64, 3 * 3
     ],
 )
 def depthwise_macs(answer: int) -> Verdict:
-    """MACs of a 3x3 depthwise convolution: 64 channels, 25 x 5 outputs each."""
-    macs = float(answer)
-    if macs == _OUTPUTS * _CHANNELS * _TAPS:
+    """MACs of a 3x3 depthwise convolution: 64 channels (or as given), 25 x 5 outputs each."""
+    macs, channels = float(answer), constants.given("depthwise_macs")["channels"]
+    if macs == _OUTPUTS * channels * _TAPS:
         return right(
             "Each output sums the products of its own channel only; an ordinary convolution would sum "
             "over all channels, and take as many times the work as there are channels. The 1x1 "
             "convolution that follows a depthwise one mixes them, and is where most of such a "
             "network's MACs are."
         )
-    if macs == _OUTPUTS * _CHANNELS**2 * _TAPS:
+    if macs == _OUTPUTS * channels**2 * _TAPS:
         return hint("That is an ordinary convolution. A depthwise one does not mix channels.")
     if macs == _OUTPUTS * _TAPS:
-        return hint("That is one channel. There are 64.")
-    if macs == _OUTPUTS * _CHANNELS:
+        return hint(f"That is one channel. There are {channels}.")
+    if macs == _OUTPUTS * channels:
         return hint("That is the number of outputs. How many products does each of them sum?")
-    if macs == 4 * _OUTPUTS * _CHANNELS * _TAPS:
+    if macs == 4 * _OUTPUTS * channels * _TAPS:
         return hint("Those are all four layers. The question is about one of them.")
     return hint("Multiply: outputs of a channel (25 x 5), channels, products of one output.")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
@@ -22,21 +22,22 @@ from tinyml_helpers.course.check import Verdict, exercise, hint, right
     ],
 )
 def zero_point(answer: float) -> Verdict:
-    """Zero point of the range -1..3 in 8 bits: 64 in uint8, and 128 less in int8."""
-    point = float(answer)
-    if point == 64:
+    """Zero point of the range -1..3 (or as given) in 8 bits: 64 in uint8, and 128 less in int8."""
+    point, span = float(answer), 1 + constants.given("zero_point")["right_end"]
+    exact = 255 / span
+    if point == round(exact):
         return right("Zero is now stored exactly, so padding and ReLU cost no error at all.")
-    if point == -64:
+    if point == round(exact) - 128:
         return right(
             "For int8, whose integers go from -128 to 127: that is how TensorFlow Lite stores it. In "
             "uint8, from 0 to 255, everything lies 128 higher. Zero is stored exactly either way, so "
             "padding and ReLU cost no error at all."
         )
-    if math.isclose(point, 63.75) or math.isclose(point, -64.25):
+    if math.isclose(point, exact) or math.isclose(point, exact - 128):
         return hint("Close: that is where zero falls. The zero point must itself be an integer.")
-    if point in (191, 192):
+    if point in (math.floor(255 - exact), math.ceil(255 - exact)):
         return hint("That is counted from the right end. The smallest integer stands for the left end.")
-    return hint("How many steps of size 4/255 lie between the left end, -1, and zero?")
+    return hint(f"How many steps of size {span}/255 lie between the left end, -1, and zero?")
 
 
 def _in_numpy(values: Any, scale: float, zero_point: int) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinyml_helpers.course import constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
@@ -50,14 +51,16 @@ def straight_through_gradients(answer: Sequence[float]) -> Verdict:
     wrong=[(2,), (2.4,), (3,), (4,), (5.999,), (12,), (48,), (-6,)],
 )
 def folded_integer(answer: float) -> Verdict:
-    """The integer of a weight 0.8 folded with gamma 1.5 and variance 0.25, at scale 0.4."""
-    if math.isclose(answer, 6, abs_tol=1e-9):
+    """The integer of a weight 0.8 folded with gamma 1.5 (or as given), variance 0.25, at scale 0.4."""
+    gamma = constants.given("folded_integer")["gamma"]
+    folded = 0.8 * gamma / 0.25**0.5
+    if math.isclose(answer, folded / 0.4, abs_tol=1e-9):
         return right("Rounded before folding, the same weight would have become another integer.")
     if answer == 2:
         return hint("That is the weight before folding. What does the batch norm multiply it by?")
-    if math.isclose(answer, 2.4):
+    if math.isclose(answer, folded):
         return hint("That is the folded weight. Which multiple of the scale is it?")
-    if answer in (3, 12):
+    if any(math.isclose(answer, wrong * gamma) for wrong in (2, 8)):
         return hint("The batch norm divides by the standard deviation, the root of the variance.")
     if answer == 4:
         return hint("The root of the variance is in it. Where is gamma?")

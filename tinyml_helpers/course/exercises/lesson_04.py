@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 _SHAPES = ((5,), (6,), (2, 3), (4, 4), (3, 7), (2, 3, 4), (4, 2, 3, 3), (8, 1, 3, 3))
@@ -156,20 +156,21 @@ def csr_int8_bytes(answer: float) -> Verdict:
     ],
 )
 def macs_left(answer: tuple[float, float]) -> Verdict:
-    """Shares of MACs left without a quarter of the channels: 0.5625 (convolution), 0.75 (depthwise)."""
+    """Shares of MACs left: without a quarter of the channels 0.5625 (convolution), 0.75 (depthwise)."""
     convolution, depthwise = map(float, answer)
+    left = 1 - constants.given("macs_left")["removed_percent"] / 100
 
     def is_near(share: float, wanted: float) -> bool:
         return math.isclose(share, wanted, abs_tol=0.006)
 
-    if is_near(convolution, 0.5625) and is_near(depthwise, 0.75):
+    if is_near(convolution, left**2) and is_near(depthwise, left):
         return right("So a network of depthwise layers gains less from narrow layers than one without.")
-    if is_near(convolution, 0.75) and is_near(depthwise, 0.5625):
+    if is_near(convolution, left) and is_near(depthwise, left**2):
         return hint("Swapped: which of the two multiplies every input by weights for every output?")
-    if is_near(convolution, 0.4375) and is_near(depthwise, 0.25):
+    if is_near(convolution, 1 - left**2) and is_near(depthwise, 1 - left):
         return hint("Those are the shares that went. What is left?")
-    if is_near(depthwise, 0.75):
+    if is_near(depthwise, left):
         return hint("A convolution's MACs grow with inputs times outputs, and both shrank.")
-    if is_near(convolution, 0.5625):
+    if is_near(convolution, left**2):
         return hint("A depthwise convolution has one filter for each channel, not one for each pair.")
     return hint("Give two shares of what was there before, such as (0.5, 0.5).")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
@@ -123,8 +123,13 @@ def distillation_function(answer: Callable[..., Any]) -> Verdict:
     wrong=[(0.8,), (0.516,), (0.2236,), (0.129,), (0.668,), (0.0,)],
 )
 def paired_error(answer: float) -> Verdict:
-    """Gains 0.2, 1.4, 0.6, 1.0: standard deviation 0.516, standard error of the mean 0.258."""
-    gains = np.array([0.2, 1.4, 0.6, 1.0])
+    """Gains 0.2, 1.4, 0.6, 1.0: standard deviation 0.516, standard error of the mean 0.258.
+
+    In a class the last twin, and so the last gain, is another one.
+    """
+    alone = np.array([79.0, 77.6, 80.2, 78.8])
+    taught = np.array([79.2, 79.0, 80.8, constants.given("paired_error")["last_twin"]])
+    gains = taught - alone
     deviation = float(gains.std(ddof=1))
     hints = {
         deviation: "That is the spread of single gains. A mean of four strays half as far.",
@@ -132,7 +137,9 @@ def paired_error(answer: float) -> Verdict:
         "up one of them.",
         deviation / 4: "Divide by the root of the number of pairs.",
         float(gains.mean()): "That is the mean gain. How far would it stray with four other seeds?",
-        0.668: "That treats them as strangers. Each has a twin: take the four differences first.",
+        math.sqrt(
+            (alone.var(ddof=1) + taught.var(ddof=1)) / 4
+        ): "That treats them as strangers. Each has a twin: take the four differences first.",
     }
     if math.isclose(answer, deviation / 2, abs_tol=0.006):
         return right(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
@@ -24,16 +25,20 @@ from tinyml_helpers.course.check import Verdict, exercise, hint, right
     ],
 )
 def rounded_twice(answer: Any) -> Verdict:
-    """83.4994 rounded once is 83; to a multiple of 1/512 it is 83.5, and that rounds to 84."""
+    """83.4994 (or as given) rounded once is 83; to a multiple of 1/512 it is 83.5, and then 84."""
+    scaled = constants.given("rounded_twice")["sum"]
+    whole = math.floor(scaled)
     given = np.asarray(cases.to_plain(answer))
     if given.shape != (2,):
         return hint("Give two numbers: (rounded once, rounded twice).")
     once, twice = given.tolist()
-    if (once, twice) == (83, 84):
+    if (once, twice) == (whole, whole + 1):
         return right("One step apart. It takes a sum within 1/1024 of a half: about one in a thousand.")
-    if once != 83:
+    if once != whole:
         return hint("Once: on which side of the half does the sum lie?")
-    return hint("Twice: the sum times 512 is 42,751.7. Round that, divide by 512, and round again.")
+    return hint(
+        f"Twice: the sum times 512 is {512 * scaled:,.1f}. Round that, divide by 512, and round again."
+    )
 
 
 def _weights() -> Iterator[cases.Case]:

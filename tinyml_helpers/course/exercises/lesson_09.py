@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
-
-MINUTES = 10
 
 
 @exercise(
@@ -20,21 +18,23 @@ MINUTES = 10
     wrong=[(0,), (6,), (3,), (0.3,), (60,), (0.05,), (0.5,), (114,), (1,)],
 )
 def rate_not_ruled_out(answer: float) -> Verdict:
-    """Rate per hour at which ten quiet minutes have a chance of 5 %: -ln(0.05) * 6 = 18."""
-    per_hour = 60 / MINUTES
+    """Rate per hour at which ten quiet minutes (or as given) have a chance of 5 %: -ln(0.05) * 6."""
+    minutes = constants.given("rate_not_ruled_out")["minutes"]
+    per_hour = 60 / minutes
     if math.isclose(answer, -math.log(0.05) * per_hour, rel_tol=0.02):
         return right(
             "Three divided by the time: statisticians call it the rule of three. To promise less than "
             "one false alarm in a day you have to listen for three days."
         )
     if answer == 0:
-        return hint("None was heard, but with one every hour, ten minutes are mostly quiet too.")
+        return hint(f"None was heard, but with one every hour, {minutes} minutes are mostly quiet too.")
     if math.isclose(answer, per_hour):
-        return hint("With 6 an hour you expect one in ten minutes, and get none in 37 % of the cases.")
+        return hint("At that rate you expect one in this time, and get none in 37 % of the cases.")
     if math.isclose(answer, -math.log(0.05), rel_tol=0.02):
-        return hint("Right for ten minutes. How many is that in an hour?")
+        return hint(f"Right for {minutes} minutes. How many is that in an hour?")
     return hint(
-        "With a rate r per hour, ten minutes are quiet with probability exp(-r / 6). Set it to 0.05."
+        f"With a rate r per hour, {minutes} minutes are quiet with probability exp(-r / {per_hour:g}). "
+        "Set it to 0.05."
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 Names = NDArray[np.str_]
@@ -19,15 +19,16 @@ Names = NDArray[np.str_]
     wrong=[(30,), (26,), (7,), (7.5,), (28,), (30.0,), (26.0,), (26.9,)],
 )
 def windows_in_recording(answer: float) -> Verdict:
-    """Windows of 4 s, one each second, in a recording of 30 s: (30 - 4) / 1 + 1 = 27."""
-    if answer == 27:
+    """Windows of 4 s, one each second, in a recording of 30 s (or as given): (30 - 4) / 1 + 1 = 27."""
+    seconds = constants.given("windows_in_recording")["seconds"]
+    if answer == seconds - 3:
         return right(
             "The first takes 4 s, each later one only a second more. And so many overlapping windows "
             "of one movement are far from as many independent ones: so the test goes by person."
         )
-    if answer == 26:
+    if answer == seconds - 4:
         return hint("Nearly: count the window that starts at 0 as well.")
-    if answer in (7, 7.5):
+    if answer in (seconds // 4, seconds / 4):
         return hint("So many fit side by side. But a new one starts every second.")
     return hint("The last window must end before the recording does: when may it start at the latest?")
 

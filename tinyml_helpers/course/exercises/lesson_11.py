@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 Scores = NDArray[np.float64]
@@ -37,11 +37,11 @@ WEEK = 7 * 24 * 60
 def false_alarm_shares(answer: Sequence[float]) -> Verdict:
     """A week has 10,080 minutes: 1 / 10,080 for one check, its cube root for three in a row."""
     one, three = map(float, answer)
-    share = 1 / WEEK
+    share = constants.given("false_alarm_shares")["every_minutes"] / WEEK
     if not math.isclose(one, share, rel_tol=0.01):
         return hint(
-            "The first: a week has 7 times 24 times 60 minutes, and one of them may give an alarm. "
-            "Give a share, not percent."
+            "The first: a week has 7 times 24 times 60 minutes, and one of its checks may give an "
+            "alarm. Give a share, not percent."
         )
     if math.isclose(three, share ** (1 / 3), rel_tol=0.01):
         return right(

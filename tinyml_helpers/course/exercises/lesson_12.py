@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinyml_helpers.course import constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 from tinyml_helpers.usecases.vision import boxes
 
@@ -18,8 +19,9 @@ _FULL, _SEPARABLE = 9 * 128 * 256, 9 * 128 + 128 * 256
     wrong=[(9,), (256,), (128,), (9 * 128 * 256,), (0.115,), (1 / 9,), (8,), (8.1,), (8.4,)],
 )
 def separable_saving(answer: float) -> Verdict:
-    """MACs of a full 3x3 convolution from 128 to 256 channels over those of a separable one."""
-    saving = _FULL / _SEPARABLE
+    """MACs of a full 3x3 convolution from 128 to 256 channels (or as given) over a separable one's."""
+    outputs = constants.given("separable_saving")["outputs"]
+    saving = (9 * 128 * outputs) / (9 * 128 + 128 * outputs)
     if math.isclose(answer, saving, rel_tol=0.01):
         return right(
             "With many output channels it comes close to nine, the taps of the kernel: nearly all that "
@@ -30,10 +32,10 @@ def separable_saving(answer: float) -> Verdict:
     if math.isclose(answer, 9, rel_tol=1e-6):
         return hint("Nearly: that is the limit. The depthwise part costs something too.")
     if math.isclose(answer, (9 * 128 * 128) / (9 * 128 + 128 * 128), rel_tol=0.01):
-        return hint("That is the saving for 128 output channels. This layer gives 256.")
+        return hint(f"That is the saving for 128 output channels. This layer gives {outputs}.")
     return hint(
-        "At one pixel: full is 9 x 128 x 256. Separable is 9 x 128 for the depthwise part, and "
-        "128 x 256 for the pointwise one."
+        f"At one pixel: full is 9 x 128 x {outputs}. Separable is 9 x 128 for the depthwise part, and "
+        f"128 x {outputs} for the pointwise one."
     )
 
 

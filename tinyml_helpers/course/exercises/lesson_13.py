@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 
@@ -18,8 +18,9 @@ from tinyml_helpers.course.check import Verdict, exercise, hint, right
     wrong=[(10,), (0.1,), (2.0,), (1.98,), (90.5,), (0.095,), (9.0,), (9.4,), (0.5,)],
 )
 def stranger_gets_in(answer: float) -> Verdict:
-    """20 strangers with 5 tries each, one false accept in 1,000: 1 - 0.999^100, in percent."""
-    percent = 100 * (1 - 0.999**100)
+    """20 (or as given) strangers, 5 tries each, one false accept in 1,000: 1 - 0.999^100, in percent."""
+    strangers = constants.given("stranger_gets_in")["strangers"]
+    percent = 100 * (1 - 0.999 ** (5 * strangers))
     if math.isclose(answer, percent, abs_tol=0.06):
         return right(
             "One in a thousand sounds rare. It is a promise about one try, not about a lost phone."
@@ -28,11 +29,11 @@ def stranger_gets_in(answer: float) -> Verdict:
         return hint("The right share; give it in percent.")
     if math.isclose(answer, 100 - percent, abs_tol=0.06):
         return hint("That is the chance that nobody gets in.")
-    if math.isclose(answer, 10, abs_tol=0.01):
+    if math.isclose(answer, strangers / 2, abs_tol=0.01):
         return hint("Close, but chances do not add up: with 2,000 tries you would get 200 percent.")
-    if math.isclose(answer, 100 * (1 - 0.999**20), abs_tol=0.03):
+    if math.isclose(answer, 100 * (1 - 0.999**strangers), abs_tol=0.03):
         return hint("That is one try each. They have five.")
-    return hint("First ask how likely it is that all 100 tries fail.")
+    return hint(f"First ask how likely it is that all {5 * strangers} tries fail.")
 
 
 Threshold = Callable[[NDArray[np.float64], float], float]

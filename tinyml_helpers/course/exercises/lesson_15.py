@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyml_helpers.course import cases
+from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
 
 Points = list[tuple[float, float]]
@@ -112,25 +112,24 @@ def _same_marks(said: Any, wanted: Any) -> bool:
     return marks.shape == (len(wanted),) and bool((marks.astype(float) == np.asarray(wanted)).all())
 
 
-_SHARES = {"flash": 13.9 / 64, "RAM": 2.8 / 12, "latency": 7.9 / 20, "energy": 79 / 150}
-
-
 @exercise(
     right=[("energy",), ("Energy",), (" energy ",)],
     wrong=[("flash",), ("RAM",), ("ram",), ("latency",), ("batteries",), (0.53,)],
 )
 def tightest_budget(answer: str) -> Verdict:
-    """The budget of which the largest share is used: 79 of 150 uJ."""
-    names = {name.lower(): name for name in _SHARES}
+    """The budget of which the largest share is used: 79 of 150 uJ, or with another flash, that."""
+    flash_kib = constants.given("tightest_budget")["flash_kib"]
+    shares = {"flash": 13.9 / flash_kib, "RAM": 2.8 / 12, "latency": 7.9 / 20, "energy": 79 / 150}
+    names = {name.lower(): name for name in shares}
     name = names.get(answer.strip().lower()) if isinstance(answer, str) else None
     if name is None:
-        return hint(f"Answer with one of these words: {', '.join(_SHARES)}.")
-    if name != "energy":
+        return hint(f"Answer with one of these words: {', '.join(shares)}.")
+    if name != max(shares, key=shares.__getitem__):
         return hint(
-            f"Of {name} it uses {_SHARES[name]:.0%}. Divide each figure by its own budget: another "
+            f"Of {name} it uses {shares[name]:.0%}. Divide each figure by its own budget: another "
             "one comes closer to 1."
         )
     return right(
         "A share makes kilobytes, milliseconds and microjoules comparable. If the network doubles, "
-        "energy is the first that breaks; it follows latency, so fewer instructions help both."
+        "this is the first that breaks. Energy follows latency, so fewer instructions help both."
     )
