@@ -221,3 +221,52 @@ def test_the_reduced_lesson_has_what_its_widget_needs():
     assert kept == [
         "used = []", "used.append(1)", "helper = lambda: used", "explore(draw, a=(0, 2))", "draw()",
     ]  # fmt: skip
+
+
+WRONG = """def mine(w1, b1, w2):
+    factor = (w1.abs().amax(1) / w2.abs().amax(0)).sqrt()
+    factor[~factor.isfinite() | (factor == 0)] = 1
+    return w1 / factor[:, None], b1, w2 * factor
+
+check.equalize_layers(mine)"""
+RIGHT = """def mine(w1, b1, w2):
+    factor = (w1.abs().amax(1) / w2.abs().amax(0)).sqrt()
+    factor[~factor.isfinite() | (factor == 0)] = 1
+    return w1 / factor[:, None], b1 / factor, w2 * factor
+
+check.equalize_layers(mine)"""
+
+
+def answer(page, cell, text):
+    """Put an answer in place of what stands in a cell, run it, and return the verdict."""
+    cell.locator(".cm-content").click()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.insert_text(text)
+    page.keyboard.press("Shift+Enter")
+    cell.locator(".jp-InputPrompt", has_text="*").wait_for(state="detached", timeout=PATIENCE_MS)
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=PATIENCE_MS)
+    return cell.locator(".jp-OutputArea-output").inner_text()
+
+
+def test_a_learner_builds_wrongly_then_rightly(lab, page, shot, kernels):
+    """The exercise of lesson 02 that builds, as learners do it: a slip, its hint, the answer."""
+    [path] = [path for path in LESSONS if path.name.startswith("02_")]
+    lesson = nbformat.read(path, as_version=4)
+    [stub] = [
+        cell for cell in lesson.cells
+        if "exercise" in cell.metadata.get("tags", ()) and "equalize_layers" in cell.source
+    ]  # fmt: skip
+    stub.update(outputs=[], execution_count=None)
+    first = nbformat.v4.new_code_cell("import torch\nfrom tinyml_helpers.course import check")
+    small = nbformat.v4.new_notebook(cells=[first, stub], metadata=lesson.metadata)
+    nbformat.write(small, lab.folder / "exercise.ipynb")
+    open_lab(page, lab, "/tree/exercise.ipynb")
+    run_all(page)
+    cell = page.locator(".jp-CodeCell").nth(1)
+    assert "Not tried yet" in cell.locator(".jp-OutputArea-output").inner_text()
+    said = answer(page, cell, WRONG)
+    assert "Hint" in said and "bias" in said
+    shot(page, "lab/exercise_hint")
+    assert "Right" in answer(page, cell, RIGHT)
+    assert not failures(page)
+    shot(page, "lab/exercise_right")
