@@ -17,6 +17,7 @@ from rich.table import Table
 from tinyml_helpers.classroom import cli as classroom_cli
 from tinyml_helpers.course import doctor as examination
 from tinyml_helpers.course import own_data, runner, scoreboard, syllabus
+from tinyml_helpers.live import cli as live_cli
 from tinyml_helpers.mcu import cli as mcu_cli
 from tinyml_helpers.system import disk_full, folders
 from tinyml_helpers.system.shipped_files import DataError
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 console = Console()
 mcu_cli.add_to(app)
+live_cli.add_to(app)
 classroom_cli.add_to(app)
 
 

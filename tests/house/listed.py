@@ -9,7 +9,7 @@ from .source import cell_sources
 
 FILE = Path(__file__).with_name("listed.toml")
 # Rooms that serve one subject or one reader each, so that one lesson is enough.
-OF_ONE_SUBJECT = ("usecases", "search", "classroom", "course.exercises", "course.drawings")
+OF_ONE_SUBJECT = ("usecases", "live", "search", "classroom", "course.exercises", "course.drawings")
 HEAD = """\
 # What does not keep a rule of tests/test_house.py, and why it may. The lists shrink: an entry that no
 # longer breaks its rule fails the tests, and so does something new.

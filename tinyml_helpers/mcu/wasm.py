@@ -63,9 +63,14 @@ def write_module(module: bytes, path: Path) -> Path:
         OSError: a file cannot be written.
     """
     path.write_bytes(module)
-    script = path.with_suffix(".js")
-    script.write_text(_JAVASCRIPT.read_text("utf-8"), "utf-8")
-    return script
+    beside = path.with_suffix(".js")
+    beside.write_text(script(), "utf-8")
+    return beside
+
+
+def script() -> str:
+    """The JavaScript that a page calls a module by."""
+    return _JAVASCRIPT.read_text("utf-8")
 
 
 def _interface(program: Program, pipeline: Pipeline | None) -> list[str]:

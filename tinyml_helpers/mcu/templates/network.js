@@ -28,6 +28,7 @@ async function loadNetwork(bytes) {
         description: described,
         inputs: described.inputs.map((port, i) => view(port, input(i))),
         outputs,
+        exports: instance.exports, // for what a pipeline of your own exports
         run,
         real(i) {
             const { scale = 1, zero_point = 0 } = described.outputs[i];

@@ -1,0 +1,80 @@
+"""Pages of the course's own networks, ready to open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tinyml_helpers import datasets, mcu
+from tinyml_helpers.datasets.images import scenes
+from tinyml_helpers.deploy import litert
+from tinyml_helpers.live import detector as detector_page
+from tinyml_helpers.live import drawing as drawing_page
+from tinyml_helpers.live import gestures as gestures_page
+from tinyml_helpers.live import keywords as keywords_page
+from tinyml_helpers.live.page import Page
+from tinyml_helpers.usecases import detection, gestures, keywords
+from tinyml_helpers.usecases.alarms import TradeOff
+
+_SPOKEN = 4  # words of the recording that the page brings
+_PAUSE = 12_800  # samples between them, four steps
+_UNKNOWN_PERSON = "10"
+_SURE = 0.3  # score at which the C counts an object
+
+
+def draw(device: str) -> Page:
+    """Draw for `small`: with a test photo of each kind to begin with."""
+    test = datasets.load_fashion().test
+    photos = np.stack([test.images[test.labels == kind][1] for kind in range(len(test.classes))])
+    firmware = mcu.build(datasets.read_verified("models/small.tflite"), device)
+    return drawing_page.page(firmware, photos[::-1], test.classes)
+
+
+def listen(device: str) -> Page:
+    """Speak to `kws`, at lesson 09's threshold: thirty false alarms an hour among known voices."""
+    content = datasets.read_verified("models/kws.tflite")
+    stored = json.loads(datasets.read_verified("models/keywords.json"))["kws"]["stream"]
+    threshold = TradeOff.load(stored["voices"]).least_threshold(most_an_hour=30)
+    around = keywords.firmware.pipeline(litert.load(content), threshold=threshold)
+    spoken = datasets.load_keywords().part("voices")
+    words = spoken.classes[:_SPOKEN]
+    pause = np.zeros(_PAUSE, np.int16)
+    heard = [part for word in words for part in (spoken.clips[spoken.words == word][0], pause)]
+    firmware = mcu.build(content, device, pipeline=around)
+    says = f"{', '.join(words)}, by synthetic voices"
+    return keywords_page.page(firmware, spoken.classes, np.concatenate(heard), says)
+
+
+def move(device: str) -> Page:
+    """Movements of person 10, on whom this network was not trained, or of a phone."""
+    recordings = datasets.load_gestures()
+    known = gestures.features.cut(recordings).without(_UNKNOWN_PERSON)
+    twin = gestures.network.keras_twin(gestures.network.load_trained(_UNKNOWN_PERSON))
+    content = litert.from_keras(twin, "int8", gestures.features.calibration_inputs(known))
+    day = gestures.stream.join(recordings.of(_UNKNOWN_PERSON).arm("left"))
+    around = gestures.firmware.pipeline(litert.load(content))
+    firmware = mcu.build(content, device, pipeline=around)
+    return gestures_page.page(firmware, day.classes, day.raw, day.truth)
+
+
+def find(device: str) -> Page:
+    """Find garments in scenes of test photos."""
+    content = datasets.read_verified("models/tiny_detector.tflite")
+    model = litert.load(content)
+    least = detection.firmware.logit_threshold(
+        _SURE, model.output.scales[0], model.output.zero_points[0]
+    )
+    shown = scenes.compose(datasets.load_fashion().test, 6, 3)
+    firmware = mcu.build(content, device, pipeline=detection.firmware.pipeline(least))
+    return detector_page.page(firmware, shown.images, scenes.SCENE_CLASSES)
+
+
+PAGES: Mapping[str, Callable[[str], Page]] = {
+    "drawing": draw,
+    "keywords": listen,
+    "gestures": move,
+    "detector": find,
+}
+"""Task -> its page, for a device of the catalogue."""

@@ -1,0 +1,111 @@
+/* What every live page does: check the network's bytes, time it, say what is wrong. A task's script comes
+   after this one and calls `begin(task)`. */
+"use strict";
+const live = JSON.parse(document.getElementById("live").textContent);
+const bytesOf = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+const rawOf = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+/* Make an element: its attributes, then children or text. */
+function make(name, attributes = {}, ...children) {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) {
+        if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+        else element.setAttribute(key, value);
+    }
+    element.append(...children);
+    return element;
+}
+
+function trouble(sentence) {
+    const place = document.getElementById("trouble");
+    place.textContent = sentence;
+    place.hidden = !sentence;
+}
+
+/* CRC-32 as in zip and PNG. */
+function checksum(parts) {
+    let crc = 0xffffffff;
+    for (const bytes of parts) {
+        for (const byte of bytes) {
+            crc ^= byte;
+            for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+        }
+    }
+    return ((crc ^ 0xffffffff) >>> 0).toString(16).padStart(8, "0");
+}
+
+/* Run the built-in test vector, in an instance of its own. */
+async function checkBytes(module) {
+    const network = await loadNetwork(module);
+    live.probe.inputs.forEach((text, i) => rawOf(network.inputs[i]).set(bytesOf(text)));
+    network.run();
+    const found = checksum(network.outputs.map(rawOf));
+    const same = found === live.probe.checksum;
+    document.getElementById("same").textContent = same
+        ? `yes: on the built-in test input the answer has the checksum ${found}, here and on the emulated chip`
+        : `no: the test input gives the checksum ${found} here, and ${live.probe.checksum} on the chip`;
+    if (!same) throw new Error("This browser does not compute what the chip does: do not trust the answers.");
+}
+
+const times = [];
+
+/* Run the network, and show what an answer takes here: the median of the last 21. */
+function timed(network) {
+    const start = performance.now();
+    const answer = network.run();
+    times.push(performance.now() - start);
+    if (times.length > 21) times.shift();
+    const median = [...times].sort((a, b) => a - b)[times.length >> 1];
+    document.getElementById("here").textContent = `${median.toFixed(2)} ms, in this browser`;
+    return answer;
+}
+
+/* Real numbers -> what the network takes: value / scale + zero point, rounded and clipped. */
+function quantize(network, reals) {
+    const { type, scale = 1, zero_point = 0 } = network.description.inputs[0];
+    if (type === "float32") return Float32Array.from(reals);
+    const [low, high] = type === "uint8" ? [0, 255] : [-128, 127];
+    return Array.from(reals, (real) => Math.min(high, Math.max(low, Math.round(real / scale) + zero_point)));
+}
+
+/* The first output as shares of 1: as it is if it is a softmax, else by softmax. */
+function shares(network) {
+    const real = network.real(0);
+    const sum = real.reduce((a, b) => a + b, 0);
+    if (real.every((x) => x >= 0) && Math.abs(sum - 1) < 0.05) return real;
+    const most = Math.max(...real);
+    const powers = real.map((x) => Math.exp(x - most));
+    const total = powers.reduce((a, b) => a + b, 0);
+    return powers.map((x) => x / total);
+}
+
+/* A list of bars, one for each class; `show(values)` moves them and returns the number of the largest. */
+function bars(classes) {
+    const rows = classes.map((name) => {
+        const bar = make("i");
+        const number = make("span", {}, "");
+        return { item: make("li", {}, make("span", {}, name), make("span", {}, bar), number), bar, number };
+    });
+    const list = make("ul", { class: "bars" }, ...rows.map((row) => row.item));
+    const show = (values) => {
+        const best = values.indexOf(Math.max(...values));
+        rows.forEach(({ item, bar, number }, i) => {
+            bar.style.width = `${100 * values[i]}%`;
+            number.textContent = `${Math.round(100 * values[i])} %`;
+            item.className = i === best ? "best" : "";
+        });
+        return best;
+    };
+    return { list, show };
+}
+
+async function begin(task) {
+    try {
+        const module = bytesOf(live.module);
+        await checkBytes(module);
+        await task(module, document.getElementById("task"), live.task);
+        document.body.dataset.ready = "yes";
+    } catch (error) {
+        trouble(error.message);
+    }
+}
