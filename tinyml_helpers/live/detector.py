@@ -18,8 +18,8 @@ _VARIANCES = (10, 5)  # by which training multiplied the codes: `vision.boxes.de
 _OVERLAP = 0.4  # as in `detection.decode.read_grid`
 _ABOUT = (
     "A small network looks for garments in pictures of 97 x 97 grey pixels. It learnt from scenes put "
-    "together from photos of clothes, such as those below, so a camera shows it a world that it does not "
-    "know: see how far it gets."
+    "together from photos of clothes, such as those below, so a camera shows it a world that it does "
+    "not know: see how far it gets."
 )
 
 

@@ -60,8 +60,9 @@ class Page:
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own; its network runs in the browser, no kernel is needed."""
+        size = f"width:100%;height:{self.height}px;border:0"
         return (
-            f'<iframe title="{html.escape(self.title)}" style="width:100%;height:{self.height}px;border:0" '
+            f'<iframe title="{html.escape(self.title)}" style="{size}" '
             f'allow="microphone; camera; accelerometer; gyroscope" srcdoc="{html.escape(self.text)}">'
             "</iframe>"
         )
