@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tinyml_helpers import cost, devices, models
 from tinyml_helpers.cost import boards, latency
+from tinyml_helpers.mcu.reports import published
 from tinyml_helpers.system.compat import import_torchvision
 
 
@@ -467,6 +468,39 @@ def test_stated_speeds_of_other_cores_follow_from_the_boards() -> None:
             ]
             product *= (m4.latency_ms * m4.clock_hz) / (run.latency_ms * run.clock_hz)
         assert latency.SPEEDS[core, "optimized"].relative == pytest.approx(product**0.25, abs=0.01)
+
+
+def test_runs_on_boards_never_seen_are_met_within_what_is_stated(
+    mlperf: dict[str, cost.ModelCost],
+) -> None:
+    """The docstring of `latency` states the number: the formula by the clock, and nothing else."""
+    errors = [
+        1e3 * latency.ENGINES["optimized"].cycles(mlperf[run.task]) / run.clock_hz / run.latency_ms - 1
+        for run in boards.UNSEEN
+    ]
+    assert len(errors) == 12
+    assert 100 * max(map(abs, errors)) == pytest.approx(27.1, abs=0.1)
+
+
+def test_runs_on_boards_never_seen_are_those_of_the_results() -> None:
+    """The keyword run stands in another table too, as a throughput; power follows from the energies."""
+    by_board: dict[str, list[boards.Run]] = {}
+    for run in boards.UNSEEN:
+        by_board.setdefault(run.device, []).append(run)
+    (keywords,) = [row for row in published.keywords() if row.round == "v1.3"]
+    assert by_board["nucleo_l4r5zi_p"][0].latency_ms == pytest.approx(keywords.latency_ms, rel=1e-3)
+    # What energy/results.txt states: least and most milliwatts of a board's four networks.
+    stated = {
+        "nucleo_l4r5zi_p": (32.9, 33.8),
+        "nucleo_u575zi": (23.1, 24.2),
+        "nucleo_u385rg": (5.09, 5.90),
+    }
+    for board, (low, high) in stated.items():
+        runs = by_board[board]
+        assert {run.task for run in runs} == set(models.mlperf.INPUT_SHAPES)
+        for run in runs:
+            assert run.energy_uj is not None
+            assert 0.985 * low < run.energy_uj / run.latency_ms < 1.015 * high, run
 
 
 @pytest.mark.parametrize(("core", "coremark_per_mhz"), [("Cortex-M33", 4.02), ("Cortex-M7", 5.05)])

@@ -16,6 +16,7 @@ WORDS = {
     "constraints.mlperf_worst_error_percent": "latency formula: worst of the eight runs that it fits",
     "constraints.left_out_worst_percent": "latency formula: worst for a network left out of the fit",
     "constraints.left_out_anew_worst_percent": "latency formula: worst left out, its terms chosen anew",
+    "constraints.unseen_boards_worst_percent": "latency formula: worst of twelve runs on new boards",
     "constraints.cloud_energy_ratio": "times more energy to send a picture than to look at it here",
     "ptq.small.float.accuracy_fashion_percent": "`small` (46,042 parameters) in float: right on 10,000 "
     "test images",
