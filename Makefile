@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/build/home
 endif
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup course test browser-test test-latest whole unit notebooks lab lint bench load fuzz mutate audit lock book outputs clean
+.PHONY: help setup course test browser-test test-latest whole unit notebooks lab live lint bench load fuzz mutate audit lock book outputs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -43,6 +43,9 @@ whole: setup  ## every lesson offline, read-only, in reverse, twice, by two lear
 
 lab: setup  ## open JupyterLab on lesson 00
 	@JUPYTER_PATH="$(CURDIR)/tinyml_helpers/course/jupyter" $(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+live: setup  ## a network in a page: drawing, or ARGS=keywords, gestures, detector
+	@mkdir -p build/live && $(BIN)/tinyml live $(or $(ARGS),drawing) --out build/live/$(or $(firstword $(ARGS)),drawing).html
 
 lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from book import assemble, counts, links, teaching, texts
+from tinyml_helpers.live import shipped
 from tinyml_helpers.system import disk_full, folders
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,7 @@ def build() -> int:
     if failed := run_sphinx(sources, chosen.out, chosen.jobs):
         return failed
     sweep_pages(sources, chosen.out)
+    write_live_pages(chosen.out / "live")
     texts.write(chosen.out)
     report = links.check(chosen.out)
     print(report)
@@ -49,6 +51,13 @@ def build() -> int:
         return 1
     print(f"{chosen.out / 'index.html'}, {time.perf_counter() - start:.0f} s")
     return 0
+
+
+def write_live_pages(folder: Path) -> None:
+    """Write the pages in which networks of the course run, beside those of Sphinx."""
+    folder.mkdir(exist_ok=True)
+    for task, make in shipped.PAGES.items():
+        make("nano33ble").write(folder / f"{task}.html")
 
 
 def renew_counts() -> None:

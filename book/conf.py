@@ -75,13 +75,16 @@ html_show_sourcelink = False
 html_use_index = True
 html_domain_indices = False
 html_last_updated_fmt = None
-alone = ("index", "glossary", "devices", "own_recordings", "scoreboard", "how_tested", "data/README")
+alone = (
+    "index", "try_it", "glossary", "devices", "own_recordings", "scoreboard", "how_tested",
+    "data/README",
+)  # fmt: skip
 html_sidebars: dict[str, list[str]] = {page: [] for page in alone}
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": project, "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg",
              "alt_text": "TinyML, measured: start page"},
-    "header_links_before_dropdown": 9,
+    "header_links_before_dropdown": 10,
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],

@@ -32,12 +32,29 @@ def generate(
     start = start.replace("<!-- teach -->", "\n".join(guides[:1]))
     yield "index.md", start.replace("<!-- lessons -->", cards(lessons))
     yield "notebooks/index.md", lesson_list(lessons)
+    tried = (HERE / "try_it.myst").read_text("utf-8").replace("<!-- pages -->", live_list())
+    yield "try_it.md", tried
     yield "glossary.md", glossary_page(terms.read(), lessons)
     yield "devices.md", _at_the_root("devices.md") + device_tables()
     yield "own_recordings.md", _at_the_root("own_recordings.md")
     yield "scoreboard.md", _at_the_root("scoreboard.md")
     facts = counts.renew(_at_the_root("how_tested.md"), root)
     yield "how_tested.md", re.sub(r"<!-- \w+ -->", "", facts)
+
+
+LIVE = {
+    "drawing": "Draw a garment, and a classifier names it",
+    "keywords": "Say a word, and a keyword spotter hears it",
+    "gestures": "Move your wrist, or scrub through a recording of somebody else's",
+    "detector": "Show a scene, and a detector draws its boxes",
+}
+"""Task of `tinyml live` -> what it invites to."""
+
+
+def live_list() -> str:
+    """A list of the live pages; they are no sources of Sphinx, so the links are plain HTML."""
+    items = "\n".join(f'<li><a href="live/{task}.html">{says}</a></li>' for task, says in LIVE.items())
+    return f"```{{raw}} html\n<ul>\n{items}\n</ul>\n```"
 
 
 def _at_the_root(name: str) -> str:

@@ -14,7 +14,7 @@ from wasm_node import in_node, needs_node
 from tinyml_helpers import cli, datasets, mcu
 from tinyml_helpers.datasets.gestures.recordings import UNITS
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.live import detector, drawing, gestures, keywords, shipped
+from tinyml_helpers.live import gestures, keywords, pictures, shipped
 from tinyml_helpers.live.page import Task, make
 from tinyml_helpers.usecases import detection
 from tinyml_helpers.usecases import gestures as movements
@@ -58,7 +58,7 @@ def module(page):
 
 
 def test_its_test_vector_has_the_bytes_of_the_reference(small):
-    probe = told(drawing.page(small, PHOTOS, CLASSES))["probe"]
+    probe = told(pictures.make_pad(small, PHOTOS, CLASSES))["probe"]
     [given] = probe["inputs"]
     pixels = np.frombuffer(base64.b64decode(given), np.int8).reshape(1, 28, 28, 1)
     assert len(set(pixels.ravel().tolist())) > 200
@@ -69,7 +69,7 @@ def test_its_test_vector_has_the_bytes_of_the_reference(small):
 
 @needs_node
 def test_its_module_answers_as_the_reference(small, tmp_path):
-    page = drawing.page(small, PHOTOS, CLASSES)
+    page = pictures.make_pad(small, PHOTOS, CLASSES)
     pixels = datasets.load_fashion().test.images[:20].astype(int) - 128  # scale 1/255, zero point -128
     found = in_node(module(page), [[one] for one in pixels.astype(np.int8)], tmp_path)
     content = datasets.read_verified("models/small.tflite")
@@ -84,7 +84,7 @@ def test_a_page_that_listens_reports_the_words_of_the_chip(listening, tmp_path):
     pause = np.zeros(12_800, np.int16)
     heard = [spoken.clips[spoken.words == word][0] for word in ("yes", "up", "down")]
     sound = np.concatenate([part for clip in heard for part in (clip, pause)])
-    page = keywords.page(listening, spoken.classes, sound, "three words")
+    page = keywords.make_listener(listening, spoken.classes, sound, "three words")
     steps = sound.reshape(-1, 3200)
     found = in_node(module(page), [[step] for step in steps], tmp_path)
     runs = list(listening.stream(steps))
@@ -107,7 +107,7 @@ def test_a_page_asks_for_nothing_from_anywhere(name, request):
 
 def test_names_of_strangers_stay_texts(small):
     bad = "</script><script>alert(1)</script>"
-    page = drawing.page(small, PHOTOS, [bad, *CLASSES[1:]])
+    page = pictures.make_pad(small, PHOTOS, [bad, *CLASSES[1:]])
     assert bad not in page.text
     assert told(page)["task"]["classes"][0] == bad
     titled = make(small, Task("drawing.js", bad, bad, {}))
@@ -117,7 +117,7 @@ def test_names_of_strangers_stay_texts(small):
 
 
 def test_a_notebook_shows_the_page_in_a_frame(small):
-    page = drawing.page(small, PHOTOS, CLASSES)
+    page = pictures.make_pad(small, PHOTOS, CLASSES)
     frame = re.fullmatch(
         r'<iframe title="Draw a garment".* srcdoc="(.*)"></iframe>', page._repr_html_(), re.DOTALL
     )
@@ -126,7 +126,7 @@ def test_a_notebook_shows_the_page_in_a_frame(small):
 
 
 def test_a_page_is_written_as_html_only(small, tmp_path):
-    page = drawing.page(small, PHOTOS, CLASSES)
+    page = pictures.make_pad(small, PHOTOS, CLASSES)
     assert page.write(tmp_path / "live.html").read_text("utf-8") == page.text
     with pytest.raises(ValueError, match=r"live\.txt does not end in \.html"):
         page.write(tmp_path / "live.txt")
@@ -135,32 +135,34 @@ def test_a_page_is_written_as_html_only(small, tmp_path):
 
 def test_a_network_of_another_kind_is_refused_with_the_cure(small, listening):
     with pytest.raises(ValueError, match="784 pixels, and this network takes"):
-        drawing.page(listening, PHOTOS, CLASSES)
+        pictures.make_pad(listening, PHOTOS, CLASSES)
     with pytest.raises(ValueError, match="3 classes for 10 scores"):
-        drawing.page(small, PHOTOS, CLASSES[:3])
+        pictures.make_pad(small, PHOTOS, CLASSES[:3])
     with pytest.raises(ValueError, match=r"build it with keywords\.firmware\.pipeline"):
-        keywords.page(small, CLASSES, np.zeros(1, np.int16), "")
+        keywords.make_listener(small, CLASSES, np.zeros(1, np.int16), "")
     with pytest.raises(ValueError, match="10 names for 12 classes"):
-        keywords.page(listening, CLASSES, np.zeros(1, np.int16), "")
+        keywords.make_listener(listening, CLASSES, np.zeros(1, np.int16), "")
     with pytest.raises(ValueError, match=r"build it with gestures\.firmware\.pipeline"):
-        gestures.page(small, CLASSES, np.zeros((300, 6), np.int16), np.zeros(300, np.int64))
+        gestures.make_watch(small, CLASSES, np.zeros((300, 6), np.int16), np.zeros(300, np.int64))
     with pytest.raises(ValueError, match=r"build it with detection\.firmware"):
-        detector.page(small, np.zeros((1, 97, 97), np.uint8), CLASSES)
+        pictures.make_viewer(small, np.zeros((1, 97, 97), np.uint8), CLASSES)
 
 
 def test_recordings_and_scenes_of_another_shape_are_refused(feeling, looking):
     with pytest.raises(ValueError, match=r"shape \[200, 6\]: give \[more than 200, 6\]"):
-        gestures.page(feeling, CLASSES, np.zeros((200, 6), np.int16), np.zeros(200, np.int64))
+        gestures.make_watch(feeling, CLASSES, np.zeros((200, 6), np.int16), np.zeros(200, np.int64))
     with pytest.raises(ValueError, match="3 labels for 300 samples"):
-        gestures.page(feeling, CLASSES, np.zeros((300, 6), np.int16), np.zeros(3, np.int64))
+        gestures.make_watch(feeling, CLASSES, np.zeros((300, 6), np.int16), np.zeros(3, np.int64))
     with pytest.raises(ValueError, match=r"shape \[0, 97, 97\]: give \[1 or more, 97, 97\]"):
-        detector.page(looking, np.zeros((0, 97, 97), np.uint8), CLASSES)
+        pictures.make_viewer(looking, np.zeros((0, 97, 97), np.uint8), CLASSES)
     with pytest.raises(ValueError, match=r"shape \[1, 96, 96\]"):
-        detector.page(looking, np.zeros((1, 96, 96), np.uint8), CLASSES)
+        pictures.make_viewer(looking, np.zeros((1, 96, 96), np.uint8), CLASSES)
 
 
 def test_a_phone_is_told_the_units_of_the_watch(feeling):
-    page = gestures.page(feeling, CLASSES[:7], np.zeros((300, 6), np.int16), np.zeros(300, np.int64))
+    page = gestures.make_watch(
+        feeling, CLASSES[:7], np.zeros((300, 6), np.int16), np.zeros(300, np.int64)
+    )
     assert told(page)["task"]["units"] == UNITS.tolist()
 
 

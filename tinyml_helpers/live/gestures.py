@@ -23,7 +23,7 @@ _ABOUT = (
 )
 
 
-def page(
+def make_watch(
     firmware: Firmware,
     classes: Sequence[str],
     stream: npt.NDArray[np.int16],

@@ -31,7 +31,7 @@ _ABOUT = (
 )
 
 
-def page(
+def make_listener(
     firmware: Firmware, classes: Sequence[str], recording: npt.NDArray[np.int16], says: str
 ) -> Page:
     """Make a page that listens.

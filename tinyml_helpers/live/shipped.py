@@ -10,11 +10,10 @@ import numpy as np
 from tinyml_helpers import datasets, mcu
 from tinyml_helpers.datasets.images import scenes
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.live import detector as detector_page
-from tinyml_helpers.live import drawing as drawing_page
-from tinyml_helpers.live import gestures as gestures_page
-from tinyml_helpers.live import keywords as keywords_page
+from tinyml_helpers.live.gestures import make_watch
+from tinyml_helpers.live.keywords import make_listener
 from tinyml_helpers.live.page import Page
+from tinyml_helpers.live.pictures import make_pad, make_viewer
 from tinyml_helpers.usecases import detection, gestures, keywords
 from tinyml_helpers.usecases.alarms import TradeOff
 
@@ -29,7 +28,7 @@ def draw(device: str) -> Page:
     test = datasets.load_fashion().test
     photos = np.stack([test.images[test.labels == kind][1] for kind in range(len(test.classes))])
     firmware = mcu.build(datasets.read_verified("models/small.tflite"), device)
-    return drawing_page.page(firmware, photos[::-1], test.classes)
+    return make_pad(firmware, photos[::-1], test.classes)
 
 
 def listen(device: str) -> Page:
@@ -44,7 +43,7 @@ def listen(device: str) -> Page:
     heard = [part for word in words for part in (spoken.clips[spoken.words == word][0], pause)]
     firmware = mcu.build(content, device, pipeline=around)
     says = f"{', '.join(words)}, by synthetic voices"
-    return keywords_page.page(firmware, spoken.classes, np.concatenate(heard), says)
+    return make_listener(firmware, spoken.classes, np.concatenate(heard), says)
 
 
 def move(device: str) -> Page:
@@ -56,7 +55,7 @@ def move(device: str) -> Page:
     day = gestures.stream.join(recordings.of(_UNKNOWN_PERSON).arm("left"))
     around = gestures.firmware.pipeline(litert.load(content))
     firmware = mcu.build(content, device, pipeline=around)
-    return gestures_page.page(firmware, day.classes, day.raw, day.truth)
+    return make_watch(firmware, day.classes, day.raw, day.truth)
 
 
 def find(device: str) -> Page:
@@ -68,7 +67,7 @@ def find(device: str) -> Page:
     )
     shown = scenes.compose(datasets.load_fashion().test, 6, 3)
     firmware = mcu.build(content, device, pipeline=detection.firmware.pipeline(least))
-    return detector_page.page(firmware, shown.images, scenes.SCENE_CLASSES)
+    return make_viewer(firmware, shown.images, scenes.SCENE_CLASSES)
 
 
 PAGES: Mapping[str, Callable[[str], Page]] = {
