@@ -1,4 +1,4 @@
-"""`tinyml live`: a network in a page, to draw for, speak to or move."""
+"""`tinyml live`: a network in a page. `tinyml words`: from recordings of your words to a firmware."""
 
 from __future__ import annotations
 
@@ -51,6 +51,35 @@ def live(
         console.print("No browser opened: open the file in one, or send it to your phone.")
 
 
+def words(
+    folder: Annotated[Path, typer.Argument(help="A folder with a folder of recordings for each word.")],
+    out: Annotated[Path, typer.Option(help="Folder for all that is made: new, or empty.")],
+    device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training; 600 take minutes.")] = 600,
+    seed: Annotated[int, typer.Option(help="Of training.")] = 0,
+) -> None:
+    """Train a keyword spotter on your words: int8 file, report, live page and a project for a board.
+
+    Record each word thirty times, by several people, with the speaker in the name: blue/anna_1.wav.
+    """
+    from tinyml_helpers import datasets, devices
+    from tinyml_helpers.live import own_words
+
+    try:
+        devices.get(device)  # refused before minutes of training
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise FileExistsError(f"{out} exists and is not empty: give a new folder by --out")
+        spoken = datasets.load_keywords(folder)
+        console.print(repr(spoken), markup=False)
+        report = own_words.deliver(spoken, out, device, steps=steps, seed=seed)
+    except (ValueError, OSError, RuntimeError) as error:
+        Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
+        raise typer.Exit(1) from error
+    console.print(report, markup=False)
+    console.print(f"\nIn {out}: words.tflite, report.txt, live.html to open in a browser, and project/")
+
+
 def add_to(app: typer.Typer) -> None:
-    """Give an application the command."""
+    """Give an application both commands."""
     app.command("live")(live)
+    app.command("words")(words)

@@ -12,13 +12,13 @@ from tinyml_helpers.datasets.images import scenes
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live.gestures import make_watch
 from tinyml_helpers.live.keywords import make_listener
+from tinyml_helpers.live.own_words import join
 from tinyml_helpers.live.page import Page
 from tinyml_helpers.live.pictures import make_pad, make_viewer
 from tinyml_helpers.usecases import detection, gestures, keywords
 from tinyml_helpers.usecases.alarms import TradeOff
 
 _SPOKEN = 4  # words of the recording that the page brings
-_PAUSE = 12_800  # samples between them, four steps
 _UNKNOWN_PERSON = "10"
 _SURE = 0.3  # score at which the C counts an object
 
@@ -39,11 +39,9 @@ def listen(device: str) -> Page:
     around = keywords.firmware.pipeline(litert.load(content), threshold=threshold)
     spoken = datasets.load_keywords().part("voices")
     words = spoken.classes[:_SPOKEN]
-    pause = np.zeros(_PAUSE, np.int16)
-    heard = [part for word in words for part in (spoken.clips[spoken.words == word][0], pause)]
     firmware = mcu.build(content, device, pipeline=around)
     says = f"{', '.join(words)}, by synthetic voices"
-    return make_listener(firmware, spoken.classes, np.concatenate(heard), says)
+    return make_listener(firmware, spoken.classes, join(spoken, words), says)
 
 
 def move(device: str) -> Page:

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "micro_frontend",
         "mix",
         "network",
+        "own_words",
         "pcan",
         "streaming",
         "train",
