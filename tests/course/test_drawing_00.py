@@ -137,9 +137,10 @@ def test_the_ends_of_the_table_have_fewer_neighbours(build):
 
 def test_the_stored_strip_holds_the_lessons_own_bytes():
     strip = said_by("lesson_00.journey(")
-    pixel, _, byte, _ = map(int, re.search(
-        r"pixel (\d+) is (\d+), times (-?\d+): (-?\d+)", said_by("products.argmax()")
-    ).groups())  # fmt: skip
+    product = r"pixel (\d+), (\d+) x (-?\d+) = (-?[\d,]+)"
+    _, light, byte, most = re.search(product, said_by("products.argmax()")).groups()
+    byte = int(byte)
+    assert int(light) * byte == int(most.replace(",", ""))
     assert f"became {byte};" in strip
     assert f"{byte} is 1 byte: {struct.pack('b', byte).hex()};" in strip
     weight = float(re.search(r"weight: (-?[\d.]+) became", strip)[1])
@@ -153,19 +154,13 @@ def test_the_stored_strip_holds_the_lessons_own_bytes():
     assert re.search(rf"→ \w+: {struct.pack('b', byte).hex()} [\w -]+ {scores.max()} [\w -]+ "
                      rf"{np.sort(scores)[-2]};", strip)  # fmt: skip
     assert "int8 (0 of 100,000 bytes differ) → chip" in strip
-    assert 0 <= pixel < 784
 
 
 def test_the_value_that_is_followed_by_hand_is_the_layers():
-    lines = said_by("products.argmax()")
-    added, with_bias, scaled = (
-        int(one.replace(",", "")) for one in re.search(
-            r"added (-?[\d,]+), with bias (-?[\d,]+), times m (-?[\d,]+)", lines
-        ).groups()
-    )  # fmt: skip
+    stages = re.findall(r"^[\w .,]+?  +(-?[\d,]+)$", said_by("products.argmax()"), re.MULTILINE)
+    added, with_bias, scaled, steps, kept = (int(one.replace(",", "")) for one in stages)
     m = int(re.search(r"about (\d+) /", said_by("m1 = round("))[1])
     assert added != with_bias and scaled == with_bias * m
-    steps, kept = map(int, re.search(r"24 bits (-?\d+), kept within 0...127: (\d+)", lines).groups())
     assert steps == (scaled + 2**23) // 2**24
     assert kept == min(max(steps, 0), 127)
     layer, by_hand = map(int, re.search(r"(\d+) by layer, (\d+) by hand", said_by("def layer")).groups())

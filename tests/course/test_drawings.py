@@ -1,5 +1,9 @@
+import io
+
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from matplotlib.transforms import Bbox
 
 from tinyml_helpers import models
 from tinyml_helpers.course import alt_text, plots
@@ -51,6 +55,22 @@ def test_all_of_a_drawing_lies_on_its_page_and_arrows_end_at_boxes():
     ]
     assert boxes[0].x1 <= reach.x0
     assert reach.x1 <= boxes[1].x0 + 1
+
+
+def picture(figure, **page):
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100, **page)
+    file.seek(0)
+    return plt.imread(file)
+
+
+@pytest.mark.filterwarnings("ignore:There are no gridspecs")
+def test_arrows_end_at_boxes_on_a_page_of_another_size_too():
+    """Notebooks cut a figure to size when they save it: all of it moves, arrows with their boxes."""
+    figure = flow(BOXES, ARROWS[:1], title="Half of it").figure
+    width, height = figure.get_size_inches()
+    wider = picture(figure, bbox_inches=Bbox([[-0.5, -0.5], [width + 0.5, height + 0.5]]))
+    assert np.abs(wider[50:-50, 50:-50] - picture(figure)).max() < 0.2
 
 
 def test_a_box_without_an_arrow_is_heard_too():
