@@ -28,7 +28,6 @@ _STATIONS = {  # name -> where it stands in inches, and its kind
 }
 _WAYS = ("round", "write", "compile", "run")
 _BELOW = 1.1  # inches
-_ROWS = 16  # of squares, in the map of the memory
 _SHOWN = 2  # entries of a table on either side of the one that is followed
 _BEST = 2  # scores that are shown
 
@@ -200,17 +199,18 @@ def memory(firmware: Image) -> Axes:
     flash, ram = firmware.flash_limit_bytes / 1024, firmware.ram_limit_bytes / 1024
     constants, code = firmware.constant_bytes / 1024, firmware.code_bytes / 1024
     variables = firmware.ram_bytes / 1024
-    right = math.ceil(flash / _ROWS) + 4
-    across = right + math.ceil(ram / _ROWS)
-    axes = plt.subplots(figsize=(9, 9 * (_ROWS + 4) / across + 0.5))[1]
-    _squares(axes, 0, 0, flash, "#E6E6E6")
-    _squares(axes, right, 0, ram, "#E6E6E6")
-    _squares(axes, 0, 0, constants, plots.PALETTE[1], f"weights and biases {constants:.1f} KiB")
-    _squares(axes, 0, constants, constants + code, plots.PALETTE[0], f"code {code:.1f} KiB")
-    _squares(axes, right, 0, variables, plots.PALETTE[2], f"variables {variables:.1f} KiB")
+    rows = round(math.sqrt(flash / 4))  # flash is drawn four times as wide as it is high
+    right = math.ceil(1.07 * flash / rows)
+    across = right + math.ceil(ram / rows)
+    axes = plt.subplots(figsize=(9, 9 * 1.25 * rows / across + 0.5))[1]
+    _squares(axes, rows, 0, 0, flash, "#E6E6E6")
+    _squares(axes, rows, right, 0, ram, "#E6E6E6")
+    _squares(axes, rows, 0, 0, constants, plots.PALETTE[1], f"weights and biases {constants:.1f} KiB")
+    _squares(axes, rows, 0, constants, constants + code, plots.PALETTE[0], f"code {code:.1f} KiB")
+    _squares(axes, rows, right, 0, variables, plots.PALETTE[2], f"variables {variables:.1f} KiB")
     for left, name, size in ((0, "flash", flash), (right, "RAM", ram)):
-        axes.text(left, -0.7, f"{name}: {size:,.0f} KiB", fontsize=11)
-    axes.set(xlim=(-0.3, across + 0.3), ylim=(_ROWS + 0.3, -2.2), aspect="equal")
+        axes.text(left, -0.04 * rows, f"{name}: {size:,.0f} KiB", fontsize=11)
+    axes.set(xlim=(-0.3, across + 0.3), ylim=(rows + 0.3, -0.14 * rows), aspect="equal")
     axes.set_axis_off()
     in_flash, in_ram = 100 * (constants + code) / flash, 100 * variables / ram
     title = f"The network fills {in_flash:.1f} % of the flash and {in_ram:.1f} % of the RAM"
@@ -219,13 +219,15 @@ def memory(firmware: Image) -> Axes:
     return axes
 
 
-def _squares(axes: Axes, left: float, start: float, end: float, colour: str, label: str = "_") -> None:
+def _squares(
+    axes: Axes, rows: int, left: float, start: float, end: float, colour: str, label: str = "_"
+) -> None:
     """Fill squares from one place to another, counted down the columns; the last may be a part."""
     from matplotlib.collections import PolyCollection
 
     corners = []
     for square in range(int(start), math.ceil(end)):
-        column, row = divmod(square, _ROWS)
+        column, row = divmod(square, rows)
         x, y = left + column + 0.08, row + 0.08
         top, bottom = y + 0.84 * max(start - square, 0.0), y + 0.84 * min(end - square, 1.0)
         corners.append([(x, top), (x + 0.84, top), (x + 0.84, bottom), (x, bottom)])
