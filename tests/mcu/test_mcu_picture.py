@@ -104,6 +104,40 @@ def test_the_hottest_loop_is_found_counted_and_folded():
     assert repr(loop).count("two products") == 2
 
 
+PRODUCT = (
+    "movs r5, #10\\n"
+    "1: ldrsb r0, [sp, #-8]\\n ldrsb r1, [sp, #-4]\\n ldrsb r2, [sp, #-3]\\n"
+    "ldrsb r7, [sp, #-1]\\n"
+    "add r0, r3\\n smlabb r7, r2, r1, r0\\n subs r5, #1\\n bne 1b\\n bx lr"
+)
+
+
+def test_a_product_is_shown_with_the_loads_that_feed_it():
+    source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{PRODUCT}"); }}'
+    image = toolchain.compile_c(source, "cortex-m4")
+    loop = disassembly.find_hot_loop(image)
+    # r0 was loaded, but added to after that; r7 is written, and not read.
+    assert [one.operands for one in loop.last_product] == [
+        "r1, [sp, #-0x4]", "r2, [sp, #-0x3]", "r7, r2, r1, r0"
+    ]  # fmt: skip
+    assert [one.meaning for one in loop.last_product][::2] == [
+        "load a byte, with sign", "a product, added to a sum"
+    ]  # fmt: skip
+    assert loop.macs == 1
+    main = image.symbols["main"]
+    code = b"".join(one.code for one in loop.instructions)
+    assert code in image.read_code(main.address, main.size_bytes)
+    assert [len(one.code) for one in loop.instructions] == [4, 4, 4, 4, 2, 4, 2, 2]
+
+
+def test_a_loop_without_products_says_so():
+    idle = "movs r5, #10\\n1: nop\\n subs r5, #1\\n bne 1b\\n bx lr"
+    source = f'__attribute__((naked)) int main(void) {{ __asm__ volatile("{idle}"); }}'
+    loop = disassembly.find_hot_loop(toolchain.compile_c(source, "cortex-m4"))
+    with pytest.raises(ValueError, match=r"no instruction of the loop in main\(\) multiplies"):
+        _ = loop.last_product
+
+
 def test_firmware_spends_most_in_smlad_where_there_is_one():
     assert disassembly.find_hot_loop(mcu.build(MODELS / "small.tflite").image).macs == 64
     names = {i.name for i in disassembly.find_hot_loop(mcu.build(WAND, "pico").image).instructions}

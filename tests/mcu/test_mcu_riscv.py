@@ -140,7 +140,7 @@ def test_the_program_starts_by_itself():
     image = toolchain.compile_c("int n = 40; int main(void) { return ++n; }", "espressif-rv32imc")
     assert image.symbols["Reset_Handler"].address == 0x0800_0000
     decode = cores.RISCV.decode
-    names = [name for name, _ in decode(image.read_code(0x0800_0000, 12), 0x0800_0000)]
+    names = [name for _, name, _ in decode(image.read_code(0x0800_0000, 12), 0x0800_0000)]
     assert names[-1] in ("j", "jal")
     with pytest.raises(ValueError, match="no code at 0x20000000"):
         image.read_code(0x2000_0000, 4)

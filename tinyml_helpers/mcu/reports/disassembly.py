@@ -12,9 +12,11 @@ from tinyml_helpers.mcu.target.image import Image
 _MEANING: Mapping[Architecture, Mapping[str, str]] = {
     ARM: {
         "smlad": "two products, added to a sum",
+        "smlabb": "a product, added to a sum",
         "ldm": "load several words",
         "ldrd": "load two words",
         "ldr": "load a word",
+        "ldrsb": "load a byte, with sign",
         "uxtb16": "bytes 0 and 2, to 16 bits each",
         "sxtb16": "bytes 0 and 2, to 16 bits each, with sign",
         "muls": "multiply",
@@ -34,13 +36,17 @@ _MEANING: Mapping[Architecture, Mapping[str, str]] = {
         "bnez": "if it is not 0, jump",
     },
 }
-_MACS = {ARM: {"smlad": 2, "mla": 1, "muls": 1}, RISCV: {"mul": 1}}
+_MACS = {ARM: {"smlad": 2, "smlabb": 1, "mla": 1, "muls": 1}, RISCV: {"mul": 1}}
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its name without a width, its operands, what it does, and how many MACs."""
+    """One instruction: its bytes in flash, its name without a width, its operands.
 
+    `meaning` is what it does, where that is known, and `macs` how many multiply-accumulates it makes.
+    """
+
+    code: bytes
     name: str
     operands: str
     meaning: str = ""
@@ -72,6 +78,26 @@ class Loop:
     def macs(self) -> int:
         """Multiply-accumulates of one turn: SMLAD makes two."""
         return sum(instruction.macs for instruction in self.instructions)
+
+    @property
+    def last_product(self) -> tuple[Instruction, ...]:
+        """The last instruction of a turn that multiplies, after the loads that fetch what it takes.
+
+        Raises:
+            ValueError: none of a turn multiplies.
+        """
+        places = [place for place, one in enumerate(self.instructions) if one.macs]
+        if not places:
+            raise ValueError(f"no instruction of the loop in {self.function}() multiplies")
+        product, found = self.instructions[places[-1]], list[Instruction]()
+        operands = product.operands.split(", ")
+        wanted = set(operands[1:] if len(operands) > 2 else operands)
+        for one in reversed(self.instructions[: places[-1]]):
+            written = one.operands.partition(", ")[0]
+            if written in wanted and one.name.startswith("l"):  # ldrsb, lb: loads
+                found.insert(0, one)
+            wanted.discard(written)
+        return (*found, product)
 
     def __repr__(self) -> str:
         """The listing; a pattern that comes several times in a row is shown once."""
@@ -108,8 +134,8 @@ def _disassemble(image: Image, address: int, size: int) -> tuple[Instruction, ..
     architecture = CORES[image.core].architecture
     meaning, macs = _MEANING[architecture], _MACS[architecture]
     return tuple(
-        Instruction(name, operands, meaning.get(name, ""), macs.get(name, 0))
-        for name, operands in architecture.decode(image.read_code(address, size), address)
+        Instruction(content, name, operands, meaning.get(name, ""), macs.get(name, 0))
+        for content, name, operands in architecture.decode(image.read_code(address, size), address)
     )
 
 

@@ -56,10 +56,13 @@ class Architecture:
     decoder: Callable[[], Cs]
     mnemonic: Callable[[str], str]
 
-    def decode(self, code: bytes, address: int) -> list[tuple[str, str]]:
-        """Mnemonic and operands of each instruction of a piece of code that lies at an address."""
+    def decode(self, code: bytes, address: int) -> list[tuple[bytes, str, str]]:
+        """Bytes, mnemonic and operands of each instruction of code that lies at an address."""
         listing = self.decoder().disasm_lite(code, address)
-        return [(self.mnemonic(name), operands) for _, _, name, operands in listing]
+        return [
+            (code[at - address :][:size], self.mnemonic(name), operands)
+            for at, size, name, operands in listing
+        ]
 
 
 @cache

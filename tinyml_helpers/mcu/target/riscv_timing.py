@@ -90,7 +90,8 @@ def bounds(image: Image, blocks: Iterable[CodeBlock]) -> tuple[int, int, str]:
     rules, decode = RULES[image.core], CORES[image.core].architecture.decode
     low = high = 0
     for address, size, entries, passed in blocks:
-        listing = decode(image.read_code(address, size), address)
+        decoded = decode(image.read_code(address, size), address)
+        listing = [(name, operands) for _, name, operands in decoded]
         for least, most in _straight(rules, listing):
             low, high = low + entries * least, high + entries * most
         name, operands = listing[-1]
