@@ -33,7 +33,7 @@ def record(folder, words=("three", "seven")):
 
 @pytest.fixture(scope="module")
 def delivered(tmp_path_factory):
-    """What the command printed and wrote after five steps of training, enough to see that all is there."""
+    """What the command printed and wrote after five steps of training: enough to see all of it."""
     folder = record(tmp_path_factory.mktemp("words"))
     (folder / "three" / "notes.txt").write_text("no sound")
     out = tmp_path_factory.mktemp("made") / "firmware"

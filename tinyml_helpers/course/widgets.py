@@ -1,4 +1,4 @@
-"""Figures that a learner moves: sliders and menus around a plain drawing function."""
+"""What a learner moves: sliders and menus around a plain drawing function, and a pad to draw on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import html
 import inspect
 import io
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
 from tinyml_helpers.course.alt_text import describe
+
+if TYPE_CHECKING:
+    from tinyml_helpers.datasets.images.fashion_mnist import ImageSet
+    from tinyml_helpers.live.page import Page
+    from tinyml_helpers.mcu import Firmware
 
 # White around the picture for dark themes. With its size told, the page does not jump while the next
 # picture is decoded.
@@ -55,6 +60,18 @@ def explore(draw: Callable[..., Any], **controls: tuple[float, ...] | Sequence[A
     redraw()
     row = ipywidgets.HBox(list(made.values()), layout=ipywidgets.Layout(flex_flow="row wrap"))
     _display(ipywidgets.VBox([row, picture]))
+
+
+def pad(firmware: Firmware, pictures: ImageSet) -> Page:
+    """Let a firmware answer what a learner draws, or one of the pictures, one of each class.
+
+    Raises:
+        ValueError: the network takes no picture of 28 x 28 pixels, or has other classes.
+    """
+    from tinyml_helpers.live import pictures as pages
+    from tinyml_helpers.live import shipped
+
+    return pages.make_pad(firmware, shipped.one_of_each(pictures), pictures.classes)
 
 
 def _render(draw: Callable[..., Any], values: Mapping[str, Any]) -> str:

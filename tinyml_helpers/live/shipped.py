@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyml_helpers import datasets, mcu
 from tinyml_helpers.datasets.images import scenes
+from tinyml_helpers.datasets.images.fashion_mnist import ImageSet
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live.gestures import make_watch
 from tinyml_helpers.live.keywords import make_listener
@@ -26,9 +28,14 @@ _SURE = 0.3  # score at which the C counts an object
 def draw(device: str) -> Page:
     """Draw for `small`: with a test photo of each kind to begin with."""
     test = datasets.load_fashion().test
-    photos = np.stack([test.images[test.labels == kind][1] for kind in range(len(test.classes))])
     firmware = mcu.build(datasets.read_verified("models/small.tflite"), device)
-    return make_pad(firmware, photos[::-1], test.classes)
+    return make_pad(firmware, one_of_each(test), test.classes)
+
+
+def one_of_each(pictures: ImageSet) -> npt.NDArray[np.uint8]:
+    """Return a picture of each class, the last class first: uint8 [classes, height, width]."""
+    chosen = [pictures.images[pictures.labels == kind][1] for kind in range(len(pictures.classes))]
+    return np.stack(chosen[::-1])
 
 
 def listen(device: str) -> Page:
