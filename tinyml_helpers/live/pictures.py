@@ -56,7 +56,7 @@ def make_pad(firmware: Firmware, photos: npt.NDArray[np.uint8], classes: Sequenc
         "Draw a garment",
         _DRAW,
         {"classes": list(classes), "photos": [encode(photo.tobytes()) for photo in photos]},
-        height=720,
+        height=800,
     )
     return make(firmware, task)
 
