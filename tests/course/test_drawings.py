@@ -3,6 +3,7 @@ import io
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from matplotlib.transforms import Bbox
 
 from tinyml_helpers import models
@@ -102,3 +103,11 @@ def test_the_card_draws_every_layer_that_has_weights():
     assert small == "small: 92.89 % right\n46,042 parameters\n3.10 million MACs"
     assert "layers: 1 3×3, 5 3×3 depthwise, 5 1×1, 1 dense" in alt_text.describe(axes.figure)
     assert inside(axes.figure, axes.texts)
+
+
+def test_the_card_leaves_the_random_numbers_of_a_lesson_alone():
+    torch.manual_seed(3)
+    wanted = torch.rand(4)
+    torch.manual_seed(3)
+    spine.card()
+    assert torch.equal(torch.rand(4), wanted)

@@ -1,19 +1,16 @@
-"""Post-training quantization of a network: folding, rounding weights and activations, what to store."""
+"""Post-training quantization of a network: folding, equalizing, rounding, and what to store."""
 
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from tqdm.auto import tqdm
 
-from tinyml_helpers import intervals, training
-from tinyml_helpers.compress.affine import Affine, binarize, weight_affine
-from tinyml_helpers.datasets import ImageSet
-from tinyml_helpers.intervals import Interval
+from tinyml_helpers.compress.affine import Method, affine, binarize, choose_range, weight_affine
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Linear
 
@@ -40,31 +37,84 @@ def layers(model: nn.Module) -> Iterator[tuple[str, Layer]]:
 
 
 def with_rounded_weights(
-    model: nn.Module, bits: int, *, per_channel: bool = True, only: str | None = None
+    model: nn.Module, bits: int | Mapping[str, int], *, per_channel: bool = True
 ) -> nn.Module:
     """Return a copy whose weights are rounded to `bits` bits (1: binary), activations left in float.
 
     Args:
         model: its batch norms should be folded first.
-        bits: 1 to 16.
+        bits: 1 to 16 for all layers, or for each by its name; one that is not named stays as it is.
         per_channel: one scale per output channel, or one per layer.
-        only: the name of the one layer to round; all of them without it.
 
     Raises:
         ValueError: no layer of that name, or bits out of range.
     """
     rounded = copy.deepcopy(model)
-    chosen = {name: layer for name, layer in layers(rounded) if only in (None, name)}
-    if not chosen:
-        raise ValueError(f"no layer {only!r}: choose one of {[name for name, _ in layers(model)]}")
-    for layer in chosen.values():
-        weight = layer.weight.data
-        layer.weight.data = (
+    there = dict(layers(rounded))
+    widths = dict(bits) if isinstance(bits, Mapping) else dict.fromkeys(there, bits)
+    if unknown := set(widths) - set(there):
+        raise ValueError(f"no layer {', '.join(sorted(unknown))}: choose of {', '.join(there)}")
+    for name, width in widths.items():
+        weight = there[name].weight.data
+        there[name].weight.data = (
             binarize(weight)
-            if bits == 1
-            else weight_affine(weight, bits, per_channel=per_channel).round_trip(weight)
+            if width == 1
+            else weight_affine(weight, width, per_channel=per_channel).round_trip(weight)
         )
     return rounded
+
+
+def equalize(model: nn.Module) -> nn.Module:
+    """Return a copy in which neighbouring layers share their ranges fairly, channel by channel.
+
+    A channel is divided by a factor in the layer that makes it, and multiplied by it in the layer that
+    reads it; ReLU and mean let a positive factor through, so the outputs stay as they were, but for
+    rounding in float32. A layer has neighbours on both sides, so the chain is gone through again and
+    again until no channel moves by more than a hundredth.
+
+    Args:
+        model: a chain of layers with batch norms folded, as `small` and `tiny` are.
+
+    Raises:
+        ValueError: it is no such chain.
+
+    Source: Nagel et al., Data-free quantization through weight equalization and bias correction,
+        arXiv 1906.04721, section 4.1.
+    """
+    for name, module in model.named_modules():
+        if type(module) not in _LETS_FACTORS_THROUGH:
+            raise ValueError(
+                f"{name or 'the network'} is a {type(module).__name__}: give a chain of convolutions "
+                "and linear layers with ReLUs between them, batch norms folded"
+            )
+    equal = copy.deepcopy(model)
+    chain = [layer for _, layer in layers(equal)]
+    for _ in range(_MOST_SWEEPS):
+        moved = [_share_range(first, second) for first, second in itertools.pairwise(chain)]
+        if max(moved, default=1.0) < 1.01:
+            break
+    return equal
+
+
+_LETS_FACTORS_THROUGH = (
+    nn.Sequential, nn.Conv2d, nn.Linear, nn.ReLU, nn.Identity, nn.AdaptiveAvgPool2d, nn.Flatten,
+)  # fmt: skip
+_MOST_SWEEPS = 100
+
+
+def _share_range(first: Layer, second: Layer) -> float:
+    """Give each channel between two layers the same range in both; return the largest factor."""
+    # A depthwise layer reads channel i with its filter i, as it makes it.
+    depthwise = isinstance(second, nn.Conv2d) and second.groups == second.out_channels > 1
+    made = first.weight.data
+    read = second.weight.data if depthwise else second.weight.data.transpose(0, 1)
+    before, after = (side.abs().flatten(1).amax(1) for side in (made, read))
+    factor = torch.where((before > 0) & (after > 0), (before / after).sqrt(), 1.0)
+    made.div_(factor.reshape((-1,) + (1,) * (made.ndim - 1)))
+    if first.bias is not None:
+        first.bias.data.div_(factor)
+    read.mul_(factor.reshape((-1,) + (1,) * (read.ndim - 1)))
+    return float(torch.maximum(factor, 1 / factor).max())
 
 
 def observe(model: nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -82,13 +132,21 @@ def observe(model: nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:
     return seen
 
 
-def with_rounded_activations(model: nn.Module, maps: Mapping[str, Affine]) -> nn.Module:
-    """Return a copy that rounds what `observe` sees, each place by the map of its name."""
+def with_rounded_activations(
+    model: nn.Module, seen: Mapping[str, torch.Tensor], method: Method, bits: int
+) -> nn.Module:
+    """Return a copy that rounds its activations, each over a range chosen from what was seen of it.
+
+    Args:
+        model: its batch norms should be folded first.
+        seen: by place, what `observe` saw.
+        method: of `affine.choose_range`.
+        bits: 2 to 16.
+    """
     rounded = copy.deepcopy(model)
     for name, module in _activations(rounded).items():
-        module.register_forward_hook(
-            lambda _module, _inputs, output, by=maps[name]: by.round_trip(output)
-        )
+        fit = affine(*choose_range(seen[name], method, bits), bits)
+        module.register_forward_hook(lambda _module, _inputs, output, by=fit: by.round_trip(output))
     return rounded
 
 
@@ -97,24 +155,25 @@ def _activations(model: nn.Module) -> dict[str, nn.Module]:
     return {n: m for n, m in model.named_modules() if isinstance(m, nn.ReLU) or n == last}
 
 
-def sensitivity(model: nn.Module, bits: int, data: ImageSet) -> dict[str, Interval]:
-    """Return how many points of accuracy each layer gains (loses: below 0) when it alone is rounded.
+def convert_eagerly(model: nn.Module, images: torch.Tensor, backend: str) -> nn.Module:
+    """Return the network in int8, by PyTorch's older flow: fuse, prepare, calibrate, convert.
 
     Args:
-        model: its batch norms should be folded first.
-        bits: of the weights of one layer at a time.
-        data: labelled images to score on.
+        model: batch norms folded, in blocks that name their parts `conv` and `relu`.
+        images: to calibrate on, float32 [N, ...].
+        backend: one of `torch.backends.quantized.supported_engines`; it becomes the one that runs.
     """
-    labels = torch.from_numpy(data.labels)
-    before = training.predict(model, data).argmax(1) == labels
+    from torch.ao import quantization as tq
 
-    def gained(name: str) -> Interval:
-        rounded = with_rounded_weights(model, bits, only=name)
-        after = training.predict(rounded, data).argmax(1) == labels
-        return intervals.gained(before.numpy(), after.numpy(), "images")
-
-    names = [name for name, _ in layers(model)]
-    return {name: gained(name) for name in tqdm(names, unit="layer", leave=False, delay=2)}
+    torch.backends.quantized.engine = backend
+    wrapped = tq.QuantWrapper(copy.deepcopy(model)).eval()
+    blocks = [name for name, block in wrapped.named_modules() if hasattr(block, "conv")]
+    fused = tq.fuse_modules(wrapped, [[f"{name}.conv", f"{name}.relu"] for name in blocks])
+    fused.qconfig = tq.get_default_qconfig(backend)
+    prepared = tq.prepare(fused)
+    prepared(images)
+    converted: nn.Module = tq.convert(prepared)
+    return converted
 
 
 def extract_tensors(converted: nn.Module) -> dict[str, torch.Tensor]:

@@ -51,6 +51,7 @@ def expect_quantization_warnings() -> None:
 
     - torch.ao.quantization says at each call that it will be removed; lesson 02 says so once.
     - its quantized tensors and `reduce_range` say the same of themselves.
+    - LiteRT says that keeping every tensor costs memory; lesson 02 reads them for a single photo.
     - torchao logs that kernels for GPUs cannot be loaded, and PyTorch that torchao registers an enum
       in a way that will change; neither concerns a CPU.
     """
@@ -58,6 +59,7 @@ def expect_quantization_warnings() -> None:
         (DeprecationWarning, "torch.ao.quantization is deprecated"),
         (UserWarning, "Please use quant_min and quant_max"),
         (UserWarning, "torch.quantize_per_tensor, torch.quantize_per_channel"),
+        (UserWarning, "Warning: Enabling `experimental_preserve_all_tensors`"),
     ):
         warnings.filterwarnings("ignore", message, category)
     for name in ("torchao", "torch.utils._pytree"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from tinyml_helpers import cost, datasets, models
@@ -60,7 +61,7 @@ def card() -> Axes:
 
 def _layers(name: str) -> list[tuple[str, float, float]]:
     """Kind, side of the map and channels of each layer that multiplies, in order."""
-    network = models.build(name)
+    network = _build(name)
     found = []
     for layer in cost.count(network, _IMAGE).layers:
         module = network.get_submodule(layer.name)
@@ -68,6 +69,12 @@ def _layers(name: str) -> list[tuple[str, float, float]]:
             side = float(layer.output_shape[-1]) if isinstance(module, nn.Conv2d) else 2.0
             found.append((_kind(module), side, float(layer.output_shape[1])))
     return found
+
+
+def _build(name: str) -> nn.Module:
+    """Build a network without a trace: a lesson that shows the card draws the numbers it drew before."""
+    with torch.random.fork_rng(devices=[]):
+        return models.build(name)
 
 
 def _kind(module: nn.Module) -> str:
@@ -80,7 +87,7 @@ def _kind(module: nn.Module) -> str:
 
 
 def _words(name: str) -> str:
-    counted = cost.count(models.build(name), _IMAGE)
+    counted = cost.count(_build(name), _IMAGE)
     trained = json.loads(datasets.read_verified("models/spine.json"))[name]
     return (
         f"{name}: {trained['test_accuracy_percent']:.2f} % right\n"
