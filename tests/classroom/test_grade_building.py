@@ -261,10 +261,28 @@ def test_grading_a_class_says_under_which_name_a_notebook_was_made(tmp_path):
         ("# check.join('spring', 'ann')", ""),
         ("check.join('spring', learner=name)", ""),
         ("check.join(", ""),
+        # Python would refuse the next two: they must not stop the grader.
+        ("check.join('spring', name, learner='ann')", ""),
+        ("check.join('spring', 'ann', learner=name)", "ann"),
     ],
 )
 def test_the_name_in_a_notebook_is_found_by_its_syntax(source, name):
     assert calls.find_name(source, frozenset({"check"})) == name
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("from tinyml_helpers.course import check as c", {"c"}),
+        ("import tinyml_helpers.course.check as c\nimport numpy as np", {"c"}),
+        ("import numpy as np\nfrom tinyml_helpers.course import check, check as c", {"c"}),
+        ("import numpy as np  # check as c", set()),
+        ("from tinyml_helpers.course import check", set()),
+        ("import check as", set()),
+    ],
+)
+def test_other_names_of_check_are_found_by_their_syntax(source, names):
+    assert calls.names_of_check(source) == names
 
 
 def test_guesses_are_never_graded(tmp_path):
