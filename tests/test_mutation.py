@@ -193,6 +193,27 @@ def test_killed_mutants_and_survivors_are_told_apart_and_nothing_is_changed(tree
     assert {str(one) for one in trial.listed(tree, score["survivors"])} == left
 
 
+def test_of_two_equal_lines_the_nearer_one_is_meant(tree):
+    """Else one survivor would be tried twice, and counted as two that are killed."""
+    module = "tinyml_helpers/cost/five.py"
+    text = "def f(a):\n    return a + 1\n\n\ndef g(a):\n    return a + 1\n"
+    (tree / module).write_text(text, "utf-8")
+    plus = {"module": module, "kind": "arithmetic", "before": "return a + 1", "after": "return a - 1"}
+    for line, found_at in ((2, 2), (6, 6), (5, 6), (3, 2)):
+        (found,) = trial.listed(tree, [{**plus, "line": line}])
+        assert (found.change.line, found.after) == (found_at, "return a - 1")
+    assert trial.listed(tree, [{**plus, "line": 2, "after": "return a * 1"}]) == []
+    score = {
+        "packages": {"cost": {"killed": 0, "equivalent": 0, "timeouts": 0}},
+        "survivors": [{**plus, "line": 2}, {**plus, "line": 6}],
+    }
+    both = trial.listed(tree, score["survivors"])
+    verdict = trial.Verdict(both[1], "tinyml_helpers/cost", "killed")
+    once = trial.mended(score, [verdict])
+    assert (once["packages"]["cost"]["killed"], once["survivors"]) == (1, [{**plus, "line": 2}])
+    assert len(score["survivors"]) == 2
+
+
 def test_a_run_that_is_ended_leaves_no_process_behind(tree, tmp_path):
     import psutil
 

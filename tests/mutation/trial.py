@@ -21,7 +21,8 @@ import tomllib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, groupby
+from operator import itemgetter
 from pathlib import Path
 
 from bench import Bench
@@ -79,13 +80,14 @@ def sample(root, package, count, seed):
 
 
 def listed(root, wanted):
-    """The mutants that a list names by module and by the lines before and after."""
+    """The mutants that a list names by module, by the lines before and after, and by where they are."""
     found = []
-    for module in sorted({one["module"] for one in wanted}):
+    for module, named in groupby(sorted(wanted, key=itemgetter("module")), itemgetter("module")):
         text = (root / module).read_text("utf-8")
-        pairs = {(one["before"], one["after"]) for one in wanted if one["module"] == module}
-        made = [mutant(text, change, module) for change in changes(text)]
-        found += [one for one in made if one and (one.before, one.after) in pairs]
+        made = [(plain(m), m) for change in changes(text) if (m := mutant(text, change, module))]
+        for one in named:
+            meant = nearest([told for told, _ in made], one)
+            found += [m for told, m in made if told is meant]
     return found
 
 
@@ -163,17 +165,24 @@ def plain(one):
 
 def mended(found, verdicts):
     """A score after its survivors were tried once more; what was killed at first is kept."""
-    found, done = copy.deepcopy(found), []
+    found = copy.deepcopy(found)
     for verdict in verdicts:
         if verdict.fate != "survived":
             counts = found["packages"][verdict.package.removeprefix("tinyml_helpers/")]
             counts["equivalent" if verdict.fate == "equivalent" else "killed"] += 1
             counts["timeouts"] += verdict.fate == "time-out"
-            done.append((verdict.mutant.module, verdict.mutant.before, verdict.mutant.after))
-    left = [
-        one for one in found["survivors"] if (one["module"], one["before"], one["after"]) not in done
-    ]
-    return {**found, "survivors": left}
+            found["survivors"].remove(nearest(found["survivors"], plain(verdict.mutant)))
+    return found
+
+
+def nearest(those, wanted):
+    """Of those that a list names as it names `wanted`, the one that lies nearest to it; or None.
+
+    Lines move when a module is changed, and a module may have the same line twice.
+    """
+    names = itemgetter("module", "before", "after")
+    alike = [one for one in those if names(one) == names(wanted)]
+    return min(alike, key=lambda one: abs(one["line"] - wanted.get("line", 0)), default=None)
 
 
 def percent(found):
