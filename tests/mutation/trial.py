@@ -6,9 +6,9 @@
 
 A mutant is a copy of the package with one slip in it (slips.py). It is killed if a test fails, or if
 the tests do not come to an end. Which tests it meets, coverage.py has measured: those that run its line,
-and then, if they all pass, the others of their files. The checkout is not touched: everything happens in
-copies. Survivors are listed; those that change nothing that can be seen stand in equivalent.toml, each
-with the reason.
+and then, if they all pass, the others of their files; what runs on import meets all of its package.
+The checkout is not touched: everything happens in copies. Survivors are listed; those that change
+nothing that can be seen stand in equivalent.toml, each with the reason.
 """
 
 import argparse
@@ -92,10 +92,12 @@ def listed(root, wanted):
 
 
 def judge(bench, choice, package, one, most_seconds):
-    """Try one mutant on the tests that run its line, then on the others of their files."""
+    """Try one mutant on the tests that run its line, then on the others of their files, or packages."""
     direct = choice.running(one.module, one.change.lines) or choice.named(package)
-    left = most_seconds
-    for tests in (direct, choice.beside(direct)):
+    turns, left = [direct, choice.beside(direct)], most_seconds
+    if not one.change.lines:  # a number at the top of a module is felt where no line of it runs
+        turns.append(choice.named(package).difference(*turns))
+    for tests in turns:
         for part in choice.by_file(tests, one.module):
             chosen = choice.within(part, left)
             if not chosen:
