@@ -35,8 +35,6 @@ ROOT = HERE.parents[1]
 PACKAGES = [
     f"tinyml_helpers/{room}" for room in ("mcu", "cost", "compress", "usecases", "classroom/grade")
 ]
-DRAWN = ("picture.py", "gallery.py")
-"""Modules that draw: where a line of a picture lies is looked at, not tested."""
 MOST_SECONDS, AGAIN_SECONDS = 60.0, 300.0
 """How long all tests that a mutant meets may take, and those that a survivor meets once more."""
 PATIENCE = (60.0, 3.0)
@@ -57,10 +55,9 @@ def places(root, package):
     """Where a package can be changed: for each kind of change (text, change, module), in order."""
     kinds = defaultdict(list)
     for path in sorted((root / package).rglob("*.py")):
-        if not path.name.endswith(DRAWN):
-            text, module = path.read_text("utf-8"), path.relative_to(root).as_posix()
-            for change in changes(text):
-                kinds[change.kind].append((text, change, module))
+        text, module = path.read_text("utf-8"), path.relative_to(root).as_posix()
+        for change in changes(text):
+            kinds[change.kind].append((text, change, module))
     return kinds
 
 
