@@ -193,6 +193,49 @@ def test_killed_mutants_and_survivors_are_told_apart_and_nothing_is_changed(tree
     assert {str(one) for one in trial.listed(tree, score["survivors"])} == left
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("MOST = 3\n", True), ("def most():\n    return 3\n", False)],
+)
+def test_what_runs_on_import_meets_all_tests_of_its_package(text, named):
+    """No test runs a line of a table of numbers: whoever imports it first seems to."""
+    tried = []
+
+    class Passing:
+        def spoiled(self, _, arguments, __):
+            tried.extend(arguments[1:])
+            return bench.Outcome(0, 0.1, "")
+
+    module = "tinyml_helpers/cost/table.py"
+    first, other = "tests/test_all.py::test_a", "tests/cost/test_costs.py::test_b"
+    found = {"tests": {first: 1, other: 1}, "lines": {module: {"1": [first], "2": [first]}}}
+    one = mutants.mutant(text, mutants.changes(text)[0], module)
+    verdict = trial.judge(Passing(), Choice([found]), "tinyml_helpers/cost", one, 60)
+    assert verdict.fate == "survived"
+    assert tried == ([first, other] if named else [first])
+
+
+def test_of_two_equal_lines_the_nearer_one_is_meant(tree):
+    """Else one survivor would be tried twice, and counted as two that are killed."""
+    module = "tinyml_helpers/cost/five.py"
+    text = "def f(a):\n    return a + 1\n\n\ndef g(a):\n    return a + 1\n"
+    (tree / module).write_text(text, "utf-8")
+    plus = {"module": module, "kind": "arithmetic", "before": "return a + 1", "after": "return a - 1"}
+    for line, found_at in ((2, 2), (6, 6), (5, 6), (3, 2)):
+        (found,) = trial.listed(tree, [{**plus, "line": line}])
+        assert (found.change.line, found.after) == (found_at, "return a - 1")
+    assert trial.listed(tree, [{**plus, "line": 2, "after": "return a * 1"}]) == []
+    score = {
+        "packages": {"cost": {"killed": 0, "equivalent": 0, "timeouts": 0}},
+        "survivors": [{**plus, "line": 2}, {**plus, "line": 6}],
+    }
+    both = trial.listed(tree, score["survivors"])
+    verdict = trial.Verdict(both[1], "tinyml_helpers/cost", "killed")
+    once = trial.mended(score, [verdict])
+    assert (once["packages"]["cost"]["killed"], once["survivors"]) == (1, [{**plus, "line": 2}])
+    assert len(score["survivors"]) == 2
+
+
 def test_a_run_that_is_ended_leaves_no_process_behind(tree, tmp_path):
     import psutil
 

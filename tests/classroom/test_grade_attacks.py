@@ -250,7 +250,7 @@ FORGERIES = {
     "reads the answer in the course": (
         "import glob, re, tinyml_helpers as t\n"
         "[f] = glob.glob(t.__path__[0] + '/course/exercises/lesson_02.py')\n"
-        "check.zero_point(int(re.search(r'point == (\\d+)', open(f).read())[1]))",
+        "check.zero_point(int(re.search(r'(\\d+) in uint8', open(f).read())[1]))",
         "not enough values to unpack",
     ),
     "answers with a chameleon": (

@@ -156,8 +156,10 @@ def test_functions_in_numpy_and_torch_are_right(assessors):
 )  # fmt: skip
 def test_wrong_functions_get_hints(assessors, source, verdict, message):
     name = re.search(r"check\.(\w+)", source)[1]
-    short = grade.Limits(seconds=3, memory_mib=2048, room_mib=8)
-    found = judge(submissions.Answer(name, source, (), 1), short, assessors)
+    # Only what never ends meets a short limit: a busy machine may take its time for the others.
+    seconds = 3 if "while" in source else 60
+    limits = grade.Limits(seconds=seconds, memory_mib=2048, room_mib=8)
+    found = judge(submissions.Answer(name, source, (), 1), limits, assessors)
     assert re.fullmatch(verdict, found.verdict), found
     assert re.search(message, found.message), found.message
 
@@ -261,10 +263,28 @@ def test_grading_a_class_says_under_which_name_a_notebook_was_made(tmp_path):
         ("# check.join('spring', 'ann')", ""),
         ("check.join('spring', learner=name)", ""),
         ("check.join(", ""),
+        # Python would refuse the next two: they must not stop the grader.
+        ("check.join('spring', name, learner='ann')", ""),
+        ("check.join('spring', 'ann', learner=name)", "ann"),
     ],
 )
 def test_the_name_in_a_notebook_is_found_by_its_syntax(source, name):
     assert calls.find_name(source, frozenset({"check"})) == name
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("from tinyml_helpers.course import check as c", {"c"}),
+        ("import tinyml_helpers.course.check as c\nimport numpy as np", {"c"}),
+        ("import numpy as np\nfrom tinyml_helpers.course import check, check as c", {"c"}),
+        ("import numpy as np  # check as c", set()),
+        ("from tinyml_helpers.course import check", set()),
+        ("import check as", set()),
+    ],
+)
+def test_other_names_of_check_are_found_by_their_syntax(source, names):
+    assert calls.names_of_check(source) == names
 
 
 def test_guesses_are_never_graded(tmp_path):

@@ -43,3 +43,17 @@ def test_a_notebook_may_hold_so_much_code_and_no_more(tmp_path, lengths, taken):
     else:
         with pytest.raises(submissions.UnreadableError):
             submissions.read_cells(path)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_notebook_may_have_so_many_cells_and_no_more(tmp_path, more):
+    code = {"cell_type": "code", "source": "", "metadata": {}, "outputs": []}
+    text = {"cell_type": "markdown", "source": "", "metadata": {}}
+    cells = [code] * (submissions.MOST_CELLS + more) + [text] * 10  # text does not count
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    if more:
+        with pytest.raises(submissions.UnreadableError, match=r"2,001 cells of code, at most 2,000"):
+            submissions.read_cells(path)
+    else:
+        assert len(submissions.read_cells(path)) == 2000

@@ -1,9 +1,11 @@
 """The layers of a sandbox say what the system answered, on whatever system this is."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tinyml_helpers.classroom.grade import landlock, lockdown, namespaces, sandbox
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="grading needs Linux or macOS")
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a layer of Linux")
 
 
 class Refusing:
@@ -119,7 +122,7 @@ def test_the_limits_of_a_process_are_those_that_were_given():
     assert 7 <= seconds <= 9
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a layer of Linux")
+@LINUX
 @pytest.mark.parametrize("holds", ["empty network", "filtered system calls"])
 def test_sockets_are_guarded_only_where_nothing_else_cuts_the_network(holds, monkeypatch):
     limits = lockdown.Limits(seconds=20, memory_mib=512, room_mib=8)
@@ -130,3 +133,162 @@ def test_sockets_are_guarded_only_where_nothing_else_cuts_the_network(holds, mon
     monkeypatch.setattr(sandbox, "LAYERS", ("guarded sockets",))
     with sandbox.Sandbox(limits) as one:
         assert one.locked["held"] == ["guarded sockets"]
+
+
+REFUSALS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOSPC)
+"""What a system answers that has a layer switched off; anything else is a fault of ours."""
+TRIES = """
+import errno, json, os, sys
+from pathlib import Path
+from tinyml_helpers.classroom.grade import landlock, namespaces
+place, done = Path(sys.argv[1]), {}
+
+def attempt(name, action):
+    try:
+        action()
+        done[name] = "done"
+    except OSError as error:
+        done[name] = errno.errorcode[error.errno]
+
+def lock(action):
+    try:
+        action()
+    except OSError as error:
+        print(json.dumps({"refused": error.errno, "why": str(error)}))
+        sys.exit()
+
+"""
+
+
+def tried(place, code):
+    """What a process answers that locks itself in and then tries this and that."""
+    arguments = [sys.executable, "-c", f"{TRIES}{code}\nprint(json.dumps(done))", str(place)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    if "refused" in told:
+        assert told["refused"] in REFUSALS, told["why"]
+        pytest.skip(f"this system refuses the layer: {told['why']}")
+    return told
+
+
+@pytest.fixture
+def place(tmp_path):
+    for name in ("readable", "listable", "writable", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("text", "utf-8")
+    return tmp_path
+
+
+@LINUX
+def test_listed_files_can_be_read_and_not_changed(place):
+    """With no other layer under it: a package that is read must not become one that is rewritten."""
+    found = tried(
+        place,
+        """
+lock(lambda: landlock.restrict_files([place / "readable"], [place / "listable"], [place / "writable"]))
+for folder in ("readable", "listable", "writable", "other"):
+    file = place / folder / "file"
+    attempt(f"list {folder}", lambda: os.listdir(place / folder))
+    attempt(f"read {folder}", file.read_text)
+    attempt(f"write {folder}", lambda: file.write_text("new"))
+    attempt(f"add to {folder}", (place / folder / "new").touch)
+    attempt(f"make in {folder}", (place / folder / "folder").mkdir)
+    attempt(f"remove from {folder}", file.unlink)
+""",
+    )
+    allowed = {"list readable", "read readable", "list listable"}
+    allowed |= {f"{verb} writable" for verb in ("list", "read", "write", "add to", "make in")}
+    allowed |= {"remove from writable"}
+    assert {name for name, came in found.items() if came == "done"} == allowed
+    assert {came for came in found.values() if came != "done"} == {"EACCES"}
+    assert (place / "readable" / "file").read_text("utf-8") == "text"
+
+
+@LINUX
+def test_a_view_of_its_own_is_read_only_but_for_one_folder(place):
+    """With no other layer under it, in every file system that is mounted."""
+    found = tried(
+        place,
+        """
+lock(namespaces.cut_network)
+lock(lambda: namespaces.protect_files(place / "writable", [place / "other"], 1 << 20))
+attempt("stand in its folder", lambda: Path("small").write_text("x"))
+attempt("fill it", lambda: Path("large").write_text("x" * (2 << 20)))
+attempt("read", (place / "readable" / "file").read_text)
+attempt("write", lambda: (place / "readable" / "file").write_text("new"))
+attempt("add", (place / "readable" / "new").touch)
+attempt("remove", (place / "readable" / "file").unlink)
+attempt("see what is hidden", (place / "other" / "file").read_text)
+attempt("use what is hidden", (place / "other" / "new").touch)
+attempt("use another file system", Path("/dev/shm/tinyml-test").touch)
+""",
+    )
+    assert found == {
+        "stand in its folder": "done", "fill it": "ENOSPC", "read": "done", "write": "EROFS",
+        "add": "EROFS", "remove": "EROFS", "see what is hidden": "ENOENT",
+        "use what is hidden": "EROFS", "use another file system": "EROFS",
+    }  # fmt: skip
+    assert (place / "writable" / "file").exists()  # nothing is seen of it outside
+    assert not (place / "writable" / "small").exists()
+
+
+SMALL = lockdown.Limits(seconds=20, memory_mib=512, room_mib=8)
+
+
+def asked(one, answer):
+    said = one.ask({"before": [], "answer": answer, "name": "attacks", "whole": False})
+    assert "answer" in said, said
+    return said["answer"][0]
+
+
+@LINUX
+def test_threads_of_other_programs_do_not_count(monkeypatch):
+    """On Linux the system counts all threads of a user: on a busy server an answer would get none."""
+    import resource
+
+    monkeypatch.setattr(sandbox, "LAYERS", ("limits",))
+    with sandbox.Sandbox(SMALL) as one:
+        inside = asked(
+            one, "import resource\ncheck.attacks(list(resource.getrlimit(resource.RLIMIT_NPROC)))"
+        )
+    assert tuple(inside) == resource.getrlimit(resource.RLIMIT_NPROC)
+
+
+def test_where_nothing_forbids_processes_a_few_more_are_allowed(monkeypatch):
+    monkeypatch.setattr(sandbox.sys, "platform", "darwin")
+    monkeypatch.setattr("psutil.pids", lambda: [1, 2, 3])
+    assert sandbox._with_processes(SMALL).processes == 3 + 16
+
+
+ORPHAN = """
+import os, time
+if not os.fork():
+    if os.fork():
+        os._exit(0)
+    with open("made", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename("made", "number")
+    time.sleep(600)
+    os._exit(0)
+os.wait()
+while not os.path.exists("number"):
+    time.sleep(0.01)
+check.attacks(int(open("number").read()))
+"""
+
+
+def test_a_process_without_parents_ends_with_the_sandbox(monkeypatch):
+    """The child of a child that has ended is nobody's child any more: no list of children names it."""
+    import psutil
+
+    monkeypatch.setattr(sandbox, "LAYERS", ("limits",))
+    with sandbox.Sandbox(SMALL) as one:
+        orphan = psutil.Process(asked(one, ORPHAN))
+        assert orphan not in psutil.Process(one._process.pid).children(recursive=True)
+    try:
+        gone, _ = psutil.wait_procs([orphan], timeout=20)
+        # Where the first process of a container collects nobody, it stays in the list, dead.
+        assert gone or orphan.status() == psutil.STATUS_ZOMBIE
+    finally:
+        with suppress(psutil.Error):
+            orphan.kill()

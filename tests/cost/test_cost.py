@@ -351,6 +351,24 @@ def test_table_is_short_even_for_a_deep_network() -> None:
     assert "60 more rows" in repr(deep)
 
 
+def test_table_by_hand() -> None:
+    class Loss(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(512, 7))
+            self.loss = nn.MSELoss()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made = self.layers(x)
+            return self.loss(made, torch.zeros_like(made))
+
+    rows = [line.split() for line in repr(cost.count(Loss(), (1, 3, 10, 10))).splitlines()]
+    assert ["layer", "kind", "output", "params", "MACs"] in rows
+    assert ["layers.0", "convolution", "1x8x8x8", "224", "13,824"] in rows
+    assert ["layers.2", "fully", "connected", "1x7", "3,591", "3,584"] in rows
+    assert ["loss", "MSELoss", "scalar", "0", "0"] in rows
+
+
 def test_comparison_is_a_table_with_units() -> None:
     counted = cost.count(nn.Linear(10, 7), (1, 10))
     table = cost.compare({"float": counted, "<int8>": counted.at(8)})
@@ -392,6 +410,14 @@ def test_the_formula_meets_the_eight_cells_that_it_was_fitted_to(
         assert guess.latency_ms == pytest.approx(run.latency_ms, rel=0.20), run
         assert guess.energy_uj == pytest.approx(run.energy_uj, rel=0.25), run
         assert guess.low_ms < run.latency_ms < guess.high_ms
+
+
+def test_boards_ran_at_the_clock_of_their_device() -> None:
+    """All but one: Raspberry Pi's benchmark was run when the SDK's clock was still 125 MHz."""
+    for run in (*boards.CALIBRATION, *boards.OTHER_CORES):
+        assert run.clock_hz == (
+            125_000_000 if run.device == "pico" else devices.get(run.device).clock_hz
+        ), run
 
 
 def test_other_cores_lie_in_their_bands(mlperf: dict[str, cost.ModelCost]) -> None:

@@ -115,6 +115,37 @@ def test_a_frame_that_is_given_out_stays():
     assert kinds(m.content([image], [padded])) == ["PAD"]
 
 
+def test_a_frame_around_a_constant_gives_the_same_bytes():
+    m = Maker()
+    x, out = m.tensor((1, 2, 2, 1), 0.5, 7), m.tensor((1, 2, 2, 1), 0.5, 7)
+    fixed, padded = m.tensor((1, 2, 2, 1), 0.5, 7, data=[8, 9, 10, 11]), m.tensor((1, 4, 4, 1), 0.5, 7)
+    m.operator("PAD", [fixed, m.tensor((4, 2), dtype="int32", data=ONE)], padded)
+    weights = m.tensor((1, 3, 3, 1), [1.0], 0, data=np.ones((1, 3, 3, 1)))
+    bias = m.tensor((1,), [0.5], 0, "int32", [0])
+    m.operator("CONV_2D", [padded, weights, bias], out, padding=1, strideH=1, strideW=1)
+    both = m.operator("ADD", [x, out], m.tensor((1, 2, 2, 1), 1.0, 0))
+    content = m.content([x], [both])
+    compared, wrong = check({0: content}, dsp=True)
+    assert compared > 0
+    assert wrong == []
+    # As above, 1 + 2 + 3 + 4 steps of 0.5 under each window, and nothing is added to them.
+    assert mcu.build(content).run(np.full(4, 7, np.int8)).output.ravel().tolist() == [5] * 4
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3), (2, 3, 2), (1, 2, 2, 2, 2)])
+def test_a_frame_around_what_is_no_image_is_written(shape):
+    """One of sound, or of a vector: every byte as by hand."""
+    m = Maker()
+    margins = [[1, 2] if size > 1 else [0, 0] for size in shape]
+    size = [n + sum(a) for n, a in zip(shape, margins, strict=True)]
+    x, padded, out = (m.tensor(one, 0.5, -7) for one in (shape, size, size))
+    m.operator("PAD", [x, m.tensor((len(shape), 2), dtype="int32", data=margins)], padded)
+    content = m.content([x], [m.operator("RELU", [padded], out)])
+    values = np.arange(np.prod(shape)).astype(np.int8).reshape(shape)
+    wanted = np.pad(values, margins, constant_values=-7)
+    assert mcu.build(content).run(values).output.tobytes() == wanted.tobytes()
+
+
 @pytest.mark.parametrize("missing", ["sizes", "image", "weights"])
 def test_a_part_that_is_missing_is_refused_by_name(missing):
     m = Maker()

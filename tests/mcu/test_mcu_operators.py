@@ -222,3 +222,27 @@ def one_operator(kind, shape, out, *constants, **options):
 def test_what_takes_more_calls_than_a_program_should_have_is_refused_at_once(content, message):
     with pytest.raises(ModelError, match=message):
         mcu.build(content)
+
+
+@pytest.mark.parametrize("indices", [[0, 3], [-1, 2], [1, 2, 7], [3]])
+def test_a_table_is_not_read_beyond_its_rows(indices):
+    """One index outside is enough: the program would hand out what lies behind the table."""
+    content = one_operator("GATHER", (3, 2), (len(indices), 2), indices)
+    with pytest.raises(UnsupportedError, match=rf"indices {min(indices)} to {max(indices)} of 3"):
+        mcu.build(content)
+
+
+def times(factor):
+    """A MUL by one: a step of the input is `factor` steps of the output."""
+    m = Maker()
+    x, one = m.tensor((3,), factor * 2.0**-14), m.tensor((3,), 1.0, data=[1, 1, 1])
+    return m.content(
+        [x], [m.operator("MUL", [x, one], m.tensor((3,), 2.0**-14), fusedActivationFunction=0)]
+    )
+
+
+def test_a_step_may_be_as_many_as_32_bits_can_shift():
+    largest = mcu.build(times(1.5 * 2.0**29))
+    assert largest.run(np.array([-1, 0, 1], np.int8)).output.tolist() == [-128, 0, 127]
+    with pytest.raises(UnsupportedError, match=r"need a factor of 1\.07e\+09"):
+        mcu.build(times(2.0**30))

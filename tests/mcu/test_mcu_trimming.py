@@ -180,3 +180,19 @@ def test_most_of_the_person_detector_is_constant():
     assert firmware.flash_bytes < 80_000 < 240_000 < whole.flash_bytes
     assert one.instructions < 0.75 * other.instructions
     assert firmware.ram_bytes <= whole.ram_bytes
+
+
+def test_a_layer_whose_weights_are_computed_is_left_whole():
+    """Attention multiplies by what it has computed: nothing is known of that before the run."""
+    m = Maker()
+    x = m.tensor((1, 2, 2, 1), 1.0)
+    square, row = m.tensor((2, 2), 1.0), m.tensor((1, 2), 1.0)
+    m.operator("RESHAPE", [x, m.tensor((2,), dtype="int32", data=[2, 2])], square, newShape=[2, 2])
+    ends = [m.tensor((2,), dtype="int32", data=v) for v in ([0, 0], [1, 2], [1, 1])]
+    masks = ("beginMask", "endMask", "ellipsisMask", "newAxisMask", "shrinkAxisMask")
+    m.operator("STRIDED_SLICE", [square, *ends], row, **dict.fromkeys(masks, 0))
+    out = m.operator("FULLY_CONNECTED", [row, square, -1], m.tensor((1, 2), 1.0))
+    firmware = mcu.build(m.content([x], [out]))
+    run = firmware.run(np.array([1, 2, 3, 4], np.int8))
+    assert run.output.ravel().tolist() == [1 * 1 + 2 * 2, 1 * 3 + 2 * 4]
+    assert firmware.program.trimmed_channels == 0

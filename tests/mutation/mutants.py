@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import dataclass
+from functools import lru_cache
 
 from slips import Change, Places
 
@@ -40,7 +41,7 @@ def mutant(text, change, module=""):
     """The module with one change, or None where that is no Python, or is the same program."""
     content = text.encode()
     changed = (content[: change.start] + change.new.encode() + content[change.end :]).decode()
-    if not another_program(changed, ast.dump(ast.parse(text))):
+    if not another_program(changed, text):
         return None
     return Mutant(module, change, *differing(text, changed), changed)
 
@@ -50,9 +51,15 @@ def mutants(text):
     return [made for change in changes(text) if (made := mutant(text, change))]
 
 
-def another_program(text, plain):
+@lru_cache(maxsize=1)
+def program(text):
+    """A module's syntax, without blanks and comments; kept, for a module has hundreds of mutants."""
+    return ast.dump(ast.parse(text))
+
+
+def another_program(changed, text):
     try:
-        return ast.dump(ast.parse(text)) != plain
+        return ast.dump(ast.parse(changed)) != program(text)
     except (SyntaxError, ValueError):
         return False
 

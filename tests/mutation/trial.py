@@ -6,9 +6,9 @@
 
 A mutant is a copy of the package with one slip in it (slips.py). It is killed if a test fails, or if
 the tests do not come to an end. Which tests it meets, coverage.py has measured: those that run its line,
-and then, if they all pass, the others of their files. The checkout is not touched: everything happens in
-copies. Survivors are listed; those that change nothing that can be seen stand in equivalent.toml, each
-with the reason.
+and then, if they all pass, the others of their files; what runs on import meets all of its package.
+The checkout is not touched: everything happens in copies. Survivors are listed; those that change
+nothing that can be seen stand in equivalent.toml, each with the reason.
 """
 
 import argparse
@@ -21,7 +21,8 @@ import tomllib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, groupby
+from operator import itemgetter
 from pathlib import Path
 
 from bench import Bench
@@ -34,8 +35,6 @@ ROOT = HERE.parents[1]
 PACKAGES = [
     f"tinyml_helpers/{room}" for room in ("mcu", "cost", "compress", "usecases", "classroom/grade")
 ]
-DRAWN = ("picture.py", "gallery.py")
-"""Modules that draw: where a line of a picture lies is looked at, not tested."""
 MOST_SECONDS, AGAIN_SECONDS = 60.0, 300.0
 """How long all tests that a mutant meets may take, and those that a survivor meets once more."""
 PATIENCE = (60.0, 3.0)
@@ -56,10 +55,9 @@ def places(root, package):
     """Where a package can be changed: for each kind of change (text, change, module), in order."""
     kinds = defaultdict(list)
     for path in sorted((root / package).rglob("*.py")):
-        if not path.name.endswith(DRAWN):
-            text, module = path.read_text("utf-8"), path.relative_to(root).as_posix()
-            for change in changes(text):
-                kinds[change.kind].append((text, change, module))
+        text, module = path.read_text("utf-8"), path.relative_to(root).as_posix()
+        for change in changes(text):
+            kinds[change.kind].append((text, change, module))
     return kinds
 
 
@@ -79,21 +77,24 @@ def sample(root, package, count, seed):
 
 
 def listed(root, wanted):
-    """The mutants that a list names by module and by the lines before and after."""
+    """The mutants that a list names by module, by the lines before and after, and by where they are."""
     found = []
-    for module in sorted({one["module"] for one in wanted}):
+    for module, named in groupby(sorted(wanted, key=itemgetter("module")), itemgetter("module")):
         text = (root / module).read_text("utf-8")
-        pairs = {(one["before"], one["after"]) for one in wanted if one["module"] == module}
-        made = [mutant(text, change, module) for change in changes(text)]
-        found += [one for one in made if one and (one.before, one.after) in pairs]
+        made = [(plain(m), m) for change in changes(text) if (m := mutant(text, change, module))]
+        for one in named:
+            meant = nearest([told for told, _ in made], one)
+            found += [m for told, m in made if told is meant]
     return found
 
 
 def judge(bench, choice, package, one, most_seconds):
-    """Try one mutant on the tests that run its line, then on the others of their files."""
+    """Try one mutant on the tests that run its line, then on the others of their files, or packages."""
     direct = choice.running(one.module, one.change.lines) or choice.named(package)
-    left = most_seconds
-    for tests in (direct, choice.beside(direct)):
+    turns, left = [direct, choice.beside(direct)], most_seconds
+    if not one.change.lines:  # a number at the top of a module is felt where no line of it runs
+        turns.append(choice.named(package).difference(*turns))
+    for tests in turns:
         for part in choice.by_file(tests, one.module):
             chosen = choice.within(part, left)
             if not chosen:
@@ -163,17 +164,24 @@ def plain(one):
 
 def mended(found, verdicts):
     """A score after its survivors were tried once more; what was killed at first is kept."""
-    found, done = copy.deepcopy(found), []
+    found = copy.deepcopy(found)
     for verdict in verdicts:
         if verdict.fate != "survived":
             counts = found["packages"][verdict.package.removeprefix("tinyml_helpers/")]
             counts["equivalent" if verdict.fate == "equivalent" else "killed"] += 1
             counts["timeouts"] += verdict.fate == "time-out"
-            done.append((verdict.mutant.module, verdict.mutant.before, verdict.mutant.after))
-    left = [
-        one for one in found["survivors"] if (one["module"], one["before"], one["after"]) not in done
-    ]
-    return {**found, "survivors": left}
+            found["survivors"].remove(nearest(found["survivors"], plain(verdict.mutant)))
+    return found
+
+
+def nearest(those, wanted):
+    """Of those that a list names as it names `wanted`, the one that lies nearest to it; or None.
+
+    Lines move when a module is changed, and a module may have the same line twice.
+    """
+    names = itemgetter("module", "before", "after")
+    alike = [one for one in those if names(one) == names(wanted)]
+    return min(alike, key=lambda one: abs(one["line"] - wanted.get("line", 0)), default=None)
 
 
 def percent(found):

@@ -296,7 +296,13 @@ def test_movement_by_hand():
     assert (moved == 90).all(-1).any()  # what was not in the photo
 
 
-@pytest.mark.parametrize(("count", "strength"), [(-1, 1), (1, -0.1), (1, 4)])
+def test_the_strongest_view_is_one():
+    (view,) = simulated_camera.take_views(COLLINS, 1, seed=1, strength=3)
+    assert (view.shape, view.dtype) == (COLLINS.shape, np.uint8)
+    assert np.abs(view.astype(int) - COLLINS).mean() > 10
+
+
+@pytest.mark.parametrize(("count", "strength"), [(-1, 1), (1, -0.1), (1, 3.01)])
 def test_impossible_views_are_refused(count, strength):
     with pytest.raises(ValueError, match="give a count, and a strength from 0 to 3"):
         simulated_camera.take_views(COLLINS, count, strength=strength)

@@ -270,6 +270,16 @@ def test_without_any_strength_nothing_changes():
     assert (out - raw).abs().max() < 0.01
 
 
+def test_a_telephone_takes_the_lowest_bands_away():
+    """And leaves the middle alone: a network is trained on what phones do, not on its opposite."""
+    called = augment.Strength((1, 1), 0, 0, 0, 1, 0, (0, 0), 0, 0, 0)
+    raw = features()
+    out = augment.alter(raw, features(seed=1), torch.Generator().manual_seed(0), called)
+    wanted = torch.tensor([-30.0, -10.0, *7 * [0.0], -15.0]) * augment.PER_DB
+    assert (out - (raw + wanted).clamp(min=0)).abs().max() < 0.01
+    assert (out < raw - 5 * augment.PER_DB).any()
+
+
 def test_faster_is_higher():
     seconds = np.arange(16_000) / 16_000
     clip = (9000 * np.sin(2 * np.pi * 1000 * seconds)).astype(np.int16)[None]

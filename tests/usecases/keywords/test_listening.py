@@ -223,24 +223,96 @@ def test_what_never_stops_is_counted_by_the_second():
     assert "4.0 to 6.3 days" in repr(second)
 
 
-def test_pictures_are_drawn(session):
+@pytest.fixture
+def plt():
     import matplotlib.pyplot as plt
 
+    yield plt
+    plt.close("all")
+
+
+def test_pictures_of_sound_show_it_upright(plt):
     clip = tones(1).clips[0]
     raw = features.features(clip)
     filters = features.mel_filters(10, 20, 4000)
-    assert len(figures.waves([clip, clip])) == 2
-    assert len(figures.spectrograms([raw, raw], ("a", "b"))) == 2
-    assert len(figures.steps(clip[:480], np.ones(257), filters, raw)) == 4
-    assert len(figures.confusions({"a": np.eye(3), "b": np.ones((3, 3))}, "xyz")) == 2
-    top, below = figures.excerpt(session, 0, 30, 0.5)
-    assert {text.get_text() for text in top.texts} <= {word.word for word in session.said}
-    assert below.get_xlim() == (0, 30)
+    first, second = figures.waves([clip, -clip])
+    assert np.array_equal(first.lines[0].get_ydata(), clip)
+    assert np.array_equal(second.lines[0].get_ydata(), -clip)
+    pictures = figures.spectrograms([raw, raw], ("a", "b"), steps_ms=(20, 10))
+    assert [axis.get_title() for axis in pictures] == ["a", "b"]
+    steps = figures.steps(clip[:480], np.arange(257), filters, raw)
+    assert steps[0].lines[0].get_xdata()[-1] == pytest.approx(479 / 16)  # ms
+    assert steps[1].lines[0].get_xdata()[-1] == 8000
+    assert len(steps[2].lines) == 10
+    for axis, seconds in zip((*pictures, steps[3]), (1, 0.5, 1), strict=True):
+        (image,) = axis.images
+        assert np.array_equal(image.get_array(), raw.T)
+        assert (image.origin, image.get_extent()) == ("lower", [0, seconds, -0.5, 9.5])
+    for axis in (first, second, *pictures, *steps):
+        low, high = axis.get_ylim()
+        assert low < high
+
+
+def test_confusions_say_each_share_of_what_was_said(plt):
+    left, right = figures.confusions({"a": np.eye(3), "b": [[1, 3, 0], [0, 2, 0], [1, 0, 199]]}, "xyz")
+    assert [text.get_text() for text in left.texts] == ["100"] * 3
+    said = {text.get_position(): text.get_text() for text in right.texts}
+    assert said == {(0, 0): "25", (1, 0): "75", (1, 1): "100", (2, 2): "100"}  # 0.5 % is left out
+    for labels in (left.get_xticklabels(), left.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["x", "y", "z"]
+
+
+def test_an_excerpt_writes_each_word_over_its_sound(session, plt):
+    top, below = figures.excerpt(session, 10, 20, 0.5)
+    there = [word for word in session.said if 10 <= word.start_s < 29.5]
+    assert [text.get_text() for text in top.texts] == [word.word for word in there]
+    outcome = session.at(0.5)
+    found = [one for one in (*outcome.hits, *outcome.false_alarms) if 10 <= one.time_s < 29.5]
+    assert [(text.get_position()[0], text.get_text()) for text in below.texts] == [
+        (one.time_s, one.word) for one in found
+    ]
+    assert len(there) > 3
+    assert below.get_xlim() == (10, 30)
+    for axis in (top, below):
+        low, high = axis.get_ylim()
+        assert all(low < text.get_position()[1] < high for text in axis.texts)
+    sound = top.lines[0].get_ydata()
+    assert top.get_ylim()[0] < sound.min() < sound.max() < top.texts[0].get_position()[1]
+
+
+def bar_ends(container):
+    """From where to where each bar of a dot goes: across, then up."""
+    return [bar.get_segments()[0].tolist() for bar in container.lines[2]]
+
+
+def test_a_trade_off_marks_one_threshold_with_the_interval_of_both(session, plt):
+    """On a logarithmic axis no bar can begin at 0: it begins at half an alarm an hour."""
+    often = alarms.TradeOff(tuple(alarms.Tally(8, 2, 40, 60) for _ in alarms.THRESHOLDS))
     silent = alarms.TradeOff(tuple(alarms.Tally(0, 0, 0, 10) for _ in alarms.THRESHOLDS))
-    scenes = {"one": session.trade_off(), "none": silent}
-    axis = figures.trade_off(plt.subplots()[1], scenes, 0.5)
-    assert set(axis.get_legend_handles_labels()[1]) == {"one", "none (no command)"}
-    figure = streaming.accuracy_interval(np.zeros(4, int), tones(4))
-    axis = figures.dots(plt.subplots()[1], {"net": {"a": figure, "b": figure}, "other": {"b": figure}})
+    axis = figures.trade_off(plt.subplots()[1], {"often": often, "none": silent}, 0.5)
+    assert axis.get_legend_handles_labels()[1] == ["often", "none (no command)"]
+    dot, triangle = axis.containers
+    here = often.at(0.5)
+    rate, missed = here.an_hour, here.missed_percent
+    assert (rate.value, missed.value) == (40, 20)
+    across, up = bar_ends(dot)
+    np.testing.assert_allclose(across, [[rate.low, 20], [rate.high, 20]])
+    np.testing.assert_allclose(up, [[40, missed.low], [40, missed.high]])
+    possible = silent.at(0.5).an_hour.high
+    np.testing.assert_allclose(bar_ends(triangle)[0], [[0.5, -7], [possible, -7]])
+    assert axis.get_ylim() == (-12, 80)
+    both = figures.trade_off(plt.subplots()[1], {"one": session.trade_off()}, 0.5)
+    assert both.get_legend_handles_labels()[1] == ["one"]
+
+
+def test_dots_stand_at_their_figure_with_its_interval(plt):
+    figure = streaming.accuracy_interval(np.repeat(np.arange(20) % 2, 2), tones(40))
+    other = streaming.accuracy_interval(np.zeros(4, int), tones(4))
+    axis = figures.dots(plt.subplots()[1], {"net": {"a": figure, "b": other}, "other": {"b": figure}})
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
-    plt.close("all")
+    bottom, top = axis.get_ylim()
+    assert top < bottom  # a list is read from above
+    first, second = axis.containers
+    assert first.lines[0].get_xdata().tolist() == [figure.value, other.value]
+    assert first.lines[2][0].get_segments()[0][:, 0].tolist() == pytest.approx([figure.low, figure.high])
+    assert second.lines[0].get_ydata().tolist() == pytest.approx([1.08])

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -249,6 +250,17 @@ def test_the_cloud_answers_and_bytes_are_counted(served):
     assert repr(call).startswith("class 10, ")
     page = socket_guard.attempt("http://{}:{}/".format(*served.address))
     assert page == "Unsupported method ('GET')"
+
+
+def test_a_cloud_that_waits_leaves_the_processor_to_others(monkeypatch):
+    """It looks up fifty times a second; without a pause it would be a hundred thousand times."""
+    turns = []
+    monkeypatch.setattr(cloud.ThreadingHTTPServer, "service_actions", lambda _: turns.append(1))
+    with cloud.serve(lambda image: 0, (1,)) as one:
+        time.sleep(0.3)
+        assert len(turns) < 100
+        assert one.classify(np.zeros(1, np.uint8)).answer == 0
+    assert turns
 
 
 @pytest.mark.parametrize(
