@@ -10,10 +10,10 @@
   activations have 8 bits. The step is the largest weight's magnitude, or is learned (LSQ). Nothing is
   frozen before the end, unlike in train_qat.py.
 
-All start from the trained network of the spine, and train on the 12,000 images of the course. --held-
-out trains on nine images in ten and scores the tenth, as was done to choose learning rates and when to
-freeze. (The spine has seen all training images; for choosing between recipes that does.) The test
-images are looked at once, at the end (data/README.md names one exception). Every seed goes into
+All start from the trained network of the spine, and train on the 12,000 images of the course.
+--held-out trains on nine images in ten and scores the tenth, as was done to choose learning rates and
+when to freeze. (The spine has seen all training images; for choosing between recipes that does.) The
+test images are looked at once, at the end (data/README.md names one exception). Every seed goes into
 data/models/binary.json; the network of the first is stored, but for `tiny-minmax2`. Run
 data/build/manifest.py afterwards.
 """
