@@ -40,6 +40,9 @@ WORDS = {
     "ranges of activations, without training",
     "qat.tiny.new_statistics_recovered_percent": "of what 4-bit weights cost `tiny`: returned by new "
     "batch-norm statistics and new ranges together, without training",
+    "qat.tiny.lsq2.gain_fashion_points": "`tiny`, 2-bit weights: gained on the 10,000 by a learned step "
+    "over the largest weight, mean of 3 seeds",
+    "qat.small.binary.flash_bytes": "`small`, binary weights packed: flash of a Cortex-M4, with code",
     "prune.large.sparsity_percent": "`large` (584,938 parameters): weights pruned away",
     "prune.large.accuracy_drop_points": "`large`, nine weights in ten pruned: lost on the 10,000 images",
     "prune.large.gzip_ratio": "`large`, nine weights in ten pruned: times smaller, both gzipped",
@@ -186,6 +189,12 @@ WORDS |= {
     + ("" if "sparsity" in name else ": right on the 10,000 test images")
     for heading, name in SPINE.items()
     for model in ("large", "small", "tiny")
+}
+WORDS |= {
+    f"qat.{model}.{kind}.accuracy_fashion_percent": f"`{model}`, {kind} weights between its ends: "
+    "right on the 10,000 test images, mean of 3 seeds"
+    for model in ("small", "tiny")
+    for kind in ("ternary", "binary")
 }
 # What a run on a learner's own files measured.
 WORDS |= {
