@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -60,8 +59,7 @@ def fit(
 
     Args:
         model: maps float32 [N, 1, 28, 28] in 0..1 to logits [N, classes].
-        data: labelled images; or tensors [N, ...], the first of which are the images. What follows them
-            goes to `loss` as the targets of a batch: one tensor alone, or several as a list.
+        data: labelled images, or tensors: images, and what `loss` is told of each (listed, if several).
         epochs: passes over the data.
         learning_rate: the peak of the one-cycle schedule.
         batch_size: images a step; an incomplete last batch is left out.
@@ -83,17 +81,16 @@ def fit(
     def batches() -> Iterator[Batch]:
         for step, chosen in enumerate(shuffle(len(data), batch_size, epochs, draw)):
             before_step(step / steps)
-            images, *targets = tensors[chosen]
-            seen = shift_and_mirror(images, draw) if augment else images
-            yield seen, targets[0] if len(targets) == 1 else targets
+            images, *told = tensors[chosen]
+            images = shift_and_mirror(images, draw) if augment else images
+            yield images, told[0] if len(told) == 1 else told
 
     started = time.perf_counter()
-    losses = fit_batches(
+    losses = mean_losses(fit_batches(
         model, batches(), steps=steps, learning_rate=learning_rate, weight_decay=weight_decay,
         warm_up=0.2, loss=loss, bfloat16=bfloat16,
-    )  # fmt: skip
-    seconds = time.perf_counter() - started
-    return History(mean_losses(losses, epochs), seconds, steps // epochs * batch_size, seed)
+    ), epochs)  # fmt: skip
+    return History(losses, time.perf_counter() - started, steps // epochs * batch_size, seed)
 
 
 def fit_batches(
@@ -123,7 +120,7 @@ def fit_batches(
     """
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=weight_decay)
     if warm_up * steps == 1:  # the first step is the peak; OneCycleLR would divide by the 0 before it
-        warm_up = math.nextafter(warm_up, 0)
+        warm_up = float(np.nextafter(warm_up, 0))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=warm_up)
     model.train()  # an exported graph returns nothing here
     # Channels last is 1.7 times faster for convolutions on a CPU, and changes no result.

@@ -1,6 +1,6 @@
 """Train the students of lesson 05, alone and with a teacher or a control, and store them in one file.
 
-    python data/build/train_students.py [alone|smoothed-0.37|permuted-4-0.9 ...]
+    python data/build/train_students.py [alone|smoothed-0.37|many/small-4-0.9 ...]
 
 Kinds on the command line are trained anew, and the other students stay as they are stored; without one
 all are trained. How each is trained stands in tinyml_helpers/compress/students.py: on the 12,000
@@ -24,13 +24,8 @@ SCORED = ("held_out_accuracy_percent", "test_accuracy_percent")
 
 
 def tensors(kind: str, student: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Return what is stored of a student; of the later kinds half precision is enough."""
-    if kind in students.QUANTIZED:
-        return qat.export_tensors(student)
-    if kind in students.LATER:
-        student.half().float()  # scored as it is stored
-        return {k: v.half() if v.is_floating_point() else v for k, v in student.state_dict().items()}
-    return student.state_dict()
+    """Return what is stored of a student: floats, or the integers of one with 3-bit weights."""
+    return qat.export_tensors(student) if kind in students.QUANTIZED else student.state_dict()
 
 
 def main() -> None:
@@ -45,13 +40,14 @@ def main() -> None:
     known = json.loads(notes.read_text("utf-8")) if wanted else {}
     correct = {key: known.get(key, {}) for key in SCORED}
     for name in students.names():
-        kind = name.split("/")[1]
-        if wanted and kind not in wanted:
+        images, kind, seed = name.split("/")
+        if wanted and not {kind, f"{images}/{kind}"} & set(wanted):
             continue
         student = students.train(name)
-        stored.update({f"{name}/{key}": value for key, value in tensors(kind, student).items()})
-        for key, images in zip(SCORED, scored, strict=True):
-            correct[key][name] = round(training.accuracy(student, images), 2)
+        if kind not in students.NOTED or seed == "0":
+            stored.update({f"{name}/{key}": value for key, value in tensors(kind, student).items()})
+        for key, part in zip(SCORED, scored, strict=True):
+            correct[key][name] = round(training.accuracy(student, part), 2)
         print(name, [scores[name] for scores in correct.values()], flush=True)
     save_file(stored, weights)
     _note(correct, notes)

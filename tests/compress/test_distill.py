@@ -228,7 +228,16 @@ def test_a_leveled_teacher_keeps_the_probability_of_the_label_and_spreads_the_re
     torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["few/alone/0", "few/permuted-4-0.9/4", "few/int3-taught/2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "few/alone/0",
+        "few/permuted-4-0.9/4",
+        "few/int3-taught/2",
+        "few/hint-4-0.9/0",
+        "many/small-4-0.9/0",
+    ],
+)
 def test_the_noted_accuracy_of_a_stored_student_is_counted_again(name):
     notes = json.loads(datasets.read_verified("models/students.json"))["test_accuracy_percent"]
     counted = training.accuracy(distill.load_student(name), datasets.load_fashion().test)

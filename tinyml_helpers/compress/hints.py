@@ -62,3 +62,19 @@ def from_maps(
 
     tensors = data.tensors if isinstance(data, TensorDataset) else data.tensors()
     return TensorDataset(*tensors, teacher_maps), with_hint
+
+
+def swap_within_classes(teacher_maps: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return a teacher's maps [N, ...] after each image got those of the next one with its label.
+
+    A control: such maps say what images of a class have in common, and nothing else of the image.
+
+    Args:
+        teacher_maps: float32 [N, ...].
+        labels: int64 [N].
+    """
+    swapped = teacher_maps.clone()
+    for label in labels.unique():
+        places = (labels == label).nonzero()[:, 0]
+        swapped[places] = teacher_maps[places.roll(-1)]
+    return swapped

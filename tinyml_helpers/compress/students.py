@@ -31,8 +31,9 @@ TEMPERATURES, WEIGHTS = (1.0, 4.0, 16.0), (0.5, 0.9, 1.0)
 # traded their values, or were made alike.
 SOFTNESS = 0.37
 CONTROLS = (f"smoothed-{SOFTNESS}", "flat-4-0.9", "permuted-4-0.9", "leveled-4-0.9")
-# A smaller teacher; and the last maps of `large` as hints, beside labels or beside its answers.
-LATER = ("small-4-0.9", "hint", "hint-4-0.9")
+# A smaller teacher; and the last maps of `large` as hints, beside labels (there is a control with the
+# maps of another image of the same class) or beside its answers. Weights are stored of the first seed.
+NOTED = ("small-4-0.9", "hint", "swapped", "hint-4-0.9")
 # Quantization-aware training of the students of the first three seeds: name, its start, its loss.
 QAT_RECIPE: dict[str, Any] = {"epochs": 8, "learning_rate": 3e-3, "batch_size": 64}
 QUANTIZED = {
@@ -57,8 +58,9 @@ def names() -> Iterator[str]:
         yield from (f"few/distilled-{setting}/{seed}" for setting in settings if setting != "4-0.9")
     for seed in range(3):
         yield from (f"few/{kind}/{seed}" for kind in QUANTIZED)
-    for kind in LATER:
+    for kind in NOTED:
         yield from (f"few/{kind}/{seed}" for seed in range(5))
+    yield from (f"many/small-4-0.9/{seed}" for seed in range(3))
 
 
 def train(name: str) -> nn.Module:
@@ -74,7 +76,7 @@ def train(name: str) -> nn.Module:
     data, loss = _data_and_loss(images.split("-")[0], kind, augment=augment)
     torch.manual_seed(int(seed))
     student = models.build("tiny")
-    hinted = kind.startswith("hint")
+    hinted = kind.partition("-")[0] in ("hint", "swapped")
     training.fit(
         hints.Hinted(student, _maps().shape[1]) if hinted else student,
         data, epochs=EPOCHS[images.split("-")[0]], **RECIPE, augment=augment, seed=int(seed), loss=loss,
@@ -99,6 +101,18 @@ def percent_right(
     notes = json.loads(read_verified("models/students.json"))
     noted = notes["held_out_accuracy_percent" if held_out else "test_accuracy_percent"]
     return np.array([noted[f"{kind}/{seed}"] for seed in range(seeds)])
+
+
+def gain(kind: str, seeds: int, *, anew: bool = False) -> NDArray[np.float64]:
+    """Return how many points more they get right of the test images than those alone of the same seeds.
+
+    Args:
+        kind: images and kind, such as "few/distilled-4-0.9".
+        seeds: how many pairs.
+        anew: see `percent_right`.
+    """
+    alone = f"{kind.split('/')[0]}/alone"
+    return percent_right(kind, seeds, anew=anew) - percent_right(alone, seeds, anew=anew)
 
 
 @cache
@@ -137,6 +151,9 @@ def _data_and_loss(which: str, kind: str, *, augment: bool) -> Taught:
             )
         seen = _seen(name, which, temperature)
         taught = distill.from_logits(seen, data, temperature=temperature, weight=weight)
+    if name == "swapped":
+        maps = hints.swap_within_classes(_maps(), torch.from_numpy(data.labels))
+        return hints.from_maps(maps, *taught)
     return hints.from_maps(_maps(), *taught) if name == "hint" else taught
 
 
