@@ -74,7 +74,7 @@ def show_gains(gains: Mapping[str, ArrayLike], *, title: str) -> Axes:
     """Draw gains of some kinds of students: a grey dot for each seed, and the mean with its interval.
 
     Args:
-        gains: points by seed, for each kind, in words.
+        gains: points by seed, for each kind, in words; or a table with a column for each.
         title: the finding.
 
     Returns:
@@ -82,7 +82,8 @@ def show_gains(gains: Mapping[str, ArrayLike], *, title: str) -> Axes:
     """
     import matplotlib.pyplot as plt
 
-    axes = plt.subplots(figsize=(9, 0.9 + 0.48 * len(gains)))[1]
+    kinds = list(gains)
+    axes = plt.subplots(figsize=(9, 0.9 + 0.48 * len(kinds)))[1]
     heard = []
     for row, (kind, by_seed) in enumerate(gains.items()):
         points = np.asarray(by_seed, np.float64)
@@ -95,8 +96,8 @@ def show_gains(gains: Mapping[str, ArrayLike], *, title: str) -> Axes:
         axes.text(1.01, row, said, transform=axes.get_yaxis_transform(), va="center", fontsize=10)
         heard.append(f"{kind}: {said}")
     axes.axvline(0, color="0.3", linewidth=1)
-    axes.set_yticks(range(len(gains)), list(gains))
-    axes.set_ylim(len(gains) - 0.5, -0.5)
+    axes.set_yticks(range(len(kinds)), kinds)
+    axes.set_ylim(len(kinds) - 0.5, -0.5)
     axes.set_label(f"Drawing: {title}; gain in points, with its interval; " + "; ".join(heard))
     return plots.finish(axes, title=title, xlabel="gain over the student alone (points)")
 
