@@ -92,7 +92,7 @@ def show_gains(gains: Mapping[str, ArrayLike], *, title: str) -> Axes:
         axes.errorbar(
             found.value, row, xerr=found.half_width, fmt="D", capsize=5, color=plots.PALETTE[0]
         )
-        said = f"{found.value:+.1f} ({found.low:+.1f} to {found.high:+.1f}), n = {found.n}"
+        said = f"{found.value:+z.1f} ({found.low:+z.1f} to {found.high:+z.1f}), n = {found.n}"
         axes.text(1.01, row, said, transform=axes.get_yaxis_transform(), va="center", fontsize=10)
         heard.append(f"{kind}: {said}")
     axes.axvline(0, color="0.3", linewidth=1)
@@ -124,8 +124,8 @@ def show_changes(before: ArrayLike, after: ArrayLike, names: Sequence[str], *, t
     heard = []
     for (row, column), points in np.ndenumerate(change):
         both = f"{was[row, column]:.0f} to {became[row, column]:.0f} %"
-        axes.text(column, row, f"{points:+.1f}\n{both}", ha="center", va="center", fontsize=10)
-        heard.append(f"{names[row]} taken for {taken_for[column]} {points:+.1f}")
+        axes.text(column, row, f"{points:+z.1f}\n{both}", ha="center", va="center", fontsize=10)
+        heard.append(f"{names[row]} taken for {taken_for[column]} {points:+z.1f}")
     axes.set_xticks(range(len(taken_for)), taken_for)
     axes.set_yticks(range(len(names)), names)
     axes.set_label(f"Drawing: {title}; change in points; " + "; ".join(heard))
