@@ -64,7 +64,7 @@ def names() -> Iterator[str]:
 
 
 def train(name: str) -> nn.Module:
-    """Train a student, a `tiny` network: the same name gives the same weights on the same machine.
+    """Train a student, a `tiny` network; on one machine, with as many threads, a name gives one network.
 
     Args:
         name: images, kind and seed.
