@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import nn
+from torch.utils.data import TensorDataset
 from tqdm.auto import tqdm
 
 from tinyml_helpers.datasets import ImageSet
 
 # What the network sees [N, ...], and what its loss compares the answer with: labels [N], mostly.
 Batch = tuple[torch.Tensor, Any]
-# What the network saw, what it answered, and what its loss compares that with -> a scalar.
-Loss = Callable[[torch.Tensor, torch.Tensor, Any], torch.Tensor]
+# What the network saw, what it answered (logits, mostly), and what that is compared with -> a scalar.
+Loss = Callable[[torch.Tensor, Any, Any], torch.Tensor]
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,7 +43,7 @@ def label_loss(_images: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor
 
 def fit(
     model: nn.Module,
-    data: ImageSet,
+    data: ImageSet | TensorDataset,
     *,
     epochs: int,
     learning_rate: float = 5e-3,
@@ -58,7 +59,7 @@ def fit(
 
     Args:
         model: maps float32 [N, 1, 28, 28] in 0..1 to logits [N, classes].
-        data: labelled images.
+        data: labelled images, or tensors: images, and what `loss` is told of each (listed, if several).
         epochs: passes over the data.
         learning_rate: the peak of the one-cycle schedule.
         batch_size: images a step; an incomplete last batch is left out.
@@ -66,7 +67,7 @@ def fit(
         augment: shift each image by up to two pixels and mirror half of them.
         seed: of the order of the images and of the augmentation.
         bfloat16: compute in bfloat16 where PyTorch deems it safe (faster on recent CPUs).
-        loss: what to minimise; gets images, logits and labels of a batch.
+        loss: what to minimise; gets images, logits and labels (or targets) of a batch.
         before_step: called before each step with the share of the training that is done, 0 to below
             1: to prune gradually, say, or to freeze observers towards the end.
 
@@ -74,21 +75,22 @@ def fit(
         ValueError: fewer images than one batch, or no epochs.
     """
     steps = count_steps(len(data), batch_size, epochs)
-    images, labels = data.tensors()
+    tensors = data if isinstance(data, TensorDataset) else TensorDataset(*data.tensors())
     draw = torch.Generator().manual_seed(seed)
 
     def batches() -> Iterator[Batch]:
         for step, chosen in enumerate(shuffle(len(data), batch_size, epochs, draw)):
             before_step(step / steps)
-            yield shift_and_mirror(images[chosen], draw) if augment else images[chosen], labels[chosen]
+            images, *told = tensors[chosen]
+            images = shift_and_mirror(images, draw) if augment else images
+            yield images, told[0] if len(told) == 1 else told
 
     started = time.perf_counter()
-    losses = fit_batches(
+    losses = mean_losses(fit_batches(
         model, batches(), steps=steps, learning_rate=learning_rate, weight_decay=weight_decay,
         warm_up=0.2, loss=loss, bfloat16=bfloat16,
-    )  # fmt: skip
-    seconds = time.perf_counter() - started
-    return History(mean_losses(losses, epochs), seconds, steps // epochs * batch_size, seed)
+    ), epochs)  # fmt: skip
+    return History(losses, time.perf_counter() - started, steps // epochs * batch_size, seed)
 
 
 def fit_batches(
@@ -117,6 +119,8 @@ def fit_batches(
         progress: show a bar.
     """
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=weight_decay)
+    if warm_up * steps == 1:  # the first step is the peak; OneCycleLR would divide by the 0 before it
+        warm_up = float(np.nextafter(warm_up, 0))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=warm_up)
     model.train()  # an exported graph returns nothing here
     # Channels last is 1.7 times faster for convolutions on a CPU, and changes no result.

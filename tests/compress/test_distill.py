@@ -171,14 +171,22 @@ def test_a_teacher_that_looked_once_says_the_same_as_one_that_looks_each_time():
     images, truth = part.tensors()
     data, once = distill.from_logits(training.predict(teacher, part), part, temperature=3, weight=0.7)
     chosen, student = torch.tensor([5, 99, 0, 42]), torch.randn(4, 10)
-    places = data.tensors()[1][chosen]
+    seen, *told = data[chosen]
     each_time = distill.from_teacher(teacher, temperature=3, weight=0.7)
-    torch.testing.assert_close(
-        once(images[chosen], student, places), each_time(images[chosen], student, truth[chosen])
-    )
+    torch.testing.assert_close(once(seen, student, told), each_time(seen, student, truth[chosen]))
+    assert torch.equal(seen, images[chosen])
     assert len(data) == 100
     with pytest.raises(ValueError, match="logits of 99 images for 100: give one row for each"):
         distill.from_logits(torch.zeros(99, 10), part)
+
+
+def test_labels_are_labels_and_logits_stand_beside_them():
+    """No number of an image passes for a label: whoever reads the data meets what they are."""
+    part = datasets.load_fashion().train.take(slice(0, 20))
+    known = torch.randn(20, 10)
+    images, truth, logits = distill.from_logits(known, part)[0].tensors
+    assert truth.tolist() == part.labels.tolist()
+    assert torch.equal(logits, known) and len(images) == 20
 
 
 def test_an_unknown_student_lists_the_known_ones():
@@ -220,7 +228,16 @@ def test_a_leveled_teacher_keeps_the_probability_of_the_label_and_spreads_the_re
     torch.testing.assert_close(after, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["few/alone/0", "few/permuted-4-0.9/4", "few/int3-taught/2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "few/alone/0",
+        "few/permuted-4-0.9/4",
+        "few/int3-taught/2",
+        "few/hint-4-0.9/0",
+        "many/small-4-0.9/0",
+    ],
+)
 def test_the_noted_accuracy_of_a_stored_student_is_counted_again(name):
     notes = json.loads(datasets.read_verified("models/students.json"))["test_accuracy_percent"]
     counted = training.accuracy(distill.load_student(name), datasets.load_fashion().test)

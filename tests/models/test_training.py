@@ -45,6 +45,49 @@ def test_a_loss_of_ones_own_sees_the_batch_as_the_network_does():
     assert seen == [((64, 1, 28, 28), (64, 10), (64,))] * 4
 
 
+def test_several_targets_reach_the_loss_side_by_side_and_one_alone():
+    images, labels = small_set().tensors()
+    places = torch.arange(len(images))
+    met = []
+
+    def loss(seen, logits, told):
+        truth, which = told
+        assert torch.equal(seen, images[which]) and torch.equal(truth, labels[which])
+        met.extend(which.tolist())
+        return nn.functional.cross_entropy(logits, truth)
+
+    first, second = models.build("tiny", 0.5), models.build("tiny", 0.5)
+    second.load_state_dict(first.state_dict())
+    several = torch.utils.data.TensorDataset(images, labels, places)
+    settings = {"epochs": 1, "batch_size": 64, "augment": False}
+    training.fit(first, several, **settings, loss=loss)
+    assert sorted(met) == places.tolist()
+    training.fit(second, small_set(), **settings)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("steps", range(1, 13))
+def test_a_training_may_be_as_short_as_it_likes(steps):
+    """Of five steps, one in five before the peak is one: the first step is the peak."""
+    rates = []
+
+    class Spy(torch.optim.AdamW):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim, "AdamW", Spy)
+        training.fit(
+            models.build("tiny", 0.25), small_set(4 * steps), epochs=1, batch_size=4, learning_rate=1e-2
+        )
+    assert len(rates) == steps
+    assert all(np.isfinite(rates)) and rates[-1] < 1e-4
+    if steps == 5:
+        assert rates[0] == pytest.approx(1e-2)
+        assert rates == sorted(rates, reverse=True)
+
+
 def test_the_hook_before_each_step_hears_how_much_is_done():
     heard = []
     training.fit(

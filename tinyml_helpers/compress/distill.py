@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import replace
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import TensorDataset
 
 from tinyml_helpers.compress import qat
 from tinyml_helpers.datasets import ImageSet, read_verified
@@ -121,11 +121,11 @@ def from_teacher(
 
 def from_logits(
     teacher_logits: torch.Tensor, data: ImageSet, *, temperature: float = 4.0, weight: float = 0.9
-) -> tuple[ImageSet, Loss]:
+) -> tuple[TensorDataset, Loss]:
     """Return data and loss with which `training.fit` distils a teacher that looked once, beforehand.
 
-    The labels of the data returned are places in it, by which the loss finds the teacher's logits.
-    Train with `augment=False`: of images that were shifted or mirrored the teacher said nothing.
+    The data hold images, labels and the teacher's logits, side by side. Train with `augment=False`: of
+    images that were shifted or mirrored the teacher said nothing.
 
     Args:
         teacher_logits: what the teacher says of each image, float32 [N, classes].
@@ -141,14 +141,12 @@ def from_logits(
         raise ValueError(
             f"logits of {len(teacher_logits)} images for {len(data)}: give one row for each"
         )
-    labels = torch.from_numpy(data.labels)
 
-    def loss(_images: torch.Tensor, logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        return distillation_loss(
-            logits, teacher_logits[places], labels[places], temperature=temperature, weight=weight
-        )
+    def loss(_images: torch.Tensor, logits: torch.Tensor, told: Sequence[torch.Tensor]) -> torch.Tensor:
+        labels, theirs = told
+        return distillation_loss(logits, theirs, labels, temperature=temperature, weight=weight)
 
-    return replace(data, labels=np.arange(len(data))), loss
+    return TensorDataset(*data.tensors(), teacher_logits), loss
 
 
 def shuffle_wrong(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -60,6 +60,13 @@ WORDS = {
     "5 seeds",
     "distill.tiny_few.distilled_gain_points": "`tiny` on 1,200 images, taught by `large`: gain, 5 seeds",
     "distill.tiny_few.distilled_spread_points": "`tiny` on 1,200 images, taught: spread of 5 gains",
+    "distill.tiny_few.by_small_gain_points": "`tiny` on 1,200 images, taught by `small`: gain, 5 seeds",
+    "distill.tiny_few.hint_gain_points": "`tiny` on 1,200 images, labels and the maps of `large`: gain, "
+    "5 seeds",
+    "distill.tiny_few.swapped_hint_gain_points": "`tiny` on 1,200 images, labels and maps of another "
+    "image of the class: gain, 5 seeds",
+    "distill.tiny_few.hint_added_points": "`tiny` on 1,200 images, maps of `large` beside its answers: "
+    "gained over the answers alone, 5 seeds",
     "tflite.small.float_bytes": "`small` in float as a .tflite file, from Keras",
     "tflite.small.lean_int8_bytes": "`small`, lean, in int8 by TensorFlow's converter: bytes",
     "tflite.small.lean_int8_accuracy_drop_points": (

@@ -1,7 +1,8 @@
-"""What lesson 05 asks to build: the whole training step of distillation, on networks of torch."""
+"""What lesson 05 asks to build: a training step in which a student learns from its teacher's maps."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -10,21 +11,17 @@ import numpy as np
 from tinyml_helpers.course import building, cases
 from tinyml_helpers.course.check import Verdict, exercise
 
-_INPUTS, _HIDDEN, _CLASSES = 4, 5, 3
-Loss = Callable[[Any, Any, Any, float, float], Any]
-"""A function of logits of student and teacher, labels, temperature and weight."""
+_STUDENTS, _TEACHERS = 3, 4  # channels of their maps
+_SIDE, _CLASSES = 5, 3
+Loss = Callable[[Any, Any, Any, Any, Any, float], Any]
+"""A function of student, teacher, adapter, images, labels and weight."""
 
 
-def _network(seed: int) -> Any:
-    """Return a small network with a batch norm, whose weights and statistics a seed decides."""
+def _fill(network: Any, seed: int) -> Any:
+    """Give a network weights and statistics that a seed decides."""
     import torch
-    from torch import nn
 
     draw = np.random.default_rng(seed)
-    with torch.random.fork_rng(devices=[]):  # making layers draws numbers, which are replaced
-        network = nn.Sequential(
-            nn.Linear(_INPUTS, _HIDDEN), nn.BatchNorm1d(_HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _CLASSES)
-        )
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             if tensor.is_floating_point():
@@ -33,115 +30,123 @@ def _network(seed: int) -> Any:
     return network
 
 
+def _networks(seed: int) -> Any:
+    """Return a small student and its teacher, each a `body` and a `head`, and the adapter."""
+    import torch
+    from torch import nn
+
+    def build(channels: int) -> Any:
+        body = nn.Sequential(nn.Conv2d(1, channels, 3), nn.BatchNorm2d(channels), nn.ReLU())
+        head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, _CLASSES))
+        return nn.Sequential(OrderedDict(body=body, head=head))
+
+    with torch.random.fork_rng(devices=[]):  # making layers draws numbers, which are replaced
+        parts = [build(_STUDENTS), build(_TEACHERS), nn.Conv2d(_STUDENTS, _TEACHERS, 1)]
+    return [_fill(part, seed + place) for place, part in enumerate(parts)]
+
+
 def _flat(tensors: Any) -> Any:
     return np.concatenate([tensor.detach().numpy().ravel() for tensor in tensors])
+
+
+def _learnt(student: Any, _: Any, adapter: Any) -> list[Any]:
+    return [*student.parameters(), *adapter.parameters()]
 
 
 def _in_two_steps(step: Callable[..., Any]) -> Callable[..., Any]:
     """Return what a training step makes of small networks, in two steps one after the other.
 
-    The student arrives in evaluation mode, the teacher in training mode. What is made: weights of
-    the student after one step and after two, all of the teacher, how many gradients it holds.
+    The student arrives in evaluation mode, the teacher in training mode. What is made: what learns,
+    after one step and after two, all of the teacher, and how many gradients it holds.
     """
 
-    def train(count: int, networks: int, *settings: float) -> Any:
+    def train(count: int, networks: int, weight: float) -> Any:
         import torch
 
         draw = np.random.default_rng([networks, count])
-        student, teacher = _network(networks).eval(), _network(networks + 1).train()
-        optimizer = torch.optim.SGD(student.parameters(), lr=0.2, momentum=0.5)
+        student, teacher, adapter = _networks(networks)
+        student.eval()
+        learnt = _learnt(student, teacher, adapter)
+        optimizer = torch.optim.SGD(learnt, lr=0.2, momentum=0.5)
         weights = []
         for _ in range(2):
-            images = torch.from_numpy(draw.normal(0, 1, (count, _INPUTS)).astype(np.float32))
+            pixels = draw.normal(0, 1, (count, 1, _SIDE, _SIDE)).astype(np.float32)
             labels = torch.from_numpy(draw.integers(0, _CLASSES, count))
-            step(student, teacher, images, labels, optimizer, *settings)
-            weights.append(_flat(student.parameters()))
+            step(student, teacher, adapter, torch.from_numpy(pixels), labels, optimizer, weight)
+            weights.append(_flat(learnt))
         gradients = [one.grad for one in teacher.parameters() if one.grad is not None]
         return *weights, _flat(teacher.state_dict().values()), np.array(len(gradients))
 
     return train
 
 
-def _soft(student: Any, teacher: Any, temperature: float) -> Any:
-    log_p, log_q = ((logits / temperature).log_softmax(1) for logits in (teacher, student))
-    return (log_p.exp() * (log_p - log_q)).sum(1).mean()
+def _maps(student: Any, teacher: Any, adapter: Any, images: Any) -> tuple[Any, Any]:
+    return adapter(student.body(images)), teacher.body(images).detach()
 
 
-def _hard(student: Any, labels: Any) -> Any:
-    return -student.log_softmax(1)[range(len(labels)), labels].mean()
+def _squares(ours: Any, theirs: Any) -> Any:
+    return ((ours - theirs) ** 2).mean()
 
 
-def _loss(student: Any, teacher: Any, labels: Any, temperature: float, weight: float) -> Any:
-    soft = temperature**2 * _soft(student, teacher, temperature)
-    return weight * soft + (1 - weight) * _hard(student, labels)
+def _hard(student: Any, images: Any, labels: Any) -> Any:
+    return -student(images).log_softmax(1)[range(len(labels)), labels].mean()
+
+
+def _by(distance: Callable[[Any, Any], Any], maps: Callable[..., Any] = _maps) -> Loss:
+    return lambda s, t, a, x, y, w: w * distance(*maps(s, t, a, x)) + (1 - w) * _hard(s, x, y)
+
+
+_loss = _by(_squares)
 
 
 def _step_of(
     loss: Loss = _loss,
     teacher_trains: bool = False,
     student_trains: bool = True,
-    no_gradient: bool = True,
     zero: bool = True,
     steps: int = 1,
 ) -> Callable[..., None]:
     """Return a training step made of these; those that are left out are right."""
 
     def step(
-        student: Any, teacher: Any, images: Any, labels: Any, optimizer: Any, *settings: Any
+        student: Any, teacher: Any, adapter: Any, images: Any, labels: Any, optimizer: Any, weight: float
     ) -> None:
-        import torch
-
         student.train(student_trains)
         teacher.train(teacher_trains)
-        with torch.set_grad_enabled(not no_gradient):
-            known = teacher(images)
         if zero:
             optimizer.zero_grad()
-        loss(student(images), known, labels, *settings).backward()
+        loss(student, teacher, adapter, images, labels, weight).backward()
         for _ in range(steps):
             optimizer.step()
 
     return step
 
 
-def _with_kl_div(
-    student: Any, teacher: Any, images: Any, labels: Any, optimizer: Any, *settings: float
+def _with_functional(
+    student: Any, teacher: Any, adapter: Any, images: Any, labels: Any, optimizer: Any, weight: float
 ) -> Any:
-    """Return the loss of one step, by what torch brings along."""
+    """Return the loss of one step, by what torch brings along; each network looks once."""
     import torch
     from torch.nn import functional
 
-    temperature, weight = settings
     student.train()
-    with torch.inference_mode():
-        known = teacher.eval()(images)
-    p = (known / temperature).softmax(1).clone()
-    logits = student(images)
-    soft = functional.kl_div((logits / temperature).log_softmax(1), p, reduction="batchmean")
-    hard = functional.cross_entropy(logits, labels)
-    loss = weight * temperature**2 * soft + (1 - weight) * hard
+    with torch.no_grad():
+        theirs = teacher.eval().body(images)
+    ours = student.body(images)
+    hint = functional.mse_loss(adapter(ours), theirs)
+    loss = weight * hint + (1 - weight) * functional.cross_entropy(student.head(ours), labels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.item()
 
 
-def _by_gradients(
-    student: Any, teacher: Any, images: Any, labels: Any, optimizer: Any, *settings: float
-) -> None:
-    """Put each gradient where the optimizer looks for it, without `backward`."""
-    import torch
-
-    student.train()
-    known = teacher.eval()(images).detach()
-    loss = _loss(student(images), known, labels, *settings)
-    for tensor in student.parameters():
-        tensor.grad = torch.autograd.grad(loss, tensor, retain_graph=True)[0]
-    optimizer.step()
+def _adapter_alone(student: Any, teacher: Any, adapter: Any, images: Any) -> tuple[Any, Any]:
+    return adapter(student.body(images).detach()), teacher.body(images).detach()
 
 
-def _power(power: float) -> Loss:
-    return lambda s, z, y, t, w: w * t**power * _soft(s, z, t) + (1 - w) * _hard(s, y)
+def _into_teacher(student: Any, teacher: Any, adapter: Any, images: Any) -> tuple[Any, Any]:
+    return adapter(student.body(images)), teacher.body(images)
 
 
 def _slip(text: str, loss: Loss = _loss, **other: Any) -> tuple[Callable[..., None], str]:
@@ -149,25 +154,24 @@ def _slip(text: str, loss: Loss = _loss, **other: Any) -> tuple[Callable[..., No
 
 
 WRONG = (
-    _slip("The temperature softens gradients by its square: multiply the soft loss by T squared.",
-          _power(0)),
-    _slip("Multiply the soft loss by T squared, not by T.", _power(1)),
-    _slip("The weight belongs to the soft loss, and 1 - weight to the hard one.",
-          lambda s, z, y, t, w: _loss(s, z, y, t, 1 - w)),
-    _slip("Student and teacher are swapped: the teacher's probabilities weigh the differences.",
-          lambda s, z, y, t, w: w * t**2 * _soft(z, s, t) + (1 - w) * _hard(s, y)),
-    _slip("`kl_div` with reduction='mean' divides by the classes too: take 'batchmean'.",
-          lambda s, z, y, t, w: w * t**2 * _soft(s, z, t) / _CLASSES + (1 - w) * _hard(s, y)),
-    _slip("Take the mean over the images, not the sum.",
-          lambda s, z, y, t, w: w * t**2 * _soft(s, z, t) * len(y) + (1 - w) * _hard(s, y)),
-    _slip("The hard loss looks at the logits as they are, at temperature 1.",
-          lambda s, z, y, t, w: w * t**2 * _soft(s, z, t) + (1 - w) * _hard(s / t, y)),
-    _slip("Soften both networks by the same temperature, the student too.",
-          lambda s, z, y, t, w: w * t**2 * _soft(t * s, z, t) + (1 - w) * _hard(s, y)),
-    _slip("The labels have a say as well: the hard loss is missing.",
-          lambda s, z, y, t, w: w * t**2 * _soft(s, z, t)),
-    _slip("The teacher has no say: the soft loss is missing.",
-          lambda s, z, y, t, w: (1 - w) * _hard(s, y)),
+    _slip("The weight belongs to the hint, and 1 - weight to the labels.",
+          lambda s, t, a, x, y, w: _loss(s, t, a, x, y, 1 - w)),
+    _slip("Take the mean of the squares over all pixels, channels and images, not their sum.",
+          _by(lambda ours, theirs: ((ours - theirs) ** 2).sum())),
+    _slip("Take the mean over channels and pixels as well, not over the images alone.",
+          _by(lambda ours, theirs: ((ours - theirs) ** 2).sum((1, 2, 3)).mean())),
+    _slip("Square the differences; you take their size.",
+          _by(lambda ours, theirs: (ours - theirs).abs().mean())),
+    _slip("Compare maps pixel by pixel, before they are averaged.",
+          _by(lambda ours, theirs: _squares(ours.mean((2, 3)), theirs.mean((2, 3))))),
+    _slip("Compare what the bodies make, the maps; you compare the answers.",
+          lambda s, t, a, x, y, w: w * _squares(s(x), t(x).detach()) + (1 - w) * _hard(s, x, y)),
+    _slip("The labels have a say as well: the cross-entropy is missing.",
+          lambda s, t, a, x, y, w: w * _squares(*_maps(s, t, a, x))),
+    _slip("The teacher has no say: the hint is missing.",
+          lambda s, t, a, x, y, w: (1 - w) * _hard(s, x, y) + 0 * _squares(*_maps(s, t, a, x))),
+    _slip("The hint must reach the student: do not detach its maps, of which only the adapter learns.",
+          _by(_squares, _adapter_alone)),
     _slip("In training mode the teacher's batch norm looks at this batch alone, and changes: "
           "teacher.eval().", teacher_trains=True),
     _slip("The student learns in training mode, where its batch norm looks at the batch: "
@@ -175,7 +179,7 @@ WRONG = (
     _slip("Neither network was put into its mode: student.train(), teacher.eval().",
           teacher_trains=True, student_trains=False),
     _slip("The teacher collects gradients that nobody needs: ask it under torch.no_grad().",
-          no_gradient=False),
+          _by(_squares, _into_teacher)),
     _slip("The second step still holds the gradients of the first: zero_grad() before backward().",
           zero=False),
     _slip("No weight has moved: backward() finds gradients, optimizer.step() takes the step, and "
@@ -186,9 +190,8 @@ WRONG = (
 
 
 def _draw(draw: np.random.Generator, size: int) -> cases.Case:
-    """Draw the size of both batches, what decides networks and images, temperature and weight."""
-    temperature, weight = round(draw.uniform(1.5, 6), 1), round(draw.uniform(0.2, 0.9), 1)
-    return size + 2, int(draw.integers(1_000_000)), temperature, weight
+    """Draw the size of both batches, what decides networks and images, and the weight."""
+    return size + 2, int(draw.integers(1_000_000)), round(draw.uniform(0.2, 0.9), 1)
 
 
 def _agree(index: int) -> Callable[[cases.Case, Any, Any], bool]:
@@ -197,7 +200,7 @@ def _agree(index: int) -> Callable[[cases.Case, Any, Any], bool]:
 
 PARTS = (
     building.Part("weights move", lambda case, said, _: not np.array_equal(
-        said[0], _flat(_network(case[1]).parameters())
+        said[0], _flat(_learnt(*_networks(case[1])))
     )),
     building.Part("the teacher stays as it was", _agree(2)),
     building.Part("it collects no gradients", _agree(3)),
@@ -205,36 +208,33 @@ PARTS = (
 )  # fmt: skip
 TASK = building.Task(
     asked="train_step takes one step of the student's training. (It is called for two batches. Compared "
-    "are the student's weights after each, the teacher, and the number of its gradients.)",
-    arguments=("images in a batch", "networks", "temperature", "weight"),
+    "are the weights of student and adapter after each, the teacher, and the number of its gradients.)",
+    arguments=("images in a batch", "networks", "weight"),
     reference=_in_two_steps(_step_of()),
     draw_case=_draw,
     slips=tuple(building.Slip(_in_two_steps(step), text) for step, text in WRONG),
     parts=PARTS,
     same=lambda said, wanted: (
-        said is not None
-        and all(
-            cases.agrees(one, other, tolerance=1e-3) for one, other in zip(said, wanted, strict=True)
-        )
+        said is not None and all(_agree(place)((), said, wanted) for place in range(4))
     ),
 )
 
 
 @exercise(
-    right=[(_step_of(),), (_with_kl_div,), (_by_gradients,)],
+    right=[(_step_of(),), (_with_functional,)],
     wrong=[
         *((step,) for step, _ in WRONG),
-        (lambda student, teacher, images, labels, optimizer, t, w: optimizer.step(),),
+        (lambda student, teacher, adapter, images, labels, optimizer, weight: optimizer.step(),),
         (lambda student, teacher, images, labels: None,),
         (3,),
     ],
     slips=[text for _, text in WRONG],
 )
-def distillation_step(answer: Callable[..., Any]) -> Verdict:
-    """One training step with a teacher: both losses, modes, gradients, and the optimizer's step."""
+def hint_step(answer: Callable[..., Any]) -> Verdict:
+    """One training step with hints: maps and labels, modes, gradients, and the optimizer's step."""
     return building.judge(
         TASK,
-        "distillation_step",
+        "hint_step",
         _in_two_steps(answer) if callable(answer) else answer,
-        "Everything else of a training is a loop around these lines.",
+        "Put it into a loop, and you have trained a student on hints.",
     )
