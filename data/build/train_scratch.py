@@ -6,7 +6,7 @@ Two starts, the weights that `channels.remove_channels` left of `large` and rand
 teachers, the labels and the scores of `large`: four arms, three seeds each, with the recipe, the steps
 and the 12,000 shipped images of `large-slim` (train_pruned.py). That recipe was chosen for pruned
 weights and scores; the first of "pruned/scores" is `large-slim` trained once more. A fifth arm,
-"random/scores/long", takes three times the steps. The seed sets the random weights, the order of the
+"random/labels/long", takes three times the steps. The seed sets the random weights, the order of the
 images and their shifts; the cut is the same for all. Nothing is chosen by the test images: each network
 is scored on them once, at its end.
 
@@ -28,7 +28,7 @@ from tinyml_helpers.datasets import data_folder, load_fashion
 
 SHARE, SEEDS = 0.5, 3
 EPOCHS = {"pruned/labels": 8, "pruned/scores": 8, "random/labels": 8, "random/scores": 8,
-          "random/scores/long": 24}  # fmt: skip
+          "random/labels/long": 24}  # fmt: skip
 RECIPE: dict[str, Any] = {
     "learning_rate": 5e-3,
     "batch_size": 128,

@@ -138,7 +138,8 @@ def _draw_arrow(
         "shrinkA": 2,
         "shrinkB": 2,
     }
-    axes.annotate("", (end.x, end.y), (start.x, start.y), arrowprops=look, zorder=2)
+    # After its boxes: where a page is cut to size, as notebooks do, they move before they are drawn.
+    axes.annotate("", (end.x, end.y), (start.x, start.y), arrowprops=look, zorder=3.5)
     if arrow.text:
         paper = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.9}
         axes.text(*middle, arrow.text, ha="center", va="center", fontsize=10, bbox=paper, zorder=4)

@@ -28,9 +28,9 @@ _PLACES = {
     "stem": (0.0, 0.0), "blocks.0.first": (2.7, 0.0), "blocks.0.second": (5.2, 0.0),
     "blocks.0.shortcut": (2.7, 1.1), "sum 0": (7.2, 1.1),
     "blocks.1.first": (5.2, 2.2), "blocks.1.second": (2.7, 2.2),
-    "blocks.1.shortcut": (5.2, 3.3), "sum 1": (0.0, 3.3),
-    "blocks.2.first": (2.7, 4.7), "blocks.2.second": (5.1, 4.7), "sum 2": (7.2, 3.9),
-    "head": (7.2, 5.1),
+    "blocks.1.shortcut": (5.2, 3.1), "sum 1": (0.0, 3.4),
+    "blocks.2.first": (2.7, 4.7), "blocks.2.second": (5.1, 4.7), "sum 2": (7.2, 4.1),
+    "head": (7.2, 5.2),
 }  # fmt: skip
 _FLOWS = (
     ("stem", "blocks.0.first", "stem"), ("blocks.0.first", "blocks.0.second", "blocks.0.first"),
@@ -59,9 +59,8 @@ def two_ways(weight: torch.Tensor) -> Axes:
     import matplotlib.pyplot as plt
 
     filters = weight.detach().numpy()[:_FILTERS, 0]
-    size = np.abs(filters)
+    size, norms = np.abs(filters), np.square(filters).sum((1, 2))
     scattered = size > np.median(size)
-    norms = np.square(filters).sum((1, 2))
     whole = np.broadcast_to((norms > np.median(norms))[:, None, None], filters.shape)
     axes = plt.subplots(figsize=(9, 2.4))[1]
     axes.set_axis_off()
@@ -123,6 +122,8 @@ def coupling(network: nn.Module, image: torch.Tensor) -> Axes:
     Returns:
         The axes.
     """
+    from matplotlib.text import Annotation
+
     groups = channels.coupling(network, image).groups
     made = {
         name.removesuffix(".conv"): number
@@ -148,7 +149,8 @@ def coupling(network: nn.Module, image: torch.Tensor) -> Axes:
         f"{makes} layers make it, {passes} norms pass it, {reads} layers read it"
     )
     axes = flow(boxes, arrows, title=title)
-    patches = [text.arrow_patch for text in axes.texts if getattr(text, "arrow_patch", None)]
+    notes = [text for text in axes.texts if isinstance(text, Annotation)]
+    patches = [note.arrow_patch for note in notes if note.arrow_patch]
     for patch, (_, _, maker) in zip(patches, _FLOWS, strict=True):
         patch.set(color=plots.PALETTE[made[maker]], linewidth=4 if made[maker] == cut else 2)
     return axes
@@ -164,6 +166,7 @@ def sparse_row(row: ArrayLike) -> Axes:
         The axes, with bytes to the right.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Rectangle
 
     values = np.asarray(row).astype(int)
     places = values.nonzero()[0]
@@ -182,7 +185,8 @@ def sparse_row(row: ArrayLike) -> Axes:
     axes.tick_params(axis="y", length=0)
     axes.grid(False)
     for kind, words in (("weight", "a weight"), ("zero", "a zero"), ("where", "says where")):
-        axes.bar(0, 0, color=_FACES[kind], edgecolor="#404040", label=words)
+        face = _FACES[kind]
+        axes.add_patch(Rectangle((0, 0), 0, 0, facecolor=face, edgecolor="#404040", label=words))
     title = f"{len(left)} of {len(values)} weights are left; saying where they stand costs bytes, too"
     plots.finish(axes, title=title, xlabel="bytes").legend(loc="lower right")
     sizes = ", ".join(f"{name} {end:g}" for name, end in zip(rows, ends, strict=True))
@@ -196,8 +200,9 @@ def _draw_cells(axes: Axes, line: int, cells: list[tuple[str, float, str]]) -> f
 
     x = 0.0
     for text, width, kind in cells:
-        look = {"facecolor": _FACES[kind], "edgecolor": "#404040", "linewidth": 0.8}
-        axes.add_patch(Rectangle((x, line - 0.32), width, 0.64, **look))
+        cell = Rectangle((x, line - 0.32), width, 0.64, facecolor=_FACES[kind], linewidth=0.8)
+        cell.set_edgecolor("#404040")
+        axes.add_patch(cell)
         axes.text(x + width / 2, line, text, ha="center", va="center", fontsize=10)
         x += width
     axes.text(x + 0.3, line, f"{x:g} bytes", va="center", fontsize=11)
