@@ -67,7 +67,6 @@ def main() -> None:
         correct[arm].append(round(training.accuracy(model, fashion.test), 2))
         print(arm, history, f"{correct[arm][seed]:.2f} %, {history.seconds:.0f} s", flush=True)
         _note(correct, path)
-    _note(correct, path)
 
 
 def _note(correct: dict[str, list[float]], path: Path) -> None:
