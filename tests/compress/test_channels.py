@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+import torch_pruning as tp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -140,3 +141,32 @@ def test_wrong_input_is_named():
     prune.mask_weights(model, 0.5)
     with pytest.raises(ValueError, match=r"has masks: call prune.make_permanent"):
         channels.remove_channels(model, IMAGE, 0.5)
+
+
+def cut_by_hand(block, channel):
+    """As lesson 04 does: the channel between the two convolutions of a residual block."""
+    keep = torch.arange(len(block.first.conv.weight)) != channel
+    norm = block.first.bn
+    block.first.conv.weight.data = block.first.conv.weight.data[keep]
+    for numbers in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        numbers.data = numbers.data[keep]
+    block.second.conv.weight.data = block.second.conv.weight.data[:, keep]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("channel", [0, 5, 63])
+def test_a_channel_cut_by_hand_is_a_silent_one_and_the_librarys_cut(place, channel):
+    images = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    whole, silent, cut, library = (models.load_trained("large") for _ in range(4))
+    with torch.no_grad():
+        silent.blocks[place].first.bn.weight[channel] = 0
+        silent.blocks[place].first.bn.bias[channel] = 0
+    cut_by_hand(cut.blocks[place], channel)
+    graph = tp.DependencyGraph().build_dependency(library, IMAGE)
+    first = library.blocks[place].first.conv
+    graph.get_pruning_group(first, tp.prune_conv_out_channels, [channel]).prune()
+    with torch.no_grad():
+        torch.testing.assert_close(cut(images), silent(images), rtol=0, atol=1e-5)
+        assert not torch.allclose(cut(images), whole(images), rtol=0, atol=1e-5)
+    ours, theirs = cut.state_dict(), library.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)

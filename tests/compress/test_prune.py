@@ -227,7 +227,9 @@ def test_wrong_input_is_named():
     model = two_layers()
     with pytest.raises(ValueError, match=r"share 90: give one from 0 to 1"):
         prune.mask_weights(model, 90)
-    with pytest.raises(ValueError, match=r"'both', 'magnitude': choose global or layer"):
+    with pytest.raises(
+        ValueError, match=r"'both', 'magnitude': choose global or layer, and one of magnitude"
+    ):
         prune.mask_weights(model, 0.5, scope="both")
     with pytest.raises(ValueError, match=r"'global', 'l2': choose"):
         prune.mask_weights(model, 0.5, rule="l2")
@@ -235,7 +237,7 @@ def test_wrong_input_is_named():
         prune.mask_weights(model, 0.5, skip="head")
     with pytest.raises(ValueError, match=r"no convolution or linear layer left"):
         prune.mask_weights(model, 0.5, skip=["0", "1"])
-    with pytest.raises(ValueError, match=r"ReLU has no convolution or linear layer left"):
+    with pytest.raises(ValueError, match=r"ReLU has no convolution or linear layer"):
         prune.sparsity(nn.ReLU())
     prune.mask_weights(model, 0.5)
     with pytest.raises(ValueError, match=r"share 0.2: 4 of 8 are masked already"):
@@ -253,3 +255,88 @@ def test_the_noted_accuracy_of_a_stored_network_is_counted_again(name):
     assert prune.sparsity(network).zeros == notes["zeros"]
     counted = training.accuracy(network, datasets.load_fashion().test)
     assert counted == pytest.approx(notes["test_accuracy_percent"], abs=0.05)
+
+
+def brute_force_scores(weight):
+    """Each squared weight over the sum of those at least as large as it, one at a time."""
+    squares = weight.double().flatten() ** 2
+    return [float(one / squares[squares >= one].sum()) for one in squares]
+
+
+@settings(max_examples=15, deadline=None)
+@given(share=SHARES, seed=st.integers(0, 1000))
+def test_layer_adaptive_masks_are_those_of_a_score_worked_out_one_by_one(share, seed):
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(3, 4))
+    scores = [score for w in prune.weights(model) for score in brute_force_scores(w)]
+    count = round(share * len(scores))
+    expected = np.ones(len(scores))
+    expected[np.argsort(scores, kind="stable")[:count]] = 0
+    prune.mask_weights(model, share, rule="layer-adaptive")
+    found = torch.cat([mask.flatten() for mask in masks(model)]).numpy()
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_layer_adaptive_scores_by_hand_and_survive_zeros():
+    # Squares 1 4 9 16 of 30 29 25 16 and 25 36 49 64 of 174 149 113 64: the scores are 0.033, 0.138,
+    # 0.36, 1 and 0.144, 0.242, 0.434, 1.
+    model = two_layers()
+    prune.mask_weights(model, 0.5, rule="layer-adaptive")
+    assert [mask.tolist() for mask in masks(model)] == [[[0, 0], [1, 1]], [[1, 1], [0, 0]]]
+    empty = two_layers()
+    with torch.no_grad():
+        empty[0].weight.zero_()
+    prune.mask_weights(empty, 0.5, rule="layer-adaptive")
+    assert [mask.tolist() for mask in masks(empty)] == [[[0, 0], [0, 0]], [[1, 1], [1, 1]]]
+
+
+def test_layer_adaptive_counts_only_what_is_not_masked_yet():
+    model, same = two_layers(), two_layers()
+    # The largest weight of the first layer is masked: the others' shares are of 14, not of 30.
+    torch_prune.custom_from_mask(model[0], "weight", torch.tensor([[1.0, 1.0], [1.0, 0.0]]))
+    torch_prune.custom_from_mask(model[1], "weight", torch.ones(2, 2))
+    with torch.no_grad():
+        same[0].weight[1, 1] = 0
+    for network in (model, same):
+        prune.mask_weights(network, 0.625, rule="layer-adaptive")
+    assert [m.tolist() for m in masks(model)] == [m.tolist() for m in masks(same)]
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 3, 3), (5, 12), (2, 4, 1, 1)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int8])
+def test_two_of_each_four_inputs_stay_and_they_are_the_larger_two(shape, dtype):
+    torch.manual_seed(0)
+    weight = (40 * torch.randn(shape)).clamp(-127, 127).to(dtype)
+    kept = prune.two_of_four(weight)
+    assert kept.dtype == weight.numpy().dtype
+    for output in np.ndindex(shape[0], *shape[2:]):
+        before = weight.numpy()[(output[0], slice(None), *output[1:])].astype(float).reshape(-1, 4)
+        after = kept[(output[0], slice(None), *output[1:])].astype(float).reshape(-1, 4)
+        for four, left in zip(before, after, strict=True):
+            chosen = left != 0
+            assert chosen.sum() == (np.sort(np.abs(four))[2:] != 0).sum()
+            np.testing.assert_array_equal(left[chosen], four[chosen])
+            assert np.abs(left).sum() == pytest.approx(np.sort(np.abs(four))[2:].sum())
+
+
+def test_half_of_the_blocks_of_each_filter_go_those_of_smallest_norm():
+    weight = torch.zeros(2, 8, 1, 2)  # two outputs, eight inputs, a kernel of two
+    weight[0, :4, 0, 0] = torch.tensor([3.0, 3.0, 3.0, 3.0])  # norm 6
+    weight[0, 4:, 0, 0] = torch.tensor([0.0, 5.0, 0.0, 0.0])  # norm 5, though its largest is larger
+    weight[0, :4, 0, 1] = 1.0
+    weight[0, 4:, 0, 1] = 4.0
+    weight[1, :, 0, 1] = torch.arange(1.0, 9.0)
+    kept = prune.half_of_blocks(weight)
+    expected = weight.clone()
+    expected[0, 4:, 0, 0] = 0
+    expected[0, :4, 0, 1] = 0
+    np.testing.assert_array_equal(kept, expected.numpy())
+
+
+def test_a_first_layer_and_the_weight_itself_stay_as_they_are():
+    first, inner = torch.rand(4, 1, 3, 3), torch.rand(4, 8, 3, 3)
+    before = inner.clone()
+    for pattern in (prune.two_of_four, prune.half_of_blocks):
+        np.testing.assert_array_equal(pattern(first), first.numpy())
+        assert (pattern(inner) == 0).sum() == inner.numel() // 2
+    assert torch.equal(inner, before)

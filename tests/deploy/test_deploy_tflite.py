@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tflite_maker import Maker
 
+from tinyml_helpers import datasets, models
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite import probe, reader, sizes, tflm
@@ -339,3 +340,34 @@ def test_a_model_that_does_not_end_is_given_up(monkeypatch):
     with pytest.raises(ModelError, match="did not finish one inference"):
         litert.load(DENSE)
     probe.probe.cache_clear()
+
+
+def test_other_weights_go_where_the_old_ones_lay_and_nothing_else_changes():
+    seen = []
+
+    def negate(weights):
+        seen.append(weights)
+        return -weights
+
+    content = reader.read(DENSE).with_weights(negate)
+    before, after = (reader.read(one).graphs[0].tensors for one in (DENSE, content))
+    np.testing.assert_array_equal(seen[0], before[1].array)
+    np.testing.assert_array_equal(after[1].array, -before[1].array)
+    where = before[1].where
+    assert content[: where.start] + content[where.end :] == DENSE[: where.start] + DENSE[where.end :]
+
+
+def test_weights_of_a_convolution_are_handed_out_as_pytorch_orders_them():
+    path = datasets.data_folder() / "models" / "tiny.tflite"
+    content, shapes = path.read_bytes(), []
+    file = reader.read(content)
+    assert file.with_weights(lambda weights: shapes.append(weights.shape) or weights) == content
+    network = models.load_trained("tiny")
+    pointwise = [tuple(one.weight.shape) for one in network.modules() if getattr(one, "groups", 0) == 1]
+    assert shapes == [*pointwise, tuple(network.head.weight.shape)]
+
+
+@pytest.mark.parametrize("change", [lambda w: w[:1], lambda w: w.astype(float)])
+def test_weights_of_another_shape_or_type_are_refused(change):
+    with pytest.raises(ValueError, match=r"FULLY_CONNECTED \(operator 0\): \(2, 3\) became"):
+        reader.read(DENSE).with_weights(change)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -175,3 +175,28 @@ class File:
 
     def __repr__(self) -> str:
         return f".tflite of {len(self.content):,} bytes: {self.graphs[0]!r}"
+
+    def with_weights(self, change: Callable[[NDArray[np.int8]], NDArray[np.int8]]) -> bytes:
+        """Return the file with other weights in its int8 convolutions and dense layers.
+
+        Args:
+            change: gets the weights of a layer, [outputs, inputs, ...] as PyTorch has them, and returns
+                as many in the same order. Depthwise layers are left alone.
+
+        Raises:
+            ValueError: what it returns has another shape or type.
+        """
+        content = bytearray(self.content)
+        for operator in self.graphs[0].operators:
+            if operator.type not in ("CONV_2D", "FULLY_CONNECTED"):
+                continue
+            tensor = self.graphs[0].tensors[operator.inputs[1]]
+            if tensor.dtype != "int8" or not tensor.data:
+                continue
+            before = np.moveaxis(tensor.array, -1, 1)  # the file has the inputs last
+            after = change(before)
+            if after.shape != before.shape or after.dtype != before.dtype:
+                raise ValueError(f"{operator.label}: {before.shape} became {after.dtype} {after.shape}")
+            where = tensor.where
+            content[where.start : where.end] = np.moveaxis(after, 1, -1).tobytes()
+        return bytes(content)
