@@ -37,25 +37,25 @@ SHARED_BY_USE_CASES = {"alarms"}
 # Lines of Python at most. Who raises one says why in the commit.
 BUDGETS = {
     "__init__": 8,
-    "system": 1184,
+    "system": 1186,
     "integers": 72,
     "intervals": 175,
     "devices": 226,
-    "cost": 980,
+    "cost": 1029,
     "datasets": 4047,
     "models": 257,
-    "training": 236,
-    "compress": 1175,
-    "deploy": 3470,
-    "mcu": 8351,
-    "usecases": 8461,
-    "live": 640,
+    "training": 240,
+    "compress": 1637,
+    "deploy": 3495,
+    "mcu": 8386,
+    "usecases": 8617,
+    "live": 635,
     "search": 1783,
-    "course": 9400,
+    "course": 9483,
     "classroom": 4584,
-    "cli": 217,
+    "cli": 219,
 }
-WHOLE_BUDGET = 45_500
+WHOLE_BUDGET = 46_079
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12
