@@ -11,7 +11,7 @@ from tinyml_helpers.course import syllabus
 from tinyml_helpers.course.syllabus import Lesson
 
 TWO_DAYS = (0, 1, 2, 3, 4, 8, 9, 10, 14, 15)
-HANDS_ON_MINUTES = 20
+HANDS_ON_MINUTES = 15
 _PART = re.compile(
     r"(<!-- (outcomes|two days): written by `make book` -->\n).*?(<!-- end of \2 -->)", re.DOTALL
 )
