@@ -9,6 +9,9 @@ import pytest
 from tinyml_helpers.course import check, syllabus
 
 LESSONS = syllabus.lessons()
+# Lessons that no second edition has opened yet: the list only shrinks.
+FIRST_EDITION = range(6, 16)
+SECOND_EDITION = [lesson for lesson in LESSONS if lesson.number not in FIRST_EDITION]
 SECTIONS = ("## Exercises", "## What you measured", "## In the field", "## Next", "## Solutions")
 
 
@@ -58,6 +61,48 @@ def test_it_opens_with_promise_goals_time_and_needs(lesson, cells):
         assert part in opening
     goals = re.findall(r"^- ", opening, re.MULTILINE)
     assert 3 <= len(goals) <= 5
+
+
+@pytest.fixture(params=SECOND_EDITION, ids=lambda lesson: lesson.name)
+def second(request):
+    return request.param
+
+
+@pytest.fixture
+def opened(second):
+    return syllabus.read_notebook(second.path).cells
+
+
+def test_a_second_edition_says_two_honest_times(second):
+    alone = r"\d+ minutes to follow a teacher, (\d+) alone with the exercises; .+ to run on 2 cores"
+    assert int(re.match(alone, second.time)[1]) > int(re.match(r"\d+", second.time)[0])
+
+
+def test_a_second_edition_draws_before_its_first_chart(opened):
+    def first(pattern):
+        found = (i for i, cell in enumerate(code(opened)) if re.search(pattern, cell.source))
+        return next(found, len(opened))
+
+    drawn = first(r"(?m)^(lesson_\d\d|draw|drawing|spine)\.\w+\(")
+    assert drawn < len(opened)
+    assert drawn <= first(r"plots\.finish\(|plt\.subplots\(|\.plot\(")
+
+
+def test_a_second_edition_of_the_spine_shows_its_card(second, opened):
+    shown = any("spine.card()" in cell.source for cell in code(opened))
+    assert shown == (second.number >= 2)
+
+
+def test_a_second_edition_asks_for_guesses_and_for_something_built(opened):
+    guesses = sum(cell.source.count("predict(") for cell in code(without_exercises(opened)))
+    assert guesses >= 2
+    assert sum("(This one builds" in cell.source for cell in opened) == 1
+
+
+def test_a_second_edition_says_what_it_leaves_out(opened):
+    text = "\n".join(cell.source for cell in opened if cell.cell_type == "markdown")
+    folded = re.search(r"<summary>(?:<b>)?What this lesson leaves out.*?</details>", text, re.DOTALL)[0]
+    assert len(re.findall(r"^- .*\]\(https://", folded, re.MULTILINE)) >= 6
 
 
 def test_it_has_the_closing_sections_in_order(cells):
