@@ -84,7 +84,7 @@ html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": project, "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg",
              "alt_text": "TinyML, measured: start page"},
-    "header_links_before_dropdown": 10,
+    "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],

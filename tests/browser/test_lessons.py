@@ -149,10 +149,30 @@ def try_control(page, control):
     put_back(page, control, start)
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_every_widget_moves_by_keyboard_and_changes_its_figure(path, lab, page, shot, kernels):
+def widgets_of(path):
+    """How many cells of a lesson hold a widget."""
+    cells = nbformat.read(path, as_version=4).cells
+    return sum("widget" in cell.metadata.get("tags", ()) for cell in cells)
+
+
+def with_one_widget(notebook, number):
+    """A notebook without its other widgets, and without the plain figures after them."""
+    cells = notebook.cells
+    places = [i for i, cell in enumerate(cells) if "widget" in cell.metadata.get("tags", ())]
+    gone = {place + step for place in places if place != places[number] for step in (0, 1)}
+    notebook.cells = [cell for i, cell in enumerate(cells) if i not in gone]
+    return notebook
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [(path, number) for path in LESSONS for number in range(max(1, widgets_of(path)))],
+    ids=lambda given: given.stem if hasattr(given, "stem") else str(given),
+)  # fmt: skip
+def test_every_widget_moves_by_keyboard_and_changes_its_figure(path, number, lab, page, shot, kernels):
     name = f"{path.stem}_widget.ipynb"
-    nbformat.write(reduced(nbformat.read(path, as_version=4)), lab.folder / name)
+    lesson = with_one_widget(nbformat.read(path, as_version=4), number)
+    nbformat.write(reduced(lesson), lab.folder / name)
     open_lab(page, lab, f"/tree/{name}")
     use_theme(page, "light")
     run_all(page)
@@ -164,17 +184,17 @@ def test_every_widget_moves_by_keyboard_and_changes_its_figure(path, lab, page, 
     page.locator(".jp-CodeCell", has=widgets).locator(".jp-InputArea-editor").click()
     page.keyboard.press("Escape")
     assert_figure_is_whole(page)
-    shot(widgets.first, f"widgets/{path.stem}_light")
+    shot(widgets.first, f"widgets/{path.stem}_{number}_light")
     controls = page.locator(CONTROLS)
     assert controls.count()
     for control in controls.all():
         assert_name(page, control)
         try_control(page, control)
     assert not violations(page, WIDGET)
-    shot(widgets.first, f"widgets/{path.stem}_moved")
+    shot(widgets.first, f"widgets/{path.stem}_{number}_moved")
     use_theme(page, "dark")
     assert not violations(page, WIDGET)
-    shot(page, f"widgets/{path.stem}_dark")
+    shot(page, f"widgets/{path.stem}_{number}_dark")
 
 
 def test_a_newcomer_runs_lesson_00(lab, page, shot, watch, kernels):
