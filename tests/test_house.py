@@ -48,14 +48,14 @@ BUDGETS = {
     "compress": 1637,
     "deploy": 3495,
     "mcu": 8386,
-    "usecases": 8617,
+    "usecases": 8621,
     "live": 635,
     "search": 1783,
     "course": 9483,
     "classroom": 4584,
     "cli": 219,
 }
-WHOLE_BUDGET = 46_079
+WHOLE_BUDGET = 46_083
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12

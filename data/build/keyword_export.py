@@ -12,9 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from torch import nn
 
-from tinyml_helpers.deploy import keras as twins
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.usecases.keywords import network
+from tinyml_helpers.usecases.keywords import network, own_words
 
 
 def to_tflite(model: nn.Module, calibration: torch.Tensor) -> bytes:
@@ -24,14 +23,7 @@ def to_tflite(model: nn.Module, calibration: torch.Tensor) -> bytes:
         model: trained, in evaluation mode.
         calibration: inputs [N, 1, 50, 10].
     """
-    twin = twins.from_torch(model, (1, network.FRAMES, network.BANDS))
-    import keras
-
-    whole = keras.Model(twin.inputs, keras.layers.Softmax(name="softmax")(twin.outputs[0]))
-    representative = calibration.permute(0, 2, 3, 1).numpy()
-    # Both ends of the range, so that the input's scale is 1/255 and its zero -128.
-    representative[0, 0, 0], representative[0, 0, 1] = 0.0, 1.0
-    return stripped(litert.from_keras(whole, "int8", representative))
+    return stripped(own_words.to_int8(model, calibration))
 
 
 def stripped(content: bytes) -> bytes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from tinyml_helpers import intervals
 from tinyml_helpers.datasets.keywords.clips import SILENCE, UNKNOWN, Keywords
@@ -111,7 +113,8 @@ def make(spoken: Keywords, *, steps: int = 600, seed: int = 0) -> Spotter:
     model = train.load_start(len(spoken.classes))
     learnt = spoken.part("train")
     train.fit(model, learnt, steps=steps, learning_rate=8e-3, seed=seed)
-    tflite = litert.load(_to_int8(model.eval(), learnt))
+    clips = learnt.clips[np.random.default_rng(0).permutation(len(learnt))[:_CALIBRATION]]
+    tflite = litert.load(to_int8(model.eval(), augment.as_input(augment.raw_features(clips))))
     words = tuple(name for name in spoken.classes if name not in (UNKNOWN, SILENCE))
     test = spoken.part("test")
     found = _predict(tflite, features(test.clips)).argmax(1)
@@ -122,17 +125,18 @@ def make(spoken: Keywords, *, steps: int = 600, seed: int = 0) -> Spotter:
     return Spotter(tflite, spoken.classes, words, test, found, threshold, measured_on.tally(threshold))
 
 
-def _to_int8(model: object, learnt: Keywords) -> bytes:
-    """The int8 file of a network, a softmax added: int8 in (0 to 1) and out."""
-    import torch
+def to_int8(model: nn.Module, inputs: torch.Tensor) -> bytes:
+    """Return the int8 .tflite of a network, a softmax added: int8 in (0 to 1) and out.
 
-    assert isinstance(model, torch.nn.Module)
+    Args:
+        model: trained, in evaluation mode.
+        inputs: float32 [N, 1, 50, 10], to calibrate with.
+    """
     twin = twins.from_torch(model, (1, network.FRAMES, network.BANDS))
     import keras
 
     whole = keras.Model(twin.inputs, keras.layers.Softmax(name="softmax")(twin.outputs[0]))
-    clips = learnt.clips[np.random.default_rng(0).permutation(len(learnt))[:_CALIBRATION]]
-    given = augment.as_input(augment.raw_features(clips)).permute(0, 2, 3, 1).numpy()
+    given = inputs.permute(0, 2, 3, 1).numpy()
     given[0, 0, 0], given[0, 0, 1] = 0.0, 1.0  # both ends, so that the scale of the input is 1/255
     return litert.from_keras(whole, "int8", given)
 
