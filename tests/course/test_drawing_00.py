@@ -20,11 +20,7 @@ CLASSES = [f"kind {number}" for number in range(10)]
 SCORES = dict(zip(CLASSES, [3, -5, 40, 7, 0, 1, -128, 39, 2, 4], strict=True))
 
 
-@pytest.fixture(autouse=True)
-def close():
-    plots.use_house_style()
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def source_of(words):

@@ -1,9 +1,8 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from tinyml_helpers import cost, devices, models
-from tinyml_helpers.course import alt_text, plots
+from tinyml_helpers.course import alt_text
 from tinyml_helpers.course.drawings import lesson_01
 from tinyml_helpers.devices import Catalogue
 
@@ -16,11 +15,7 @@ BLOCK = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def close():
-    plots.use_house_style()
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def inside(figure, artists):

@@ -1,6 +1,5 @@
 """Drawings of lesson 03 show what was computed, and lie on their page."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,15 +7,10 @@ import torch
 
 from tinyml_helpers import intervals
 from tinyml_helpers.compress.qat import StraightThrough
-from tinyml_helpers.course import alt_text, plots
+from tinyml_helpers.course import alt_text
 from tinyml_helpers.course.drawings import lesson_03
 
-
-@pytest.fixture(autouse=True)
-def close():
-    plots.use_house_style()
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def words(axes):

@@ -1,4 +1,3 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -7,17 +6,13 @@ from matplotlib.patches import Rectangle
 
 from tinyml_helpers import intervals, models
 from tinyml_helpers.compress import channels, prune
-from tinyml_helpers.course import alt_text, plots
+from tinyml_helpers.course import alt_text
 from tinyml_helpers.course.drawings import lesson_04
 
 IMAGE = torch.zeros(1, 1, 28, 28)
 
 
-@pytest.fixture(autouse=True)
-def close():
-    plots.use_house_style()
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,12 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from tinyml_helpers.course import alt_text, plots
+from tinyml_helpers.course import alt_text
 from tinyml_helpers.course.drawings import lesson_05
 from tinyml_helpers.course.drawings.flow import Arrow
 
-
-@pytest.fixture(autouse=True)
-def close():
-    plots.use_house_style()
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def inside(figure, artists):

@@ -7,7 +7,7 @@ import torch
 from matplotlib.transforms import Bbox
 
 from tinyml_helpers import models
-from tinyml_helpers.course import alt_text, plots
+from tinyml_helpers.course import alt_text
 from tinyml_helpers.course.drawings import spine
 from tinyml_helpers.course.drawings.flow import Arrow, Box, flow
 
@@ -19,11 +19,7 @@ BOXES = {
 ARROWS = [Arrow("float", "int8", "round"), Arrow("int8", "chip", bend=0.2, dashed=True)]
 
 
-@pytest.fixture(autouse=True)
-def close():
-    plots.use_house_style()
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures")
 
 
 def inside(figure, artists):
