@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/build/home
 endif
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup course test browser-test test-latest whole unit notebooks lab live lint bench load fuzz mutate audit lock book outputs clean
+.PHONY: help setup course test browser-test test-latest whole unit notebooks lab live lint bench load fuzz mutate audit lock book outputs publish release clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -81,6 +81,12 @@ lock:  ## the hashes of the locked packages anew, and what other systems need; a
 
 outputs: setup  ## run all lessons and store their outputs in notebooks/
 	@$(BIN)/python -m book.outputs $(ARGS)
+
+publish: setup  ## write the course's public addresses: ADDRESS=https://github.com/NAME/REPOSITORY
+	@$(BIN)/python -m book.addresses "$(ADDRESS)"
+
+release: setup  ## wheel, workshop kit and book in build/release: TAG=v2.0.0
+	@$(BIN)/python -m book.release "$(TAG)"
 
 clean:  ## remove what the other commands made
 	rm -rf build .venv

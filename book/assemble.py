@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from book import notebooks, pages
+from book import addresses, notebooks, pages
 
 # Folders that have a page of their own, and the names that such a page may have.
 FOLDERS = ("notebooks", "data", "book/teach")
@@ -117,6 +117,7 @@ def assemble(root: Path, folder: Path, numbers: Iterable[int] | None = None) -> 
     if guides:
         below[guides[0]] = [Path(name).name for name in guides[1:]]
     for name in ["README.md", "data/README.md", *about, package, *maps, *guides]:
-        tree.text(name, (root / name).read_text("utf-8") + pages.menu(below.get(name, [])))
+        text = addresses.without_addresses((root / name).read_text("utf-8"))
+        tree.text(name, text + pages.menu(below.get(name, [])))
     tree.sweep()
     return len(tree.written)

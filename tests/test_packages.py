@@ -238,15 +238,10 @@ def test_the_audit_reads_the_reasons():
 # ----- the workflow
 
 
-def test_the_workflow_may_read_alone_and_its_actions_are_fixed():
-    text = (ROOT / ".github" / "workflows" / "audit.yml").read_text("utf-8")
-    workflow = yaml.safe_load(text)
-    assert workflow["permissions"] == {"contents": "read"}
+def test_the_audit_runs_each_week_and_when_what_is_locked_changes():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "audit.yml").read_text("utf-8"))
     steps = workflow["jobs"]["audit"]["steps"]
     assert [step["run"] for step in steps if "run" in step] == ["make audit"]
-    uses = re.findall(r"uses: (\S+)( # v[\d.]+)?\n", text)
-    assert len(uses) == sum("uses" in step for step in steps)
-    assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action) and tag for action, tag in uses)
     # YAML reads the word `on` as a truth value.
     triggers = workflow[True]
     assert "schedule" in triggers
