@@ -69,7 +69,7 @@ def front(root: Path) -> str:
         ValueError: the README has none.
     """
     readme = (root / "README.md").read_text("utf-8")
-    found = re.search(r"!\[([^]]+)\]\(([^)]+)\)\n\n\*(.+)\*\n", readme)
+    found = re.search(r"!\[([^]]+)\]\(([^)]+\.png)\)\n\n\*(.+)\*\n", readme)
     if not found:
         raise ValueError("README.md has no picture with a caption below it")
     return (

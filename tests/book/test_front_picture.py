@@ -5,10 +5,13 @@ import copy
 import re
 
 import pytest
+from PIL import Image
 
-from book import front_picture
+from book import front_picture, front_strip
+from tinyml_helpers import datasets
 from tinyml_helpers.course import syllabus
 from tinyml_helpers.usecases.detection import figures
+from tinyml_helpers.usecases.keywords.detector import Detection, Outcome, Spoken
 
 DRAWN = "found_over_truth"
 SEARCHED = {"read_grid", "detect"}  # what makes detections of a network's outputs
@@ -101,3 +104,36 @@ def test_a_picture_without_a_miss_or_a_false_box_is_refused():
                 "Scenes. 2 pictures: found 2 of 2, 0 false, found 3 of 3, 0 false."
             )
     assert len(faults(cells)) == 2
+
+
+# ----- the strip that moves
+
+
+def test_the_strip_lasts_its_five_seconds_and_is_light():
+    path = datasets.data_folder() / "reference" / "front.gif"
+    assert path.stat().st_size < 300_000
+    with Image.open(path) as strip:
+        times_ms = []
+        for place in range(strip.n_frames):
+            strip.seek(place)
+            times_ms.append(strip.info["duration"])
+    hops = front_strip.LONG_S * front_strip.RATE_HZ // front_strip.HOP
+    assert times_ms[:-1] == [200] * (hops - 1)
+
+
+def outcome(*hits):
+    found = tuple(Detection(time_s, word, 0.9) for time_s, word in hits)
+    return Outcome(found, (), (), 60)
+
+
+SAID = (Spoken(3.0, 3.4, "yes"), Spoken(9.0, 9.4, "go"), Spoken(11.0, 11.4, "up"))
+
+
+def test_the_strip_takes_the_first_five_seconds_in_which_both_words_are_found():
+    hits = outcome((3.9, "yes"), (9.8, "go"), (11.9, "up"))
+    # From 8 on: "go" and "up" are said, and reported half a second before the end at the latest.
+    assert front_strip._first_found(hits, SAID) == 8
+    with pytest.raises(LookupError):
+        front_strip._first_found(outcome((9.8, "go"), (11.9, "down")), SAID)
+    with pytest.raises(LookupError):
+        front_strip._first_found(outcome((9.8, "go")), SAID)
