@@ -13,7 +13,7 @@ export HOME := $(CURDIR)/build/home
 endif
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup course test browser-test test-latest whole unit notebooks lab live lint bench load fuzz mutate audit lock book outputs publish release clean
+.PHONY: help setup course test browser-test test-latest whole unit notebooks lab live lint bench load fuzz mutate audit lock book translations outputs publish release clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -60,8 +60,13 @@ test-latest:  ## the same tests with the newest packages allowed; which lessons 
 load: setup  ## memory and time of every lesson, for who plans a class
 	@TQDM_DISABLE=1 PYTHONPATH="$(CURDIR)" $(BIN)/python benchmarks/lessons.py $(ARGS)
 
-book: setup  ## the lessons, glossary and reference as pages that open from build/book
-	@OMP_NUM_THREADS=1 $(BIN)/python -m book
+# Only what is said to make: many systems have a variable LANGUAGE of their own.
+SPOKEN := $(if $(filter command,$(firstword $(origin LANGUAGE))),--language $(LANGUAGE))
+book: setup  ## the lessons, glossary and reference as pages that open from build/book; LANGUAGE=de
+	@OMP_NUM_THREADS=1 $(BIN)/python -m book $(SPOKEN)
+
+translations: setup  ## what is left to translate: LANGUAGE=de, for a new one ARGS="--lesson 0"
+	@$(BIN)/python -m book.translations $(SPOKEN) $(ARGS)
 
 TARGET ?= all
 FUZZ_SECONDS ?= 10

@@ -3,12 +3,13 @@
 import argparse
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from book import assemble, counts, links, teaching, texts
+from book import assemble, counts, links, teaching, texts, translations
 from tinyml_helpers.live import shipped
 from tinyml_helpers.system import disk_full, folders
 
@@ -31,25 +32,32 @@ def build() -> int:
     """Assemble, run Sphinx, check links; return 0 if there is no warning and no broken link."""
     parser = argparse.ArgumentParser(prog="python -m book", description=__doc__)
     parser.add_argument("--lesson", type=int, action="append", help="only this lesson (may be repeated)")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "book", help="folder of the pages")
+    parser.add_argument("--out", type=Path, help="folder of the pages: build/book, or build/book-de")
+    parser.add_argument("--language", default="en", help="prose from its catalogues in book/locale")
     parser.add_argument("--jobs", default="2", help="processes that write pages")
     chosen = parser.parse_args()
+    spoken = [] if chosen.language == "en" else [chosen.language]
+    if unknown := set(spoken).difference(translations.languages()):
+        parser.error(
+            f"no catalogue for {unknown.pop()}: there are {', '.join(translations.languages())}"
+        )
+    out = chosen.out or ROOT / "build" / "-".join(["book", *spoken])
     start = time.perf_counter()
     renew_counts()
     renew_teaching()
-    sources = chosen.out.with_name(f"{chosen.out.name}-source")
+    sources = out.with_name(f"{out.name}-source")
     pages = assemble.assemble(ROOT, sources, chosen.lesson)
     print(f"{pages} sources assembled in {time.perf_counter() - start:.0f} s", flush=True)
-    if failed := run_sphinx(sources, chosen.out, chosen.jobs):
+    if failed := run_sphinx(sources, out, chosen.jobs, chosen.language):
         return failed
-    sweep_pages(sources, chosen.out)
-    write_live_pages(chosen.out / "live")
-    texts.write(chosen.out)
-    report = links.check(chosen.out)
+    sweep_pages(sources, out)
+    write_live_pages(out / "live")
+    texts.write(out)
+    report = links.check(out)
     print(report)
     if report.broken:
         return 1
-    print(f"{chosen.out / 'index.html'}, {time.perf_counter() - start:.0f} s")
+    print(f"{out / 'index.html'}, {time.perf_counter() - start:.0f} s")
     return 0
 
 
@@ -90,7 +98,7 @@ def sweep_pages(sources: Path, out: Path) -> None:
             page.unlink()
 
 
-def run_sphinx(sources: Path, out: Path, jobs: str) -> int:
+def run_sphinx(sources: Path, out: Path, jobs: str, language: str = "en") -> int:
     """Run Sphinx with warnings as errors; return its exit status.
 
     Raises:
@@ -98,6 +106,11 @@ def run_sphinx(sources: Path, out: Path, jobs: str) -> int:
     """
     doctrees = out.with_name(f"{out.name}-doctrees")
     options = ["-b", "html", "-W", "--keep-going", "-j", jobs, "-d", doctrees, "-c", ROOT / "book"]
+    if language != "en":
+        # A copy, because Sphinx compiles the catalogues where they lie.
+        catalogues = out.with_name(f"{out.name}-locale")
+        shutil.copytree(translations.LOCALE, catalogues, dirs_exist_ok=True)
+        options += ["-D", f"language={language}", "-D", f"locale_dirs={catalogues}"]
     command = [sys.executable, "-m", "sphinx", *options, sources, out]
     done = subprocess.run(
         [str(part) for part in command], cwd=ROOT, stderr=subprocess.PIPE, text=True, errors="replace"

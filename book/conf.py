@@ -18,7 +18,8 @@ project = "TinyML, measured"
 author = "the authors of the course"
 project_copyright = author
 release = tinyml_helpers.__version__
-language = "en"
+language = "en"  # `python -m book --language de` gives another, and its catalogues
+gettext_compact = False
 
 extensions = [
     "myst_nb",
