@@ -80,7 +80,7 @@ def read(path: Path, language: str) -> Catalog:
             project="TinyML, measured",
             version=__version__,
             copyright_holder=authors,
-            msgid_bugs_address="",
+            msgid_bugs_address="an issue in the repository",
             last_translator=authors,
             language_team=language,
             fuzzy=False,
