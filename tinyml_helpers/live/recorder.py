@@ -20,8 +20,8 @@ from tinyml_helpers.system.shipped_files import DataError
 
 _PATIENCE_S = 10.0
 _POLICY = (
-    "default-src 'none'; script-src 'nonce-{0}' data:; style-src 'nonce-{0}'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'nonce-{0}' data:; img-src data:; style-src 'nonce-{0}'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -62,9 +62,9 @@ class Recorder:
     def _repr_html_(self) -> str:
         """The link; a frame would get no microphone in every notebook."""
         return (
-            f'<p><a href="{self.address}" target="_blank" rel="noopener noreferrer">Open the recorder</a>, '
-            "on the computer that this kernel runs on. It ends by <code>.stop()</code>, or with the "
-            f"kernel.</p><p>{html.escape(repr(self))}</p>"
+            f'<p><a href="{self.address}" target="_blank" rel="noopener noreferrer">Open the recorder'
+            "</a>, on the computer that this kernel runs on. It ends by <code>.stop()</code>, or with "
+            f"the kernel.</p><p>{html.escape(repr(self))}</p>"
         )
 
 
@@ -109,6 +109,9 @@ class _Server(ThreadingHTTPServer):
         self.origin = f"http://{self.host}"
         self.token = secrets.token_urlsafe(24)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a tab that was closed meanwhile."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
@@ -132,21 +135,22 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.headers.get_content_type() != "audio/wav":
             self._answer(415, "A recording is sent as audio/wav.")
         elif (content := self._body()) is not None:
-            self._keep(*parts, content)
+            self._keep(parts[0], parts[1], content)
 
     def _parts(self) -> list[str] | None:
         """The parts of the path behind the secret, where the request is from this page; else None."""
         origins = self.headers.get_all("Origin", [])
         wanted = [self.server.origin] if self.command == "POST" or origins else []
-        _, token, *parts = [*self.path.split("/"), "", ""][: max(self.path.count("/") + 1, 2)]
+        secret = f"/{self.server.token}/".encode()
+        path = self.path.encode()
         if self.headers.get_all("Host", []) != [self.server.host]:
             self._answer(421, "This recorder has another name: open the address that it printed.")
         elif origins != wanted:
             self._answer(403, "Another page has asked: this recorder hears its own page only.")
-        elif not hmac.compare_digest(token.encode(), self.server.token.encode()):
+        elif not hmac.compare_digest(path[: len(secret)], secret):
             self._answer(404, "There is nothing at this address: open the one that was printed last.")
         else:
-            return [unquote(part) for part in parts]
+            return [unquote(part) for part in path[len(secret) :].decode().split("/")]
         return None
 
     def _body(self) -> bytes | None:
@@ -174,10 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
         except (ValueError, DataError) as error:
             self._answer(422, f"Not kept: {error}.")
         except OSError as error:
-            reason = getattr(error.__cause__, "strerror", None) or error.strerror or error
-            self._answer(
-                507, f"Not kept: nothing can be written to {self.server.takes.folder} ({reason})."
-            )
+            reason = getattr(error.__cause__ or error, "strerror", error)
+            folder = self.server.takes.folder
+            self._answer(507, f"Not kept: nothing can be written to {folder} ({reason}).")
         else:
             told = {"kept": kept.as_posix(), "count": self.server.takes.count()}
             self._answer(200, json.dumps(told), "application/json")

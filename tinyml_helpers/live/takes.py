@@ -123,8 +123,8 @@ def open_takes(words: str, folder: Path) -> Takes:
     ]
     if wrong:
         raise ValueError(
-            f"{wrong[0]!r} cannot be the name of a folder: give words of letters and digits, with commas "
-            "between, such as blue,green"
+            f"{wrong[0]!r} cannot be the name of a folder: give words of letters and digits, with "
+            "commas between, such as blue,green"
         )
     last = [UNKNOWN, *([SILENCE] if SILENCE in named else [])]
     chosen = [word for word in dict.fromkeys(named) if word not in last]
@@ -146,12 +146,11 @@ def read_speaker(name: str, words: tuple[str, ...]) -> str:
     speaker = re.sub(r"[\s-]+", "_", unicodedata.normalize("NFC", name.strip().lower()))
     fits = bool(_SPEAKER.fullmatch(speaker)) and len(speaker) <= _MOST_LETTERS
     for word in words if fits else ():
-        fits &= spoken([PurePath(word, f"{speaker}_{n}.wav") for n in (1, 2)])[0] == Spoken(
-            word, speaker
-        )
+        files = [PurePath(word, f"{speaker}_{number}.wav") for number in (1, 2)]
+        fits &= spoken(files)[0] == Spoken(word, speaker)
     if not fits:
         raise ValueError(
-            f"{name[:_MOST_LETTERS]!r} cannot be a speaker's name: give letters only, such as ana, and none "
-            "of the words, nor what any file is called, such as audio"
+            f"{name[:_MOST_LETTERS]!r} cannot be a speaker's name: give letters only, such as ana; no "
+            "word that is recorded, and nothing that any file is called, such as audio"
         )
     return speaker
