@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from tinyml_helpers.datasets.keywords.clips import OTHER_WORDS, SILENCE, UNKNOWN
 from tinyml_helpers.live import page
-from tinyml_helpers.live.takes import MOST_BYTES, Takes, open_takes, read_speaker
+from tinyml_helpers.live.takes import MOST_BYTES, Takes, read_speaker, read_words
 from tinyml_helpers.system.shipped_files import DataError
 
 _PATIENCE_S = 10.0
@@ -86,13 +86,15 @@ def record(words: str, by: str = "", *, out: str | Path = "my_words", count: int
     """
     if count < 1:
         raise ValueError(f"count {count}: give at least 1 recording of each word")
-    takes = open_takes(words, Path(out).expanduser().absolute())
+    takes = Takes(Path(out).expanduser().absolute(), read_words(words))
+    speaker = read_speaker(by, takes.words) if by else ""
+    takes.open()
     given = {
         "words": takes.words,
         "unknown": UNKNOWN,
         "silence": SILENCE,
         "others": [word for word in OTHER_WORDS if word not in takes.words],
-        "by": read_speaker(by, takes.words) if by else "",
+        "by": speaker,
         "count": count,
     }
     return Recorder(takes, given)

@@ -41,6 +41,21 @@ class Takes:
     folder: Path
     words: tuple[str, ...]
 
+    def open(self) -> None:
+        """Make the folder if it is not there, and try whether it can be written to.
+
+        Raises:
+            OSError: it cannot.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                return
+        except OSError as error:
+            raise OSError(
+                f"nothing can be written to {self.folder} ({error.strerror}): choose another folder"
+            ) from error
+
     def count(self) -> dict[str, dict[str, int]]:
         """Return how many recordings are there: word -> speaker -> files."""
         return {word: dict(Counter(name for name, _ in self._there(word))) for word in self.words}
@@ -102,35 +117,24 @@ def _as_wave(word: str, content: bytes) -> bytes:
     return file.getvalue()
 
 
-def open_takes(words: str, folder: Path) -> Takes:
-    """Make the folder, if it is not there, for words to be recorded in it.
-
-    `unknown` comes with them: what has learnt no other words takes any for one of its own.
+def read_words(text: str) -> tuple[str, ...]:
+    """Return words to record, and `unknown`: who learnt no others takes any word for its own.
 
     Args:
-        words: with commas between.
-        folder: new, or with recordings.
+        text: with commas between.
 
     Raises:
-        ValueError: no words, or one that cannot be the name of a folder.
-        OSError: nothing can be written there.
+        ValueError: one that cannot be the name of a folder.
     """
-    named = [unicodedata.normalize("NFC", word.strip().lower()) for word in words.split(",")]
-    wrong = [
-        word
-        for word in named
-        if not _WORD.fullmatch(word) or len(word) > _MOST_LETTERS or _DEVICES.fullmatch(word)
-    ]
-    if wrong:
-        raise ValueError(
-            f"{wrong[0]!r} cannot be the name of a folder: give words of letters and digits, with "
-            "commas between, such as blue,green"
-        )
+    named = [unicodedata.normalize("NFC", word.strip().lower()) for word in text.split(",")]
+    for word in named:
+        if not _WORD.fullmatch(word) or len(word) > _MOST_LETTERS or _DEVICES.fullmatch(word):
+            raise ValueError(
+                f"{word[:_MOST_LETTERS]!r} cannot be the name of a folder: give words of letters and "
+                "digits, with commas between, such as blue,green"
+            )
     last = [UNKNOWN, *([SILENCE] if SILENCE in named else [])]
-    chosen = [word for word in dict.fromkeys(named) if word not in last]
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):  # told now, not after the first recording
-        return Takes(folder, (*chosen, *last))
+    return (*(word for word in dict.fromkeys(named) if word not in last), *last)
 
 
 def read_speaker(name: str, words: tuple[str, ...]) -> str:

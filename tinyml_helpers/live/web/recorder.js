@@ -185,10 +185,12 @@
     async function send() {
         if (busy || !second) return;
         busy = true;
+        said.textContent = "Being kept ...";
         const told = await ask(`${encodeURIComponent(word)}/${encodeURIComponent(speaker())}`, {
             method: "POST", headers: { "Content-Type": "audio/wav" }, body: wave(second, sound.context.sampleRate),
         });
         busy = false;
+        said.textContent = "";
         if (!told) return;
         there = told.count;
         const full = kept(word) === wanted, next = words.find((one) => kept(one) < wanted);
