@@ -91,19 +91,27 @@ def words(
     device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
     steps: Annotated[int, typer.Option(min=1, help="Steps of training; 600 take minutes.")] = 600,
     seed: Annotated[int, typer.Option(help="Of training.")] = 0,
+    voices: Annotated[
+        str,
+        typer.Option(help="Language, such as en, in which espeak-ng adds voices to train on."),
+    ] = "",
 ) -> None:
     """Train a keyword spotter on your words: int8 file, report, live page and a project for a board.
 
-    Record each word thirty times, by several people, with the speaker in the name: blue/anna_1.wav.
+    Record each word thirty times, by several people (`tinyml record` asks for them one by one), with
+    the speaker in the name: blue/anna_1.wav. A folder named unknown holds other words.
     """
     from tinyml_helpers import datasets, devices
     from tinyml_helpers.live import own_words
+    from tinyml_helpers.usecases import keywords
 
     try:
         devices.get(device)  # refused before minutes of training
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise FileExistsError(f"{out} exists and is not empty: give a new folder by --out")
         spoken = datasets.load_keywords(folder)
+        if voices:
+            spoken = keywords.voices.add_voices(spoken, voices, seed)
         console.print(repr(spoken), markup=False)
         report = own_words.deliver(spoken, out, device, steps=steps, seed=seed)
     except (ValueError, OSError, RuntimeError) as error:

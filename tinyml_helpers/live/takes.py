@@ -93,7 +93,7 @@ class Takes:
         """Speaker and number of each recording of a word."""
         names = [
             unicodedata.normalize("NFC", path.stem.lower()).rpartition("_")
-            for path in (self.folder / word).glob("[!.]*")
+            for path in sorted((self.folder / word).glob("[!.]*"))
             if path.suffix.lower() in SUFFIXES
         ]
         return [(speaker, int(number)) for speaker, _, number in names if number.isdecimal()]

@@ -37,6 +37,7 @@ class Spotter:
     Attributes:
         model: int8, with a softmax; its outputs are `classes`.
         words: those of the classes that are words, the first of them.
+        learnt: the clips on which it was trained.
         test: the clips on which it was measured, and never trained.
         found: int64 [clips of `test`], the class that each was taken for.
         threshold: of the averaged score; chosen on synthetic voices that say other words.
@@ -46,6 +47,7 @@ class Spotter:
     model: Model
     classes: tuple[str, ...]
     words: tuple[str, ...]
+    learnt: Keywords
     test: Keywords
     found: NDArray[np.int64]
     threshold: float
@@ -73,7 +75,7 @@ class Spotter:
 
     def __repr__(self) -> str:
         parts = [
-            f"words: {', '.join(self.words)}\n"
+            f"words: {', '.join(self.words)}\n{_who(self.learnt)}\n"
             f"right on test clips, int8: {self.accuracy}\n{self.test.caution}".rstrip(),
             _table("said", self.rates(self.test.words)),
         ]
@@ -89,6 +91,20 @@ class Spotter:
         if self.test.skipped:
             parts.append("\n".join(["skipped:", *(f"  {reason}" for reason in self.test.skipped)]))
         return "\n\n".join(parts)
+
+
+def _who(learnt: Keywords) -> str:
+    lines = []
+    for engine in dict.fromkeys(learnt.engines.tolist()):
+        by = learnt.voices[learnt.engines == engine]
+        voices = "" if learnt.caution else f" by {len(np.unique(by))} voices"
+        lines.append(f"trained on {len(by)} clips{voices} ({engine})")
+    if UNKNOWN not in learnt.words:
+        lines.append(
+            "Nothing is called unknown, so it takes any other word for one of these: record others into "
+            "a folder of that name."
+        )
+    return "\n".join(lines)
 
 
 def _table(head: str, rates: dict[str, Interval]) -> str:
@@ -122,7 +138,8 @@ def make(spoken: Keywords, *, steps: int = 600, seed: int = 0) -> Spotter:
         _hear_others(tflite, words, part, seed) for part in ("voices", "new engine")
     )
     threshold = chosen_on.trade_off().least_threshold(MOST_AN_HOUR)
-    return Spotter(tflite, spoken.classes, words, test, found, threshold, measured_on.tally(threshold))
+    alarms = measured_on.tally(threshold)
+    return Spotter(tflite, spoken.classes, words, learnt, test, found, threshold, alarms)
 
 
 def to_int8(model: nn.Module, inputs: torch.Tensor) -> bytes:
