@@ -52,7 +52,7 @@ def live(
         console.print("No browser opened: open the file in one, or send it to your phone.")
 
 
-def record(
+def record_words(
     words: Annotated[str, typer.Option(help="Words, with commas between: blue,green.")],
     by: Annotated[str, typer.Option(help="Who speaks: the page can change it.")] = "",
     out: Annotated[Path, typer.Option(help="Folder of the recordings; more are added.")] = Path(
@@ -124,5 +124,5 @@ def words(
 def add_to(app: typer.Typer) -> None:
     """Give an application the three commands."""
     app.command("live")(live)
-    app.command("record")(record)
+    app.command("record")(record_words)
     app.command("words")(words)

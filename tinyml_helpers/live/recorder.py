@@ -120,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _PATIENCE_S
 
     def do_GET(self) -> None:
+        """Give the page, or what is there by now."""
         parts = self._parts()
         if parts == [""]:
             self._show()
@@ -129,6 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, "There is nothing at this address.")
 
     def do_POST(self) -> None:
+        """Keep a recording."""
         parts = self._parts()
         if parts is None:
             return
