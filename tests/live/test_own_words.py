@@ -64,6 +64,10 @@ def test_the_report_counts_the_test_clips_of_people_who_did_not_train(delivered)
     assert counts["three"] == counts["seven"] == 2 * len(people)
     assert "false alarms at it, while another synthetic voice says other words" in report
     assert "notes.txt" in report
+    trained = re.search(r"trained on (\d+) clips \(recorded\), voices: (\d+)", report)
+    assert [int(one) for one in trained.groups()] == [4 * (6 - len(people)), 6 - len(people)]
+    assert "Nobody who speaks in the test was trained on" in report
+    assert "Nothing is called unknown, so it takes any other word for one of these" in report
 
 
 def test_the_page_and_the_file_are_one_network(delivered):
@@ -91,9 +95,11 @@ def test_the_threshold_of_the_report_is_that_of_the_c(delivered):
     [
         (["--device", "toaster"], "toaster"),
         (["--steps", "0"], "steps"),
+        (["--voices", "../en"], "no language of eSpeak NG"),
     ],
 )
-def test_what_cannot_be_is_refused_before_training(change, said, tmp_path):
+def test_what_cannot_be_is_refused_before_training(change, said, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
     folder = record(tmp_path / "words")
     done = CliRunner().invoke(cli.app, ["words", str(folder), "--out", str(tmp_path / "new"), *change])
     assert done.exit_code != 0

@@ -72,28 +72,39 @@ def read_sound(path: str | Path, rate_hz: int | None = 16_000) -> Sound:
     if rate_hz is not None and rate_hz <= 0:
         raise ValueError(f"rate_hz {rate_hz}: give samples per second above zero, such as 16000")
     path = Path(path)
-    content, notes = _content(path)
-    channels, file_rate_hz = _decode(path.name, content)
+    return decode_sound(path.name, _content(path), rate_hz)
+
+
+def decode_sound(name: str, content: bytes, rate_hz: int | None = 16_000) -> Sound:
+    """Read the bytes of a sound file, as `read_sound` does.
+
+    Args:
+        name: what an error calls it.
+        content: all of the file.
+        rate_hz: samples in a second that you want, above zero; None for those of the file.
+
+    Raises:
+        DataError: as from `read_sound`.
+    """
+    mended = _with_true_sizes(content)
+    notes = () if mended is None else ("its header is wrong, read to the file's end",)
+    channels, file_rate_hz = _decode(name, mended or content)
     mono, mixed = _mixed(channels)
     rate_hz = rate_hz or file_rate_hz
     if file_rate_hz != rate_hz:
         mono = _resampled(mono, file_rate_hz, rate_hz)
     samples, count = mono.astype(np.float32), channels.shape[1]
-    return Sound(samples, rate_hz, path.name, file_rate_hz, count, (*notes, *mixed))
+    return Sound(samples, rate_hz, name, file_rate_hz, count, (*notes, *mixed))
 
 
-def _content(path: Path) -> tuple[bytes, tuple[str, ...]]:
+def _content(path: Path) -> bytes:
     if not path.is_file():
         raise DataError(f"no sound file {path}: give the path of a {', '.join(SUFFIXES)} file")
     try:
         check_size(path, MOST_BYTES)
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path.name} cannot be read ({one_line(error)})") from error
-    mended = _with_true_sizes(content)
-    if mended is None:
-        return content, ()
-    return mended, ("its header is wrong, read to the file's end",)
 
 
 def _with_true_sizes(content: bytes) -> bytes | None:

@@ -1,8 +1,10 @@
-"""The same C in a page: networks that see and hear in a browser, without a server and without Python."""
+"""The same C in a page: networks that see and hear in a browser. And a page that records your words."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["cli", "gestures", "keywords", "own_words", "page", "pictures", "shipped"],
-)
+    submodules=[
+        "cli", "gestures", "keywords", "own_words", "page", "pictures", "recorder", "shipped", "takes",
+    ],
+)  # fmt: skip

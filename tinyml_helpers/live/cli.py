@@ -1,7 +1,8 @@
-"""`tinyml live`: a network in a page. `tinyml words`: from recordings of your words to a firmware."""
+"""`tinyml live`: a network in a page. `tinyml record`, `tinyml words`: your words, to a firmware."""
 
 from __future__ import annotations
 
+import shlex
 import webbrowser
 from enum import StrEnum
 from pathlib import Path
@@ -51,25 +52,66 @@ def live(
         console.print("No browser opened: open the file in one, or send it to your phone.")
 
 
+def record_words(
+    words: Annotated[str, typer.Option(help="Words, with commas between: blue,green.")],
+    by: Annotated[str, typer.Option(help="Who speaks: the page can change it.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder of the recordings; more are added.")] = Path(
+        "my_words"
+    ),
+    count: Annotated[int, typer.Option(min=1, help="Of each word, by each speaker.")] = 10,
+    show: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+) -> None:
+    """Record your words in a page of this computer, as WAV files for `tinyml words`.
+
+    The page counts down, shows how loud it is, plays what was recorded, and keeps what you keep. Other
+    words, `unknown`, are asked for too: a network needs them to say "none of yours".
+    """
+    from tinyml_helpers.live import recorder
+
+    try:
+        running = recorder.record(words, by, out=out, count=count)
+    except (ValueError, OSError) as error:
+        Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
+        raise typer.Exit(1) from error
+    console.print(f"{running!r}\nRecord at {running.address} and end it by Ctrl-C.", markup=False)
+    if show:
+        webbrowser.open(running.address)
+    try:
+        running.wait()
+    except KeyboardInterrupt:
+        running.stop()
+    console.print(
+        f"\n{running!r}\nNext: tinyml words {shlex.quote(str(out))} --out my_firmware", markup=False
+    )
+
+
 def words(
     folder: Annotated[Path, typer.Argument(help="A folder with a folder of recordings for each word.")],
     out: Annotated[Path, typer.Option(help="Folder for all that is made: new, or empty.")],
     device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
     steps: Annotated[int, typer.Option(min=1, help="Steps of training; 600 take minutes.")] = 600,
     seed: Annotated[int, typer.Option(help="Of training.")] = 0,
+    voices: Annotated[
+        str,
+        typer.Option(help="Language, such as en, in which espeak-ng adds voices to train on."),
+    ] = "",
 ) -> None:
     """Train a keyword spotter on your words: int8 file, report, live page and a project for a board.
 
-    Record each word thirty times, by several people, with the speaker in the name: blue/anna_1.wav.
+    Record each word thirty times, by several people (`tinyml record` asks for them one by one), with
+    the speaker in the name: blue/anna_1.wav. A folder named unknown holds other words.
     """
     from tinyml_helpers import datasets, devices
     from tinyml_helpers.live import own_words
+    from tinyml_helpers.usecases import keywords
 
     try:
         devices.get(device)  # refused before minutes of training
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise FileExistsError(f"{out} exists and is not empty: give a new folder by --out")
         spoken = datasets.load_keywords(folder)
+        if voices:
+            spoken = keywords.voices.add_voices(spoken, voices, seed)
         console.print(repr(spoken), markup=False)
         report = own_words.deliver(spoken, out, device, steps=steps, seed=seed)
     except (ValueError, OSError, RuntimeError) as error:
@@ -80,6 +122,7 @@ def words(
 
 
 def add_to(app: typer.Typer) -> None:
-    """Give an application both commands."""
+    """Give an application the three commands."""
     app.command("live")(live)
+    app.command("record")(record_words)
     app.command("words")(words)

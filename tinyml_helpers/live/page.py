@@ -101,8 +101,6 @@ def make(firmware: Firmware, task: Task, pipeline: Pipeline | None = None) -> Pa
     Returns:
         The page.
     """
-    from jinja2 import Environment
-
     inputs, run = _probe(firmware)
     checksum = zlib.crc32(b"".join(np.ascontiguousarray(out).tobytes() for out in run.outputs))
     given = {
@@ -110,22 +108,34 @@ def make(firmware: Firmware, task: Task, pipeline: Pipeline | None = None) -> Pa
         "probe": {"inputs": [encode(x.tobytes()) for x in inputs], "checksum": f"{checksum:08x}"},
         "task": dict(task.given),
     }
-    scripts = (wasm.script(), _read("page.js"), _read(task.script))
-    # The page's own scripts are trusted, texts are not: the title may be the name of somebody's file.
-    text = (
-        Environment(autoescape=False)
-        .from_string(_read("page.html.j2"))
-        .render(
-            title=html.escape(task.title),
-            about=html.escape(task.about),
-            device=html.escape(firmware.device.name),
-            chip=_on_chip(firmware, run),
-            style=_read("page.css"),
-            script="\n".join(scripts),
-            data=json.dumps(given).replace("</", "<\\/"),
-        )
+    text = render(
+        "page.html.j2",
+        given,
+        "\n".join((wasm.script(), read("page.js"), read(task.script))),
+        title=html.escape(task.title),
+        about=html.escape(task.about),
+        device=html.escape(firmware.device.name),
+        chip=_on_chip(firmware, run),
     )
     return Page(task.title, text, task.height)
+
+
+def render(template: str, given: Mapping[str, Any], script: str, **texts: str) -> str:
+    """Fill a template of `web`, with the style of all pages.
+
+    The page's own scripts are trusted, texts are not: a title may be the name of somebody's file.
+
+    Args:
+        template: its name.
+        given: what the script reads, as JSON.
+        script: all of it.
+        texts: the rest, as HTML.
+    """
+    from jinja2 import Environment
+
+    data = json.dumps(given).replace("</", "<\\/")
+    filled = Environment(autoescape=False).from_string(read(template))
+    return filled.render(style=read("page.css"), script=script, data=data, **texts)
 
 
 def encode(content: bytes) -> str:
@@ -133,7 +143,8 @@ def encode(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """Return the text of a file in `web`."""
     return (_WEB / name).read_text("utf-8")
 
 

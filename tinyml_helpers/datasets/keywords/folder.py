@@ -49,7 +49,7 @@ def load_folder(folder: Path, per_class: int | None, seed: int) -> Keywords:
     for place in choose_per_class(labels, text_array(parts), per_class, seed).tolist():
         try:
             sound = read_sound(files[place])
-            _check_word(sound, words[place])
+            check_word(sound, words[place])
         except DataError as error:
             skipped.append(f"{files[place].parent.name}/{error}")
             continue
@@ -72,8 +72,12 @@ def load_folder(folder: Path, per_class: int | None, seed: int) -> Keywords:
     )
 
 
-def _check_word(sound: Sound, word: str) -> None:
-    """Refuse what cannot be a word: a click, and the silence of a microphone that was off."""
+def check_word(sound: Sound, word: str) -> None:
+    """Refuse what cannot be a word: a click, and the silence of a microphone that was off.
+
+    Raises:
+        DataError: it is one of these; for the class `SILENCE` neither is wrong.
+    """
     if word == SILENCE:
         return
     if len(sound.samples) < _SHORTEST:

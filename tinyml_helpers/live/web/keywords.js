@@ -1,12 +1,5 @@
 /* Words from a microphone, or from the recording that the page brings. */
 begin(async (module, place, { classes, words, rate, hop, width, least, gate, recording, says }) => {
-    const LISTENER = `
-        registerProcessor("listener", class extends AudioWorkletProcessor {
-            process([[samples]]) {
-                if (samples) this.port.postMessage(samples);
-                return true;
-            }
-        });`;
     let network = await loadNetwork(module);
     const block = new Int16Array(hop), loudness = [];
     let filled = 0, seconds = 0, sound = null;
@@ -72,18 +65,9 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
     }
 
     async function listen() {
-        const context = new AudioContext({ sampleRate: rate });
-        const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-        const stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
-        // Not a blob: a page from a file has no origin, and its blobs are refused.
-        await context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(LISTENER)}`);
-        const source = context.createMediaStreamSource(stream);
-        const listener = new AudioWorkletNode(context, "listener");
-        listener.port.onmessage = ({ data }) => take(data);
-        const tones = new AnalyserNode(context, { fftSize: 256 });
-        source.connect(listener);
-        source.connect(tones);
-        sound = { context, stream };
+        sound = await openMicrophone({ sampleRate: rate }, take);
+        const tones = new AnalyserNode(sound.context, { fftSize: 256 });
+        sound.source.connect(tones);
         scroll(tones, new Uint8Array(128));
     }
 
@@ -95,19 +79,8 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
     }
 
     function stop() {
-        sound.stream.getTracks().forEach((track) => track.stop());
-        sound.context.close();
+        closeMicrophone(sound);
         sound = null;
-    }
-
-    function explain(error) {
-        if (!navigator.mediaDevices) {
-            return "A browser gives the microphone to pages of this computer and of https addresses only: open this page so.";
-        }
-        return {
-            NotAllowedError: "The microphone was not allowed. Allow it beside the address of this page, and press the button again.",
-            NotFoundError: "No microphone was found. Plug one in, or use the recording.",
-        }[error.name] || `The microphone does not answer (${error.message}). Does another program use it?`;
     }
 
     const start = make("button", { type: "button", "aria-pressed": "false" }, "Listen");
@@ -122,7 +95,7 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
                 await listen();
                 said.textContent = "Listening.";
             } catch (error) {
-                trouble(explain(error));
+                trouble(explainMicrophone(error));
             }
         }
         start.setAttribute("aria-pressed", String(Boolean(sound)));

@@ -99,6 +99,42 @@ function bars(classes) {
     return { list, show };
 }
 
+/* Sound as it comes from the microphone: `take` gets Float32Array after Float32Array. */
+async function openMicrophone(options, take) {
+    const LISTENER = `
+        registerProcessor("listener", class extends AudioWorkletProcessor {
+            process([[samples]]) {
+                if (samples) this.port.postMessage(samples);
+                return true;
+            }
+        });`;
+    const context = new AudioContext(options);
+    const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
+    // Not a blob: a page from a file has no origin, and its blobs are refused.
+    await context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(LISTENER)}`);
+    const source = context.createMediaStreamSource(stream);
+    const listener = new AudioWorkletNode(context, "listener");
+    listener.port.onmessage = ({ data }) => take(data);
+    source.connect(listener);
+    return { context, stream, source };
+}
+
+function closeMicrophone({ context, stream }) {
+    stream.getTracks().forEach((track) => track.stop());
+    context.close();
+}
+
+function explainMicrophone(error) {
+    if (!navigator.mediaDevices) {
+        return "A browser gives the microphone to pages of this computer and of https addresses only: open this page so.";
+    }
+    return {
+        NotAllowedError: "The microphone was not allowed. Allow it beside the address of this page, and press the button again.",
+        NotFoundError: "No microphone was found. Plug one in, or use a recording.",
+    }[error.name] || `The microphone does not answer (${error.message}). Does another program use it?`;
+}
+
 async function begin(task) {
     try {
         const module = bytesOf(live.module);

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from tqdm.auto import tqdm
 
 from tinyml_helpers import intervals
 from tinyml_helpers.datasets.keywords.clips import SILENCE, UNKNOWN, Keywords
@@ -37,6 +38,7 @@ class Spotter:
     Attributes:
         model: int8, with a softmax; its outputs are `classes`.
         words: those of the classes that are words, the first of them.
+        learnt: the clips on which it was trained.
         test: the clips on which it was measured, and never trained.
         found: int64 [clips of `test`], the class that each was taken for.
         threshold: of the averaged score; chosen on synthetic voices that say other words.
@@ -46,6 +48,7 @@ class Spotter:
     model: Model
     classes: tuple[str, ...]
     words: tuple[str, ...]
+    learnt: Keywords
     test: Keywords
     found: NDArray[np.int64]
     threshold: float
@@ -73,8 +76,9 @@ class Spotter:
 
     def __repr__(self) -> str:
         parts = [
-            f"words: {', '.join(self.words)}\n"
-            f"right on test clips, int8: {self.accuracy}\n{self.test.caution}".rstrip(),
+            f"words: {', '.join(self.words)}\n{_who(self.learnt)}\n"
+            f"right on test clips, int8: {self.accuracy}\n"
+            f"{self.test.caution or 'Nobody who speaks in the test was trained on.'}",
             _table("said", self.rates(self.test.words)),
         ]
         if not self.test.caution:  # or nobody knows who speaks
@@ -89,6 +93,20 @@ class Spotter:
         if self.test.skipped:
             parts.append("\n".join(["skipped:", *(f"  {reason}" for reason in self.test.skipped)]))
         return "\n\n".join(parts)
+
+
+def _who(learnt: Keywords) -> str:
+    lines = []
+    for engine in dict.fromkeys(learnt.engines.tolist()):
+        by = learnt.voices[learnt.engines == engine]
+        voices = "" if learnt.caution else f", voices: {len(np.unique(by))}"
+        lines.append(f"trained on {len(by)} clips ({engine}){voices}")
+    if UNKNOWN not in learnt.words:
+        lines.append(
+            "Nothing is called unknown, so it takes any other word for one of these: record others into "
+            "a folder of that name."
+        )
+    return "\n".join(lines)
 
 
 def _table(head: str, rates: dict[str, Interval]) -> str:
@@ -114,15 +132,22 @@ def make(spoken: Keywords, *, steps: int = 600, seed: int = 0) -> Spotter:
     learnt = spoken.part("train")
     train.fit(model, learnt, steps=steps, learning_rate=8e-3, seed=seed)
     clips = learnt.clips[np.random.default_rng(0).permutation(len(learnt))[:_CALIBRATION]]
+    bar = tqdm(total=3, desc="to int8", unit="stage", leave=False)
     tflite = litert.load(to_int8(model.eval(), augment.as_input(augment.raw_features(clips))))
+    bar.update()
     words = tuple(name for name in spoken.classes if name not in (UNKNOWN, SILENCE))
     test = spoken.part("test")
     found = _predict(tflite, features(test.clips)).argmax(1)
-    chosen_on, measured_on = (
-        _hear_others(tflite, words, part, seed) for part in ("voices", "new engine")
-    )
+    sessions = []
+    for part in ("voices", "new engine"):
+        bar.set_description("hearing others")
+        sessions.append(_hear_others(tflite, words, part, seed))
+        bar.update()
+    bar.close()
+    chosen_on, measured_on = sessions
     threshold = chosen_on.trade_off().least_threshold(MOST_AN_HOUR)
-    return Spotter(tflite, spoken.classes, words, test, found, threshold, measured_on.tally(threshold))
+    alarms = measured_on.tally(threshold)
+    return Spotter(tflite, spoken.classes, words, learnt, test, found, threshold, alarms)
 
 
 def to_int8(model: nn.Module, inputs: torch.Tensor) -> bytes:
