@@ -44,6 +44,9 @@ def lower_activation(context: Context) -> Layer:
 
 def _rescaled(context: Context, factor: float = 1.0) -> npt.NDArray[np.int64]:
     given, output = context.input(0), context.output
+    if context.graph.rounding == "onnx":
+        reals = given.real(_ALL) * np.float32(factor)
+        return np.rint(reals / np.float32(output.scale)).astype(np.int64) + output.zero_point
     multiplier, exponent = fixed_point.quantize_multiplier(given.scale * factor / output.scale)
     return fixed_point.scale_by(_ALL - given.zero_point, multiplier, exponent) + output.zero_point
 
