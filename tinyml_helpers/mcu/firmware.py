@@ -215,9 +215,8 @@ def build(
             bytes are the same.
         packed: store the weights of a layer that has at most 16 different ones, or as many for each
             output, in 4, 2 or 1 bits where that takes fewer bytes; outputs are the same.
-        rounding: "litert" for the bytes of LiteRT's reference; "tflm" for those of TFLM, which rounds
-            fully connected layers twice; "onnx" for those of ONNX Runtime, within a step. Left out, as
-            the file's own runtime.
+        rounding: for the bytes of LiteRT's reference "litert"; of TFLM, which rounds fully connected
+            layers twice, "tflm"; of ONNX Runtime "onnx". Left out: those of the file's own runtime.
         pipeline: C that turns raw samples into the input, and the output into an answer.
 
     Returns:

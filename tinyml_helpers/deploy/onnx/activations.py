@@ -33,7 +33,8 @@ def number_of(draft: Draft, node: NodeProto, which: int, image: bool) -> int:
 
 def finish(
     draft: Draft, node: NodeProto, kind: str, given: list[int], shape: Shape, image: bool, *,
-    fixed: Steps | None = None, fuses: bool = True, **options: Any,
+    fixed: Steps | None = None, fuses: bool = True, limits: tuple[float, float] | None = None,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Add an operator that makes a node's output.
 
@@ -46,6 +47,7 @@ def finish(
         image: whether channels lie last.
         fixed: the steps of its output, where the operator has no others.
         fuses: whether it takes an activation along.
+        limits: of what comes out, whatever is behind it.
         options: of the operator.
 
     Raises:
@@ -56,7 +58,9 @@ def finish(
     if steps is None or len(steps.scales) != 1:
         raise refuse(node, "what comes out stays float, or is not quantized in one way")
     readers = source.readers(y)
-    if fuses and len(readers) == 1 and readers[0].op_type in ("Relu", "Clip"):
+    if limits:
+        options["activation"] = _find_activation(node, steps, *limits)
+    elif fuses and len(readers) == 1 and readers[0].op_type in ("Relu", "Clip"):
         options["activation"] = find_activation(draft, readers[0], steps)
         draft.alias(readers[0].output[0], y)
         draft.done.add(readers[0].output[0])
@@ -81,14 +85,12 @@ def find_activation(draft: Draft, node: NodeProto, steps: Steps) -> int:
         low = float(draft.source.array(node, 1))
     if len(node.input) > 2 and node.input[2]:
         high = float(draft.source.array(node, 2))
-    wanted = _limits(steps, low, high)
+    return _find_activation(node, steps, low, high)
+
+
+def _find_activation(node: NodeProto, steps: Steps, low: float, high: float) -> int:
+    wanted = steps.integers.store([low, high]).tolist()
     for number, limits in enumerate(_ACTIVATIONS):
-        if _limits(steps, *limits) == wanted:
+        if steps.integers.store(limits).tolist() == wanted:
             return number
     raise refuse(node, f"limits {low:g} and {high:g}, supported are those of Relu, Relu6 and -1 to 1")
-
-
-def _limits(steps: Steps, low: float, high: float) -> tuple[float, float]:
-    ends = np.array([low, high], np.float32) / np.float32(steps.scales[0])
-    least, most = np.clip(np.rint(ends) + steps.zero_points[0], -128, 127).tolist()
-    return least, most

@@ -49,17 +49,15 @@ class Draft:
 
     def constant(self, array: NDArray[Any], steps: Steps | None = None, axis: int = 0) -> int:
         """Add a constant."""
-        quantized = (steps.scales, steps.zero_points, axis) if steps else ()
         data = np.ascontiguousarray(array).tobytes()
-        return self._add("", array.shape, str(array.dtype), *quantized, data=data)
+        return self._add("", array.shape, str(array.dtype), steps, axis, data)
 
     def operate(
         self, kind: str, inputs: Sequence[int], shape: Shape, steps: Steps | None, name: str = "",
         dtype: str = "int8", **options: Any,
     ) -> int:  # fmt: skip
         """Add an operator, and the tensor that it makes."""
-        quantized = (steps.scales, steps.zero_points) if steps else ()
-        made = self._add(name, shape, dtype, *quantized)
+        made = self._add(name, shape, dtype, steps)
         operator = Operator(kind, tuple(inputs), (made,), options, len(self._operators))
         self._operators.append(operator)
         return made
@@ -108,11 +106,9 @@ class Draft:
             raise ModelError(f"input {name!r} is not quantized with one scale: {who} reads it")
         shape = self.source.shape(name)
         if integer == "int8":
-            number = made = self._add(name, shape, "int8", steps.scales, steps.zero_points)
+            number = made = self._add(name, shape, "int8", steps)
         else:
-            zeros = (steps.zero_points[0] + 128,)
-            quantized = (steps.scales, zeros) if integer else ()
-            number = self._add(name, shape, integer or "float32", *quantized)
+            number = self._add(name, shape, integer or "float32", steps.unsigned if integer else None)
             made = self.operate("QUANTIZE", [number], shape, steps, f"{name} in int8")
         self.store(name, made, steps, image=False)
         return number
@@ -125,21 +121,19 @@ class Draft:
         if kind == 1:
             return self.operate("DEQUANTIZE", [number], shape, None, name, "float32")
         if kind == 2:
-            unsigned = Steps(steps.scales, (steps.zero_points[0] + 128,))
-            return self.operate("QUANTIZE", [number], shape, unsigned, name, "uint8")
+            return self.operate("QUANTIZE", [number], shape, steps.unsigned, name, "uint8")
         return number
 
     def _root(self, name: str) -> str:
         return self._roots.get(name, name)
 
     def _add(
-        self, name: str, shape: Sequence[int], dtype: str, scales: tuple[float, ...] = (),
-        zero_points: tuple[int, ...] = (), axis: int = 0, data: bytes = b"",
+        self, name: str, shape: Sequence[int], dtype: str, steps: Steps | None, axis: int = 0,
+        data: bytes = b"",
     ) -> int:  # fmt: skip
+        quantization = (steps.scales, steps.zero_points, axis) if steps else ((), (), 0)
         index = len(self._tensors)
-        self._tensors.append(
-            Tensor(name, tuple(shape), dtype, scales, zero_points, axis, data, index=index)
-        )
+        self._tensors.append(Tensor(name, tuple(shape), dtype, *quantization, data, index=index))
         return index
 
     def _move(self, name: str, image: bool) -> int:

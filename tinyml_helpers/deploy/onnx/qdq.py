@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.onnx import graph
+from tinyml_helpers.integers import Integers
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -31,6 +32,16 @@ class Steps:
     zero_points: tuple[int, ...]
     axis: int = 0
 
+    @property
+    def integers(self) -> Integers:
+        """How a tensor of one scale stores real numbers."""
+        return Integers.of(self)
+
+    @property
+    def unsigned(self) -> Steps:
+        """The same for uint8."""
+        return Steps(self.scales, tuple(zero + 128 for zero in self.zero_points), self.axis)
+
 
 @dataclass(frozen=True, eq=False)
 class Constant:
@@ -38,6 +49,12 @@ class Constant:
 
     array: NDArray[Any]
     steps: Steps
+
+    @property
+    def reals(self) -> NDArray[np.float32]:
+        """What its values stand for; those of many scales along the last dimension."""
+        scales: Any = np.array(self.steps.scales)
+        return Integers(scales, 0, np.int32).read(self.array - np.array(self.steps.zero_points))
 
 
 class Source:

@@ -12,12 +12,13 @@ from tinyml_helpers.deploy.onnx.draft import Draft
 from tinyml_helpers.deploy.onnx.qdq import Source
 from tinyml_helpers.deploy.onnx.translation import translate
 from tinyml_helpers.deploy.tflite.writer import write
+from tinyml_helpers.system.untrusted import one_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 _CURE = (
-    "quantize it with typical inputs: quantize_static('float.onnx', 'int8.onnx', reader, "
+    "quantize it with typical inputs: quantize_static(file, int8_file, reader, "
     "QuantFormat.QDQ, per_channel=True) of onnxruntime.quantization; lesson 07 shows it"
 )
 _LEAST_OPSET = 10
@@ -42,14 +43,24 @@ def convert(source: str | Path | bytes) -> bytes:
         ModelError: missing, damaged, not in QDQ form (with the cure), or an operator that cannot be
             translated, by name.
     """
-    from onnx import inliner
-
     content = read_model(source)
     _check_opset(content)
     model = graph.parse(content)
     if files := graph.find_external_files(model):
         raise ModelError(f"constants lie in other files: {', '.join(files)}; save it as one file")
     _check_form(node.op_type for node in model.graph.node)
+    try:
+        return _translate(model)
+    except ModelError:
+        raise
+    except Exception as error:  # the checker lets much pass that makes no network
+        reason = f"{type(error).__name__}: {one_line(error, 200)}"
+        raise ModelError(f"its parts do not fit together ({reason}); export it again") from error
+
+
+def _translate(model: ModelProto) -> bytes:
+    from onnx import inliner
+
     if model.functions:
         model = inliner.inline_local_functions(model)
     draft = Draft(Source(model))

@@ -11,7 +11,8 @@ from tinyml_helpers.deploy.onnx import weighted
 from tinyml_helpers.deploy.onnx.activations import find_activation, finish, number_of
 from tinyml_helpers.deploy.onnx.draft import Draft, as_image, channels_last
 from tinyml_helpers.deploy.onnx.qdq import DEQUANTIZE, QUANTIZE, Constant, Steps, refuse
-from tinyml_helpers.deploy.onnx.windows import pool
+from tinyml_helpers.deploy.onnx.windows import harden, pool
+from tinyml_helpers.integers import Integers
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -60,8 +61,7 @@ def _quantize(draft: Draft, node: NodeProto, options: Options) -> None:
 
 def _round(array: Any, steps: Steps) -> Constant:
     scales, zeros = (_along(array, steps, values) for values in (steps.scales, steps.zero_points))
-    rounded = np.rint(array / scales.astype(np.float32)) + zeros
-    return Constant(np.clip(rounded, -128, 127).astype(np.int8), steps)
+    return Constant(Integers(scales, zeros).store_evenly(array), steps)
 
 
 def _along(array: Any, steps: Steps, values: tuple[float, ...]) -> Any:
@@ -226,6 +226,7 @@ _KINDS: Mapping[str, Callable[[Draft, NodeProto, Options], None]] = {
     DEQUANTIZE: _dequantize,
     "Constant": _constant,
     "Conv": weighted.convolve,
+    "HardSigmoid": harden,
     "Gemm": weighted.multiply,
     "MatMul": weighted.multiply,
     **dict.fromkeys(("MaxPool", "AveragePool"), pool),

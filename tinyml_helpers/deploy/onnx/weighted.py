@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinyml_helpers.deploy.onnx.activations import finish, number_of
 from tinyml_helpers.deploy.onnx.draft import Draft, as_image
 from tinyml_helpers.deploy.onnx.qdq import Constant, Steps, refuse
 from tinyml_helpers.deploy.onnx.windows import pad, place
+from tinyml_helpers.integers import Integers
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -37,7 +37,7 @@ def convolve(draft: Draft, node: NodeProto, options: Options) -> None:
     inputs = [
         pad(draft, number, node.input[0], placed),
         draft.constant(array, weights.steps, axis=3 if depthwise else 0),
-        _add_bias(draft, node, weights.steps, out[1]),
+        _add_bias(draft, node, weights.steps, len(weights.array)),
     ]
     kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
     finish(draft, node, kind, inputs, out, True, **numbers)
@@ -87,20 +87,14 @@ def _add_bias(draft: Draft, node: NodeProto, weights: Steps, count: int) -> int:
     """The bias in the steps of the products, as int32."""
     given = draft.steps(node.input[0])
     assert given is not None
-    scales = np.float32(given.scales[0]) * np.array(weights.scales, np.float32)
-    array = _read_bias(draft, node, scales, count)
+    scales: Any = np.float32(given.scales[0]) * np.array(weights.scales, np.float32)
     steps = Steps(tuple(scales.tolist()), (0,) * len(scales))
-    return draft.constant(np.clip(array, -(2**31), 2**31 - 1).astype(np.int32), steps)
-
-
-def _read_bias(draft: Draft, node: NodeProto, scales: Any, count: int) -> NDArray[Any]:
-    if len(node.input) < 3 or not node.input[2]:
-        return np.zeros(count)
-    stored = draft.constants.get(node.input[2])
-    if stored is None:
-        reals = draft.source.array(node, 2).astype(np.float64)
-        return np.rint(np.broadcast_to(reals.ravel(), count) / scales)
-    if np.allclose(stored.steps.scales, scales, rtol=1e-5, atol=0):
-        return stored.array
-    zeros = np.array(stored.steps.zero_points)
-    return np.rint((stored.array - zeros) * np.array(stored.steps.scales, np.float64) / scales)
+    name = node.input[2] if len(node.input) > 2 else ""
+    if not name:
+        return draft.constant(np.zeros(count, np.int32), steps)
+    stored = draft.constants.get(name)
+    if stored and np.allclose(stored.steps.scales, scales, rtol=1e-5, atol=0):
+        return draft.constant(stored.array, steps)
+    reals = stored.reals if stored else draft.source.array(node, 2)
+    spread = np.broadcast_to(reals.ravel(), count)
+    return draft.constant(Integers(scales, 0, np.int32).store_evenly(spread), steps)

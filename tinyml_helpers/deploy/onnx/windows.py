@@ -11,6 +11,7 @@ import numpy as np
 from tinyml_helpers.deploy.onnx.activations import finish, number_of
 from tinyml_helpers.deploy.onnx.draft import Draft, as_image, channels_last
 from tinyml_helpers.deploy.onnx.qdq import Steps, refuse
+from tinyml_helpers.integers import Integers
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -87,8 +88,8 @@ def pool(draft: Draft, node: NodeProto, options: Options) -> None:
     number, shape = number_of(draft, node, 0, image=True), draft.source.shape(y)
     assert given is not None
     placed = place(draft, node, options, kernel)
-    if max(options.get("dilations", [1])) > 1 or len(node.output) > 1:
-        raise refuse(node, "dilated, or with indices")
+    if max(options.get("dilations", [1])) > 1 or len(node.output) > 1 or max(kernel) > 1024:
+        raise refuse(node, f"kernel {kernel}, dilated or with indices")
     height, width = (1,) * (2 - len(kernel)) + tuple(kernel)
     sizes = {"filter_h": height, "filter_w": width}
     if node.op_type == "MaxPool":
@@ -102,20 +103,35 @@ def pool(draft: Draft, node: NodeProto, options: Options) -> None:
     if not padded and draft.source.steps_behind(y) == given:
         finish(draft, node, "AVERAGE_POOL_2D", [number], shape, True, **placed.options, **sizes)
     elif not padded or (options.get("count_include_pad") and not options.get("ceil_mode")):
-        _weigh_alike(draft, node, pad(draft, number, x, placed), placed, (height, width))
+        padded_number = pad(draft, number, x, placed)
+        _weigh_alike(draft, node, padded_number, placed, (height, width), 1 / (height * width))
     else:
         raise refuse(node, "margins that do not count; export with count_include_pad=True or without")
 
 
+def harden(draft: Draft, node: NodeProto, options: Options) -> None:
+    """Translate a HardSigmoid: a line between 0 and 1, by a convolution of one weight per channel."""
+    number = number_of(draft, node, 0, image=True)
+    placed = Placed({"padding": _VALID, "stride_h": 1, "stride_w": 1}, (), ())
+    line = (options.get("alpha", 0.2), options.get("beta", 0.5))
+    _weigh_alike(draft, node, number, placed, (1, 1), *line, limits=(0.0, 1.0))
+
+
 def _weigh_alike(
-    draft: Draft, node: NodeProto, number: int, placed: Placed, kernel: tuple[int, int]
-) -> None:
-    """An average with its own steps: a depthwise convolution whose weights are all the same."""
-    shape = draft.source.shape(node.output[0])
-    given = draft.steps(node.input[0])
+    draft: Draft, node: NodeProto, number: int, placed: Placed, kernel: tuple[int, int],
+    factor: float, bias: float = 0.0, limits: tuple[float, float] | None = None,
+) -> None:  # fmt: skip
+    """A sum over the window times a factor, and a bias: a depthwise convolution of equal weights."""
+    shape, given = draft.source.shape(node.output[0]), draft.steps(node.input[0])
     assert given is not None
-    scale = float(np.float32(1 / (kernel[0] * kernel[1])))
-    ones = draft.constant(np.ones((1, *kernel, shape[1]), np.int8), Steps((scale,), (0,)), axis=3)
-    bias = draft.constant(np.zeros(shape[1], np.int32), Steps((given.scales[0] * scale,), (0,)))
-    options: dict[str, Any] = {**placed.options, "dilation_h": 1, "dilation_w": 1, "depth_multiplier": 1}
-    finish(draft, node, "DEPTHWISE_CONV_2D", [number, ones, bias], shape, True, **options)
+    weight = 127 if bias else 1  # finer steps of the bias
+    steps = Steps((float(np.float32(factor / weight)),), (0,))
+    product = Steps((float(np.float32(given.scales[0] * steps.scales[0])),), (0,))
+    start = Integers(product.scales[0], 0, np.int32).store(np.full(shape[1], bias))
+    inputs = [
+        number,
+        draft.constant(np.full((1, *kernel, shape[1]), weight, np.int8), steps, axis=3),
+        draft.constant(start, product),
+    ]
+    numbers = {**placed.options, "dilation_h": 1, "dilation_w": 1, "depth_multiplier": 1}
+    finish(draft, node, "DEPTHWISE_CONV_2D", inputs, shape, True, limits=limits, **numbers)

@@ -16,6 +16,7 @@ from tinyml_helpers.mcu.compiler.lowering import (
     UnsupportedError,
     count_channels,
     fold_padding,
+    fold_tables,
     lower,
     trim,
 )
@@ -99,6 +100,7 @@ def generate(
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
     graph = fold_padding(graph) if folded else graph
+    graph = fold_tables(graph) if graph.rounding == "onnx" else graph
     layers = lower(graph, dsp=dsp, packed=packed)
     smaller = trim(graph) if trimmed else graph
     if gone := count_channels(graph) - count_channels(smaller):

@@ -51,7 +51,8 @@ def fit_multiplier(factor: np.float32, ends: Ints, zero_point: int) -> tuple[int
 
 def scale_as_float(values: npt.ArrayLike, factor: np.float32) -> Ints:
     """Multiply integers by a factor as ONNX Runtime does, without the limits of int8."""
-    return np.rint(np.asarray(values, np.int64).astype(np.float32) * factor).astype(np.int64)
+    scaled = np.asarray(values, np.int64).astype(np.float32) * factor
+    return np.asarray(np.rint(scaled), np.int64)
 
 
 def _first_sums(factor: np.float32, steps: Ints, least: int, most: int) -> Ints:
