@@ -103,9 +103,11 @@ def _clip(draft: Draft, node: NodeProto, options: Options) -> None:
         raise refuse(node, f"{x!r} is float")
     steps = wanted or given
     kind = find_activation(draft, node, steps)
+    if not kind and steps == given:
+        draft.alias(y, x)
+        return
     name = ("QUANTIZE", "RELU", "RELU_N1_TO_1", "RELU6")[kind]
-    image = draft.is_image(x)
-    shape = draft.source.shape(y)
+    image, shape = draft.is_image(x), draft.source.shape(y)
     physical = channels_last(shape) if image else shape
     draft.store(y, draft.operate(name, [draft.number(x, image)], physical, steps, y), steps, image)
 
@@ -210,10 +212,6 @@ def _mean(draft: Draft, node: NodeProto, options: Options) -> None:
     finish(draft, node, "MEAN", given, kept, image, fuses=False, keep_dims=1)
 
 
-def _constant(draft: Draft, node: NodeProto, options: Options) -> None:
-    """Read already."""
-
-
 def _alike(draft: Draft, node: NodeProto, options: Options) -> None:
     if node.input[0] in draft.constants:
         draft.constants[node.output[0]] = draft.constants[node.input[0]]
@@ -224,7 +222,7 @@ def _alike(draft: Draft, node: NodeProto, options: Options) -> None:
 _KINDS: Mapping[str, Callable[[Draft, NodeProto, Options], None]] = {
     QUANTIZE: _quantize,
     DEQUANTIZE: _dequantize,
-    "Constant": _constant,
+    "Constant": lambda draft, node, options: None,  # is read already
     "Conv": weighted.convolve,
     "HardSigmoid": harden,
     "Gemm": weighted.multiply,
