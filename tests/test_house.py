@@ -27,7 +27,7 @@ ROOMS = (
 # The engine may be released alone: this is all that it takes along.
 ENGINE_MAY_IMPORT = (
     "system", "integers", "devices", "cost.latency",
-    "deploy.model_file", "deploy.tflite", "deploy.litert",
+    "deploy.model_file", "deploy.onnx", "deploy.tflite", "deploy.litert",
 )  # fmt: skip
 # A use case stands alone, but for these.
 USE_CASES_MAY_IMPORT = {

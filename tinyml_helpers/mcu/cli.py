@@ -37,7 +37,7 @@ def _module(path: Path | None) -> Path | None:
 
 
 def deploy(
-    model: Annotated[Path, typer.Argument(help="An int8 .tflite.")],
+    model: Annotated[Path, typer.Argument(help="An int8 .tflite, or an .onnx in QDQ form.")],
     device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
     export: Annotated[Path | None, typer.Option(help="Folder for a project for a real board.")] = None,
     wasm: Annotated[
@@ -52,9 +52,9 @@ def deploy(
         bool, typer.Option("--packed", help="Store weights of at most 16 values in fewer bits.")
     ] = False,
     rounding: Annotated[
-        Literal["litert", "tflm"],
-        typer.Option(help="Whose bytes fully connected layers give: litert or tflm."),
-    ] = "litert",
+        Literal["litert", "tflm", "onnx"] | None,
+        typer.Option(help="Whose bytes layers give; left out, those of the file's own runtime."),
+    ] = None,
     operators: Annotated[
         bool,
         typer.Option(
@@ -65,7 +65,7 @@ def deploy(
         ),
     ] = False,
 ) -> None:
-    """Compile an int8 .tflite for a microcontroller, run it there and show what it takes."""
+    """Compile an int8 .tflite or QDQ .onnx for a microcontroller, run it and show what it takes."""
     from tinyml_helpers import mcu
 
     try:

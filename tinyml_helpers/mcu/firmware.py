@@ -198,10 +198,10 @@ def build(
     folded: bool = True,
     trimmed: bool = True,
     packed: bool = False,
-    rounding: codegen.Rounding = "litert",
+    rounding: graph.Rounding | None = None,
     pipeline: Pipeline | None = None,
 ) -> Firmware:
-    """Compile an int8 .tflite for a microcontroller.
+    """Compile an int8 .tflite, or an ONNX file in QDQ form, for a microcontroller.
 
     Args:
         tflite: the file's path or its bytes.
@@ -215,15 +215,15 @@ def build(
             bytes are the same.
         packed: store the weights of a layer that has at most 16 different ones, or as many for each
             output, in 4, 2 or 1 bits where that takes fewer bytes; outputs are the same.
-        rounding: "litert" for the bytes of LiteRT's reference; "tflm" for those of TFLM, which rounds
-            fully connected layers twice.
+        rounding: for the bytes of LiteRT's reference "litert"; of TFLM, which rounds fully connected
+            layers twice, "tflm"; of ONNX Runtime "onnx". Left out: those of the file's own runtime.
         pipeline: C that turns raw samples into the input, and the output into an answer.
 
     Returns:
         The firmware.
 
     Raises:
-        ModelError: the file is missing, damaged or no .tflite; its subclass `UnsupportedError`: an
+        ModelError: the file is missing, damaged or neither; its subclass `UnsupportedError`: an
             operator that cannot be translated, by name and position.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
         ValueError: an unknown device, a core that is not emulated, or a pipeline that does not fit.

@@ -42,9 +42,7 @@ def compile_module(program: Program, pipeline: Pipeline | None) -> bytes:
     Raises:
         ToolchainError: the pipeline's C does not compile or lacks a function.
     """
-    portable = codegen.generate(
-        program.graph, program.name, dsp=False, folded=False, rounding=program.rounding
-    )
+    portable = codegen.generate(program.graph, program.name, dsp=False, folded=False)
     page = "\n".join(_interface(portable, pipeline))
     return toolchain.compile_wasm({**collect_sources(portable, pipeline), "_page.c": page})
 

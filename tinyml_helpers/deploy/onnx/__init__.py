@@ -1,8 +1,11 @@
-"""ONNX: export, sessions, and what is in a file."""
+"""ONNX: export, sessions, what is in a file, and one in QDQ form as a .tflite."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["export", "figures", "graph", "legacy_export", "probe", "profile", "session", "sizes"],
-)
+    submodules=[
+        "activations", "draft", "export", "figures", "graph", "legacy_export", "probe", "profile", "qdq",
+        "session", "sizes", "to_tflite", "translation", "weighted", "windows",
+    ],
+)  # fmt: skip

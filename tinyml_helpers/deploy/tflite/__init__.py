@@ -12,10 +12,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "graph",
         "int8_annotations",
         "interpreter",
+        "options",
         "probe",
         "pt2e",
         "reader",
         "sizes",
         "tflm",
+        "writer",
     ],
 )

@@ -14,45 +14,8 @@ import numpy as np
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite.flatbuffer import Region, Table, root
 from tinyml_helpers.deploy.tflite.graph import BITS, File, Graph, Operator, Tensor
+from tinyml_helpers.deploy.tflite.options import OPTIONS, describe_option
 from tinyml_helpers.system.untrusted import one_line
-
-_CONVOLUTION = ("padding", "stride_w", "stride_h", "activation", "dilation_w", "dilation_h")
-_POOL = (*_CONVOLUTION[:3], "filter_w", "filter_h", "activation")
-_SLICE = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset")
-# The options of an operator, in the order of their fields.
-_OPTIONS: dict[str, tuple[str, ...]] = {
-    "CONV_2D": _CONVOLUTION,
-    "DEPTHWISE_CONV_2D": (*_CONVOLUTION[:3], "depth_multiplier", *_CONVOLUTION[3:]),
-    "AVERAGE_POOL_2D": _POOL,
-    "MAX_POOL_2D": _POOL,
-    "TRANSPOSE_CONV": (*_CONVOLUTION[:3], "activation"),
-    "FULLY_CONNECTED": ("activation", "weights_format"),
-    "BATCH_MATMUL": ("adj_x", "adj_y"),
-    "ADD": ("activation",),
-    "SUB": ("activation",),
-    "MUL": ("activation",),
-    "DIV": ("activation",),
-    "CONCATENATION": ("axis", "activation"),
-    "PACK": ("values_count", "axis"),
-    "UNPACK": ("num", "axis"),
-    "GATHER": ("axis", "batch_dims"),
-    "DEPTH_TO_SPACE": ("block_size",),
-    "SPACE_TO_DEPTH": ("block_size",),
-    "MIRROR_PAD": ("mode",),
-    "RESIZE_BILINEAR": ("new_height", "new_width", "align_corners", "half_pixel_centers"),
-    "RESIZE_NEAREST_NEIGHBOR": ("align_corners", "half_pixel_centers"),
-    "SOFTMAX": ("beta",),
-    "LEAKY_RELU": ("alpha",),
-    "GELU": ("approximate",),
-    "STRIDED_SLICE": _SLICE,
-    "SVDF": ("rank", "activation"),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": ("activation", "cell_clip", "proj_clip", "time_major"),
-    "VAR_HANDLE": ("container", "name"),
-    "CALL_ONCE": ("graph",),
-}
-_FLAGS = ("adj_x", "adj_y", "align_corners", "half_pixel_centers", "approximate", "time_major")
-_BYTES = ("padding", "activation", "weights_format", "offset", "mode", *_FLAGS)
-_FLOATS = ("beta", "alpha", "cell_clip", "proj_clip")
 
 
 def read(content: bytes) -> File:
@@ -135,12 +98,11 @@ def _operator(table: Table, kinds: list[str], tensors: int, position: int) -> Op
     inputs, outputs = (_indices(table, slot, tensors, lowest=-1) for slot in (1, 2))
     options: Table | None = table.table(4)
     values: dict[str, Any] = {}
-    for slot, option in enumerate(_OPTIONS.get(kind, ())):
+    for slot, option in enumerate(OPTIONS.get(kind, ())):
         if option in ("container", "name"):
             values[option] = options.text(slot) if options else ""
             continue
-        default = 1 if "dilation" in option else 0
-        width = "b" if option in _BYTES else "f" if option in _FLOATS else "i"
+        width, default = describe_option(option)
         values[option] = options.number(slot, width, default) if options else default
     return Operator(kind, inputs, outputs, values, position)
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import get_args
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan_with_room
-from tinyml_helpers.mcu.compiler.graph import Network
+from tinyml_helpers.mcu.compiler.graph import Network, Rounding
 from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
 from tinyml_helpers.mcu.compiler.lowering import (
     Layer,
     UnsupportedError,
     count_channels,
     fold_padding,
+    fold_tables,
     lower,
     trim,
 )
@@ -27,8 +28,11 @@ _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
 #endif
 """
-Rounding = Literal["litert", "tflm"]
-"""LiteRT rounds the scaled sum of a fully connected layer once, TFLM to a fraction and then again."""
+_ROUNDING = {
+    "litert": "",
+    "tflm": "#define TINYML_ROUND_AS_TFLM\n",
+    "onnx": "#define TINYML_ROUND_ONCE\n",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +45,6 @@ class Program:
         layers: the calls of `<name>_invoke`, in order.
         arena: where the arrays lie.
         files: file name -> text: the network's own C and header, and the kernels that it calls.
-        rounding: whose bytes fully connected layers give.
         trimmed_channels: of convolutions and dense layers, how many were left out.
     """
 
@@ -50,7 +53,6 @@ class Program:
     layers: tuple[Layer, ...]
     arena: Arena
     files: Mapping[str, str]
-    rounding: Rounding = "litert"
     trimmed_channels: int = 0
 
     @property
@@ -72,7 +74,7 @@ def generate(
     folded: bool = True,
     trimmed: bool = True,
     packed: bool = False,
-    rounding: Rounding = "litert",
+    rounding: Rounding | None = None,
 ) -> Program:
     """Write a network as C.
 
@@ -83,7 +85,7 @@ def generate(
         folded: make each PAD part of the convolution behind it, where that is possible.
         trimmed: leave out channels that are the same for every input, or that nothing reads.
         packed: store weights of few values in fewer bits, where that takes fewer bytes.
-        rounding: whose bytes fully connected layers give; convolutions are the same in both.
+        rounding: whose bytes layers give; left out, as the network says.
 
     Returns:
         The program's files: `<name>.c`, `<name>.h` and the kernels.
@@ -92,11 +94,13 @@ def generate(
         UnsupportedError: an operator that cannot be translated.
         ValueError: a name that C does not take, an unknown rounding.
     """
-    if rounding not in get_args(Rounding):
+    graph = replace(graph, rounding=rounding or graph.rounding)
+    if graph.rounding not in get_args(Rounding):
         raise ValueError(f"rounding {rounding!r}: choose one of {', '.join(get_args(Rounding))}")
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
     graph = fold_padding(graph) if folded else graph
+    graph = fold_tables(graph) if graph.rounding == "onnx" else graph
     layers = lower(graph, dsp=dsp, packed=packed)
     smaller = trim(graph) if trimmed else graph
     if gone := count_channels(graph) - count_channels(smaller):
@@ -106,9 +110,8 @@ def generate(
     code = "\n".join(_source(name, graph, layers, arena, dsp))
     files = {f"{name}.h": _header(name, graph, arena), f"{name}.c": code}
     kernels = read_kernels(call.kernel for layer in layers for call in layer.calls)
-    if rounding == "tflm":
-        kernels["arithmetic.h"] = "#define TINYML_ROUND_AS_TFLM\n" + kernels["arithmetic.h"]
-    return Program(name, graph, layers, arena, {**files, **kernels}, rounding, gone)
+    kernels["arithmetic.h"] = _ROUNDING[graph.rounding] + kernels["arithmetic.h"]
+    return Program(name, graph, layers, arena, {**files, **kernels}, gone)
 
 
 def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:

@@ -6,11 +6,14 @@ Source: gemmlowp's fixedpoint.h and TensorFlow Lite's quantization_util and comm
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Scale = Callable[[npt.ArrayLike, int, int], Ints]
+"""Integers times a factor of `quantize_multiplier`."""
 
 _MOST, _LEAST = 2**31 - 1, -(2**31)
 _ONE_OVER_3, _EXP_OF_MINUS_EIGHTH = 715827883, 1895147668

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from tinyml_helpers.deploy.model_file import ModelError, names_the_file, read_model
+from tinyml_helpers.deploy.onnx import to_tflite
 from tinyml_helpers.deploy.tflite.graph import Graph, Operator, Tensor
 from tinyml_helpers.deploy.tflite.reader import read as parse
 from tinyml_helpers.mcu.compiler.variables import resolve
@@ -18,6 +20,9 @@ _SHAPED = (
     "RESHAPE", "EXPAND_DIMS", "SQUEEZE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "BROADCAST_TO",
 )  # fmt: skip
 _SPLITS = ("SPLIT", "SPLIT_V", "UNPACK")
+Rounding = Literal["litert", "tflm", "onnx"]
+"""Whose bytes layers give: LiteRT rounds the sums of convolutions twice and of fully connected layers
+once, TFLM both twice, ONNX Runtime both once."""
 _MOST_ELEMENTS, _MOST_DIMENSIONS = 1 << 27, 8
 
 
@@ -32,9 +37,11 @@ class Network(Graph):
     Args:
         variables: number of a tensor that is remembered from one call to the next -> the byte
             that fills it at first.
+        rounding: whose bytes its layers give.
     """
 
     variables: Mapping[int, int] = field(default_factory=dict)
+    rounding: Rounding = "litert"
 
     def __repr__(self) -> str:
         """One row for each operator."""
@@ -50,26 +57,29 @@ class Network(Graph):
 
 @names_the_file
 def read(tflite: str | Path | bytes) -> Network:
-    """Read a .tflite.
+    """Read a .tflite, or an ONNX file in QDQ form.
 
     Args:
         tflite: the file's path or its bytes.
 
     Returns:
-        Its only graph, fit to be run.
+        Its only graph, fit to be run; that of an ONNX file rounds as ONNX Runtime does.
 
     Raises:
         ModelError: the file is missing, damaged or no .tflite; its subclass `GraphError`: it holds
             what no microcontroller here can do.
     """
-    file = parse(read_model(tflite))
+    content = read_model(tflite)
+    is_onnx = to_tflite.is_onnx(content)
+    file = parse(to_tflite.convert(content) if is_onnx else content)
     found, resolved = file.graphs[0], resolve(file)
     tensors = tuple(map(_normalize, found.tensors))
     variables = {i: _read_fill(tensors[i], first) for i, first in resolved.variables.items()}
     # A state begins as the byte of zero, or with its zero point.
     variables |= {t.index: t.zero_point % 256 for t in tensors if t.is_variable}
     operators = tuple(_separate_outputs(resolved.operators, tensors))
-    return Network(tensors, operators, found.inputs, found.outputs, variables)
+    rounding: Rounding = "onnx" if is_onnx else "litert"
+    return Network(tensors, operators, found.inputs, found.outputs, variables, rounding)
 
 
 def find_readers(operators: Iterable[Operator], tensor: int) -> list[Operator]:

@@ -56,6 +56,14 @@ static inline int32_t smmla(int32_t x, int32_t y, int32_t sum) {
     return result;
 }
 #define half_saturate8(x) __ssat((x) >> 1, 8)
+#ifdef TINYML_ROUND_ONCE /* what requantize() does before it shifts, in assembly */
+#define SCALE(to, doubled, multiplier, offset) \
+    "smmla " to ", " doubled ", " multiplier ", " offset "\n\t"
+#else
+#define SCALE(to, doubled, multiplier, offset)                     \
+    "smmlar " to ", " doubled ", " multiplier ", " offset "\n\t" \
+    "add " to ", " to ", " doubled ", asr #31\n\t"
+#endif
 #else /* the same on the host, for tests */
 static inline int32_t low(uint32_t x) { return (int16_t)x; }
 static inline int32_t high(uint32_t x) { return (int16_t)(x >> 16); }
@@ -117,6 +125,14 @@ static inline int32_t scale_once(int32_t value, int32_t multiplier, int32_t shif
     const int64_t scaled = ((int64_t)value * multiplier + ((int64_t)1 << (right - 1)) - (value < 0)) >> right;
     return scaled > INT32_MAX ? INT32_MAX : scaled < INT32_MIN ? INT32_MIN : (int32_t)scaled;
 }
+#endif
+
+/* ONNX Runtime rounds the sums of convolutions and means once, too. */
+#ifdef TINYML_ROUND_ONCE
+#define requantize requantize_once
+#define scale_sum scale_once
+#else
+#define scale_sum scale_by
 #endif
 
 #ifdef __ARM_ARCH_6M__

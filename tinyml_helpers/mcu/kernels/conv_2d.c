@@ -32,8 +32,7 @@ typedef struct {
 #ifdef __ARM_FEATURE_DSP
 #define REQUANTIZE(sum, to)          \
     "asr " sum ", " sum ", #7\n\t"   \
-    "smmlar r10, " sum ", r8, r4\n\t" \
-    "add r10, r10, " sum ", asr #31\n\t" \
+    SCALE("r10", sum, "r8", "r4")    \
     "asr r10, r10, r9\n\t"           \
     "ssat r10, #8, r10, asr #1\n\t"  \
     "strb r10, [" to "], #1\n\t"

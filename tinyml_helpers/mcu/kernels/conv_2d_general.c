@@ -30,7 +30,7 @@ void tm_conv_2d_general(const tm_conv *layer, const int8_t *input, int8_t *outpu
                 int32_t sum = sum_of(layer, input + channel / filters * depth, weights,
                                      y * w->stride_height - w->padding_top,
                                      x * w->stride_width - w->padding_left, depth);
-                sum = scale_by((int32_t)((uint32_t)sum + (uint32_t)c->bias), c->multiplier, c->shift);
+                sum = scale_sum((int32_t)((uint32_t)sum + (uint32_t)c->bias), c->multiplier, c->shift);
                 sum = clamp(sum + layer->output_zero_point, layer->output_min, layer->output_max);
                 *output++ = (int8_t)sum;
             }

@@ -78,9 +78,7 @@ static inline uint32_t pair(int32_t low_half, int32_t high_half) {
     "ldrd r10, r11, [" row "], #4\n\t" \
     "smlad r12, " left ", r10, r12\n\t" \
     "smlatb r12, " right ", r11, r12\n\t"
-#define REQUANTIZE(sum)                \
-    "smmlar r9, " sum ", r10, r11\n\t" \
-    "add r9, r9, " sum ", asr #31\n\t"
+#define REQUANTIZE(sum) SCALE("r9", sum, "r10", "r11")
 #define STORE(address)                \
     "asr r9, r9, r12\n\t"             \
     "ssat r9, #8, r9, asr #1\n\t"     \

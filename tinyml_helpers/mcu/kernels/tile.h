@@ -27,9 +27,8 @@ typedef struct {
 #ifdef __ARM_FEATURE_DSP
 #define REQUANTIZE_IN_PLACE(sum, multiplier, offset, shift)                   \
     "asr " sum ", " sum ", #7\n\t"                                   \
-    "smmlar r11, " sum ", " multiplier ", " offset "\n\t"            \
-    "add " sum ", r11, " sum ", asr #31\n\t"                         \
-    "asr " sum ", " sum ", " shift "\n\t"                            \
+    SCALE("r11", sum, multiplier, offset)                            \
+    "asr " sum ", r11, " shift "\n\t"                                \
     "ssat " sum ", #8, " sum ", asr #1\n\t"
 
 /* As run(), but over pairs of pixels: r0 to r3 are the sums of filter a and pixels 0, 1,

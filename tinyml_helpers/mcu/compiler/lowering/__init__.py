@@ -25,7 +25,7 @@ from tinyml_helpers.mcu.compiler.lowering import (
     resize,
 )
 from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, UnsupportedError
-from tinyml_helpers.mcu.compiler.lowering.folding import fold_padding
+from tinyml_helpers.mcu.compiler.lowering.folding import fold_padding, fold_tables
 from tinyml_helpers.mcu.compiler.lowering.trimming import count_channels, trim
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "check",
     "count_channels",
     "fold_padding",
+    "fold_tables",
     "lower",
     "strip_float_ends",
     "trim",

@@ -100,10 +100,10 @@ def _filtered(context: Context, given: Bounds) -> Bounds | None:
 def _scaled(context: Context, f: Filters, sums: Bounds, i: int) -> npt.NDArray[np.int64]:
     """Both ends of a channel's sum on the output's scale; for a dense layer, in either rounding."""
     factor = (int(f.multipliers[i]), -int(f.shifts[i]))
-    twice = fixed_point.scale_by(sums[:, i], *factor)
+    found = context.scale(sums[:, i], *factor)
     if context.operator.type != "FULLY_CONNECTED":
-        return twice
-    both = np.stack([twice, fixed_point.scale_once(sums[:, i], *factor)])
+        return found
+    both = np.stack([found, fixed_point.scale_once(sums[:, i], *factor)])
     return np.array([both[:, 0].min(), both[:, 1].max()])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Operator, Tensor
-from tinyml_helpers.mcu.compiler.fixed_point import quantize_multiplier
+from tinyml_helpers.mcu.compiler.fixed_point import Scale, quantize_multiplier, scale_by, scale_once
 from tinyml_helpers.mcu.compiler.graph import GraphError, Network
 from tinyml_helpers.mcu.compiler.lowering.constants import Constant
 from tinyml_helpers.mcu.compiler.lowering.packing import PackedWeights
@@ -119,6 +119,11 @@ class Context:
         if len(self.operator.outputs) != 1:
             raise self.refuse(f"{len(self.operator.outputs)} outputs")
         return self.graph.tensors[self.operator.outputs[0]]
+
+    @property
+    def scale(self) -> Scale:
+        """How the sums of a convolution are scaled: in one rounding, or in two."""
+        return scale_once if self.graph.rounding == "onnx" else scale_by
 
     @property
     def margins(self) -> Margins:

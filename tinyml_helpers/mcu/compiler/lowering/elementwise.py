@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
+from tinyml_helpers.integers import Integers
 from tinyml_helpers.mcu.compiler import c_source, fixed_point
 from tinyml_helpers.mcu.compiler.lowering import functions
 from tinyml_helpers.mcu.compiler.lowering.constants import Array
@@ -44,6 +45,9 @@ def lower_activation(context: Context) -> Layer:
 
 def _rescaled(context: Context, factor: float = 1.0) -> npt.NDArray[np.int64]:
     given, output = context.input(0), context.output
+    if context.graph.rounding == "onnx":
+        reals = given.real(_ALL) * np.float32(factor)
+        return Integers.of(output).store_evenly(reals).astype(np.int64)
     multiplier, exponent = fixed_point.quantize_multiplier(given.scale * factor / output.scale)
     return fixed_point.scale_by(_ALL - given.zero_point, multiplier, exponent) + output.zero_point
 
@@ -69,12 +73,14 @@ def _squashed(
 
     def table(context: Context) -> npt.NDArray[np.int64]:
         given, output = context.input(0), context.output
+        real = function(np.float32(given.scale) * (_ALL - given.zero_point).astype(np.float32))
+        if context.graph.rounding == "onnx":
+            return Integers.of(output).store_evenly(real).astype(np.int64)
         if (output.scale, output.zero_point) != (scale, zero_point):
             raise context.refuse(
                 f"output scale {output.scale}, zero point {output.zero_point}; "
                 f"it is {scale}, {zero_point}"
             )
-        real = function(np.float32(given.scale) * (_ALL - given.zero_point).astype(np.float32))
         steps = real / np.float32(scale)
         rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)).astype(np.int64)
         return np.asarray(np.clip(rounded + zero_point, -128, 127))

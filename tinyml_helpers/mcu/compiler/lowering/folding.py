@@ -68,3 +68,15 @@ def _can_take(graph: Network, op: Operator, padded: int, margins: Margins) -> bo
     apart = (context.option("dilation_h", 1), context.option("dilation_w", 1))
     reaches = ((k - 1) * d + 1 for k, d in zip(weights.shape[1:3], apart, strict=True))
     return all(max(margin) < reach for margin, reach in zip(margins, reaches, strict=True))
+
+
+def fold_tables(graph: Network) -> Network:
+    """Let a LOGISTIC or TANH give the steps of the QUANTIZE behind it at once, in one rounding."""
+    operators = list(graph.operators)
+    for op in graph.operators:
+        readers = find_readers(operators, op.outputs[0]) if op.type in ("LOGISTIC", "TANH") else []
+        last = len(readers) == 1 and op.outputs[0] not in graph.outputs
+        if last and readers[0].type == "QUANTIZE":
+            operators[operators.index(op)] = replace(op, outputs=readers[0].outputs)
+            operators.remove(readers[0])
+    return replace(graph, operators=tuple(operators))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tinyml_helpers.mcu.compiler import fixed_point
+from tinyml_helpers.mcu.compiler.float_rounding import fit_multiplier
 from tinyml_helpers.mcu.compiler.lowering.constants import Struct
 from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, KernelCall, Layer
 from tinyml_helpers.mcu.compiler.lowering.strides import join_dimensions, row_major_steps
@@ -21,6 +24,10 @@ def lower_mean(context: Context) -> Layer:
     multiplier, exponent = fixed_point.quantize_multiplier(given.scale / output.scale)
     bits = min(count.bit_length() - 1, 32, 31 + exponent)
     multiplier, exponent = (multiplier << bits) // count, exponent - bits
+    if context.graph.rounding == "onnx":
+        factor = np.float32(given.scale) / (np.float32(output.scale) * np.float32(count))
+        ends = count * np.array([-128 - given.zero_point, 127 - given.zero_point])
+        multiplier, exponent = fit_multiplier(factor, ends, output.zero_point)
     if axes != list(range(axes[0], axes[-1] + 1)):
         return _reduce(context, "tm_reduce_mean", axes, multiplier, -exponent)
     outer, reduced, inner = (

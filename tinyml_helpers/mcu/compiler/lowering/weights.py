@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
-from tinyml_helpers.mcu.compiler import fixed_point
+from tinyml_helpers.mcu.compiler.fixed_point import Scale
+from tinyml_helpers.mcu.compiler.float_rounding import fit_multiplier
 from tinyml_helpers.mcu.compiler.lowering.constants import Array
 from tinyml_helpers.mcu.compiler.lowering.context import Context
 
@@ -88,23 +89,37 @@ def collect_filters(context: Context, rows: npt.NDArray[Any], product_of_scales:
     if bias_tensor is not None:
         bias = context.constant(2, "int32").astype(np.int64)
         context.check_shape(bias_tensor, (n,))
-    factors = [context.multiplier(p / context.output.scale) for p in product_of_scales]
-    factors = factors * n if len(factors) == 1 else factors
+    products = product_of_scales * n if len(product_of_scales) == 1 else product_of_scales
+    factors = [context.multiplier(p / context.output.scale) for p in products]
     if len(factors) != n:
         raise context.refuse(f"{len(factors)} weight scales for {n} outputs")
     multipliers, shifts = np.array(factors, np.int64).T
     found = Filters(rows.astype(np.int64), bias, multipliers, shifts, context.input(0).zero_point)
-    return found if context.operator.type == "FULLY_CONNECTED" else _settle(found, context.output)
+    if context.graph.rounding == "onnx":
+        found = _fit(found, np.array(products, np.float32), context.output)
+    if context.operator.type == "FULLY_CONNECTED":
+        return found
+    return _settle(found, context.output, context.scale)
 
 
-def _settle(f: Filters, output: Tensor) -> Filters:
+def _fit(f: Filters, products: npt.NDArray[np.float32], output: Tensor) -> Filters:
+    """Multipliers that give what ONNX Runtime gives in float32."""
+    factors = products / np.float32(output.scale)
+    fitted = [
+        fit_multiplier(factor, ends, output.zero_point)[0] if multiplier else 0
+        for factor, ends, multiplier in zip(factors, f.ends.T, f.multipliers.tolist(), strict=True)
+    ]
+    return replace(f, multipliers=np.array(fitted, np.int64))
+
+
+def _settle(f: Filters, output: Tensor, scale: Scale) -> Filters:
     """Give channels whose answer is the same for every input a form that suits the fast kernels.
 
     Training leaves such dead channels behind, with scales far outside of the usual.
     """
     weights, bias, multipliers, shifts = (x.copy() for x in (f.weights, f.bias, f.multipliers, f.shifts))
     for i in range(len(weights)):
-        answers = fixed_point.scale_by(f.ends[:, i], int(multipliers[i]), -int(shifts[i]))
+        answers = scale(f.ends[:, i], int(multipliers[i]), -int(shifts[i]))
         least, most = np.clip(answers + output.zero_point, -128, 127) - output.zero_point
         if least == most:  # 4 * answer * 2^30 / 2^31 / 2 is the answer
             weights[i], bias[i], multipliers[i], shifts[i] = 0, 4 * least, 1 << 30, 1
