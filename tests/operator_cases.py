@@ -413,6 +413,42 @@ def svdf(seed):
     return c.done(last)
 
 
+def lstm(seed):
+    """Two layers, one above the other, over a batch of sequences; their states begin at zero."""
+    c = Case(seed)
+    batch, times = int(c.rng.integers(1, 3)), int(c.rng.integers(1, 6))
+    given = c.given((batch, times, int(c.rng.integers(1, 9))), c.scale(-5, -1))
+    for _ in range(2):
+        given = lstm_layer(c, given, int(c.rng.integers(1, 9)))
+    return c.done(given)
+
+
+def lstm_layer(c, given, units):
+    batch, times, inputs = c.graph.tensors[given].shape
+    scale = c.graph.tensors[given].quantization.scale[0]
+    made, zero = c.scale(-6, -4), c.zero()
+    tensors = [given]
+    for count in [inputs] * 4 + [units] * 4:
+        data = c.rng.integers(-127, 128, (units, count))
+        tensors.append(c.tensor(data.shape, c.scale(-6, -2), 0, data=data))
+    tensors += [-1] * 3
+    for place in (1, 2, 3, 4):
+        step = scale * c.graph.tensors[tensors[place]].quantization.scale[0]
+        data = c.rng.normal(0, 1 / step, units)
+        tensors.append(c.tensor((units,), step, 0, "int32", data.astype(np.int64)))
+    tensors += [-1] * 2
+    tensors.append(c.tensor((batch, units), made, zero))
+    tensors.append(c.tensor((batch, units), 2.0 ** c.rng.integers(-15, -8), 0, "int16"))
+    for state in tensors[-2:]:
+        c.graph.tensors[state].isVariable = True
+    inner = [c.tensor((0,), dtype="float32") for _ in range(4)]
+    y = c.tensor((batch, times, units), made, zero)
+    c.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", tensors + [-1] * 4, y, fusedActivationFunction=4,
+               cellClip=float(c.rng.choice([0, 0.4, 10])), timeMajor=False)  # fmt: skip
+    c.graph.operators[-1].intermediates = [*inner, c.tensor((0,), made, zero)]
+    return y
+
+
 def mirror(seed):
     c = Case(seed)
     x = c.given(c.shape())
@@ -475,6 +511,7 @@ CASES = {
     "LOG_SOFTMAX": log_softmax,
     "MIRROR_PAD": mirror,
     "SVDF": svdf,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
     "float32": moved_floats,
     "uint8": unsigned,
 }  # fmt: skip

@@ -85,8 +85,9 @@ def test_a_network_of_many_operators_on_each_core(core):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_remembered_goes_from_run_to_run(seed):
-    content = CASES["SVDF"](seed)
+@pytest.mark.parametrize("kind", ["SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
+def test_what_is_remembered_goes_from_run_to_run(kind, seed):
+    content = CASES[kind](seed)
     firmware, reference = mcu.build(content), Reference(content)
     g, rng = firmware.program.graph, np.random.default_rng(seed)
     steps = list(rng.integers(-128, 128, (9, *g.tensors[g.inputs[0]].shape)).astype(np.int8))

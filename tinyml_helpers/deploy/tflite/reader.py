@@ -132,7 +132,7 @@ def _quantization(
 
 def _operator(table: Table, kinds: list[str], tensors: int, position: int) -> Operator:
     kind = _at(kinds, table.number(0, "I"), "operator code")
-    inputs, outputs = (_indices(table, slot, tensors, lowest=-1) for slot in (1, 2))
+    inputs, outputs, inner = (_indices(table, slot, tensors, lowest=-1) for slot in (1, 2, 8))
     options: Table | None = table.table(4)
     values: dict[str, Any] = {}
     for slot, option in enumerate(_OPTIONS.get(kind, ())):
@@ -142,7 +142,7 @@ def _operator(table: Table, kinds: list[str], tensors: int, position: int) -> Op
         default = 1 if "dilation" in option else 0
         width = "b" if option in _BYTES else "f" if option in _FLOATS else "i"
         values[option] = options.number(slot, width, default) if options else default
-    return Operator(kind, inputs, outputs, values, position)
+    return Operator(kind, inputs, outputs, values, position, inner)
 
 
 def _operator_type(table: Table) -> str:

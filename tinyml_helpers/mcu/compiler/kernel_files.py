@@ -25,6 +25,7 @@ KERNELS = {
     "fully_connected_packed.c": ("tm_fully_connected_packed",),
     "indices.c": ("tm_arg_max", "tm_gather"),
     "log_softmax.c": ("tm_log_softmax",),
+    "lstm.c": ("tm_lstm",),
     "matrices.c": ("tm_multiply",),
     "mean.c": ("tm_mean_of",),
     "moves.c": ("tm_lookup", "tm_clamp", "tm_pad", "tm_copy", "tm_quantize", "tm_dequantize"),

@@ -119,6 +119,22 @@ typedef struct {
     const int32_t *bias; /* one for each unit */
 } tm_svdf_filters;
 
+/* What one gate of a long short-term memory adds up, [0] over the inputs, [1] over the last answers;
+   zero points are folded into biases. */
+typedef struct {
+    const int8_t *weights, *recurrent;
+    const int32_t *bias, *recurrent_bias;
+    int32_t multiplier[2], shift[2];
+} tm_lstm_gate;
+
+typedef struct {
+    uint16_t times, inputs, units;
+    int16_t cell_bits, cell_clip; /* integer bits of the cell; its largest value, or 0 */
+    int16_t output_zero_point;
+    int32_t multiplier, shift;
+    const tm_lstm_gate *gates; /* input, forget, candidate, output */
+} tm_lstm_layer;
+
 /* A part of an array of four dimensions, moved into a part of another. */
 typedef struct {
     uint16_t shape[4];
@@ -174,6 +190,7 @@ void tm_gather(uint32_t outer, uint32_t size, uint32_t bytes, uint32_t count, co
 void tm_log_softmax(const tm_log_softmax_scales *scales, const int32_t *exponentials, uint32_t known,
                     const int8_t *input, int8_t *output, uint32_t rows, uint32_t columns);
 void tm_svdf(const tm_svdf_filters *layer, const int8_t *input, int16_t *state, int8_t *output);
+void tm_lstm(const tm_lstm_layer *layer, const int8_t *input, int8_t *state, int16_t *cell, int8_t *output);
 void tm_lookup(const int8_t table[256], const int8_t *input, int8_t *output, uint32_t count);
 void tm_softmax(const int32_t *exponentials, uint32_t known, const int8_t *input, int8_t *output,
                 uint32_t rows, uint32_t columns);

@@ -100,6 +100,7 @@ OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
     "TILE": layout.lower_tile,
     "TRANSPOSE": layout.lower_transpose,
     "TRANSPOSE_CONV": conv.lower_transpose_conv,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.lower_lstm,
     "UNPACK": layout.lower_part,
     **dict.fromkeys(pairs.COMPARISONS, pairs.lower_comparison),
     **dict.fromkeys(functions.TABLES, elementwise.lower_activation),
