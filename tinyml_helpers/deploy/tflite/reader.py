@@ -21,15 +21,15 @@ _POOL = (*_CONVOLUTION[:3], "filter_w", "filter_h", "activation")
 _SLICE = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset")
 # The options of an operator, in the order of their fields.
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "CONV_2D": _CONVOLUTION,
+    "CONV_2D": (*_CONVOLUTION, "bias_type"),
     "DEPTHWISE_CONV_2D": (*_CONVOLUTION[:3], "depth_multiplier", *_CONVOLUTION[3:]),
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,
     "TRANSPOSE_CONV": (*_CONVOLUTION[:3], "activation"),
-    "FULLY_CONNECTED": ("activation", "weights_format"),
+    "FULLY_CONNECTED": ("activation", "weights_format", "keep_dims", "asymmetric", "bias_type"),
     "BATCH_MATMUL": ("adj_x", "adj_y"),
-    "ADD": ("activation",),
-    "SUB": ("activation",),
+    "ADD": ("activation", "pot_scale"),
+    "SUB": ("activation", "pot_scale"),
     "MUL": ("activation",),
     "DIV": ("activation",),
     "CONCATENATION": ("axis", "activation"),
@@ -50,8 +50,9 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "VAR_HANDLE": ("container", "name"),
     "CALL_ONCE": ("graph",),
 }
-_FLAGS = ("adj_x", "adj_y", "align_corners", "half_pixel_centers", "approximate", "time_major")
-_BYTES = ("padding", "activation", "weights_format", "offset", "mode", *_FLAGS)
+_FLAGS = ("adj_x", "adj_y", "align_corners", "half_pixel_centers", "approximate", "time_major", "pot_scale",
+          "keep_dims", "asymmetric")  # fmt: skip
+_BYTES = ("padding", "activation", "weights_format", "offset", "mode", "bias_type", *_FLAGS)
 _FLOATS = ("beta", "alpha", "cell_clip", "proj_clip")
 
 
@@ -139,7 +140,7 @@ def _operator(table: Table, kinds: list[str], tensors: int, position: int) -> Op
         if option in ("container", "name"):
             values[option] = options.text(slot) if options else ""
             continue
-        default = 1 if "dilation" in option else 0
+        default = 1 if "dilation" in option or option == "pot_scale" else 0
         width = "b" if option in _BYTES else "f" if option in _FLOATS else "i"
         values[option] = options.number(slot, width, default) if options else default
     return Operator(kind, inputs, outputs, values, position, inner)

@@ -154,6 +154,22 @@ class Context:
                     f"tensor {tensor.index} has scale {tensor.scale}, zero point {tensor.zero_point}"
                 )
 
+    def check_int16(self, *tensors: Tensor) -> None:
+        """Refuse tensors that are not int16 with one scale and the zero point 0."""
+        for tensor in tensors:
+            if tensor.dtype != "int16" or len(tensor.scales) != 1:
+                raise self.refuse(f"tensor {tensor.index} is {_describe(tensor)} beside int16 per tensor")
+            if tensor.zero_point or tensor.scale == 0:
+                raise self.refuse(
+                    f"tensor {tensor.index} has scale {tensor.scale}, zero point {tensor.zero_point}"
+                )
+
+    def check_integers(self, *tensors: Tensor) -> str:
+        """Refuse tensors that are not all int8 or all int16; say what follows a kernel's name for them."""
+        wide = self.input(0).dtype == "int16"
+        (self.check_int16 if wide else self.check_int8)(*tensors)
+        return "_int16" if wide else ""
+
     def check_shape(self, tensor: Tensor, shape: Iterable[int]) -> None:
         """Refuse a tensor of another shape than the operator gives or takes."""
         if tensor.shape != tuple(shape):
@@ -207,10 +223,10 @@ class Context:
 
 
 def quantize_range(tensor: Tensor, low: float | None, high: float | None) -> tuple[int, int]:
-    """Limits of an activation, such as 0 and 6, in a tensor's int8."""
-    scale, zero = np.float32(tensor.scale), tensor.zero_point
-    least = INT8[0] if low is None else max(INT8[0], zero + _round(np.float32(low) / scale))
-    most = INT8[1] if high is None else min(INT8[1], zero + _round(np.float32(high) / scale))
+    """Limits of an activation, such as 0 and 6, in a tensor's integers."""
+    scale, zero, ends = np.float32(tensor.scale), tensor.zero_point, np.iinfo(tensor.dtype)
+    least = ends.min if low is None else max(ends.min, zero + _round(np.float32(low) / scale))
+    most = ends.max if high is None else min(ends.max, zero + _round(np.float32(high) / scale))
     return least, most
 
 

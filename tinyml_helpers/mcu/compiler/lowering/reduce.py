@@ -13,15 +13,16 @@ _DIMENSIONS = 3  # that the kernel walks, of those that are kept and of those th
 
 
 def lower_mean(context: Context) -> Layer:
-    """Translate a MEAN."""
+    """Translate a MEAN, of int8 or int16."""
     given, output = context.input(0), context.output
-    context.check_int8(given, output)
+    suffix = context.check_integers(given, output)
     axes = _read_axes(context)
     count = math.prod(given.shape[i] for i in axes)
     multiplier, exponent = fixed_point.quantize_multiplier(given.scale / output.scale)
     bits = min(count.bit_length() - 1, 32, 31 + exponent)
     multiplier, exponent = (multiplier << bits) // count, exponent - bits
     if axes != list(range(axes[0], axes[-1] + 1)):
+        context.check_int8(given)
         return _reduce(context, "tm_reduce_mean", axes, multiplier, -exponent)
     outer, reduced, inner = (
         math.prod(given.shape[a:b])
@@ -34,7 +35,7 @@ def lower_mean(context: Context) -> Layer:
         {"multiplier": multiplier, "shift": -exponent},
     )
     struct = Struct(context.name, "tm_mean", lines)
-    return context.layer("tm_mean_of", [given], (struct,), note=f"{given.dims} -> {output.dims}")
+    return context.layer(f"tm_mean_of{suffix}", [given], (struct,), note=f"{given.dims} -> {output.dims}")
 
 
 def lower_sum_of(context: Context) -> Layer:
