@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pytest
 from mcu_host import Reference, check, programs
-from operator_cases import CASES, PLAIN, Case
+from operator_case import Case
+from operator_cases import CASES, PLAIN
 from tflite_maker import Maker
 
 from tinyml_helpers import mcu
