@@ -42,8 +42,9 @@ def convolution(kind):
         kernel, stride, apart = (c.rng.integers(1, 4, 2).tolist() for _ in range(3))
         stride = stride if max(apart) == 1 else [1, 1]
         sizes = [-(-n // s) for n, s in zip((h, w), stride, strict=True)]
-        options = {"padding": 0, "strideH": stride[0], "strideW": stride[1], "dilationHFactor": apart[0],
-                   "dilationWFactor": apart[1], "fusedActivationFunction": int(c.rng.choice([0, 1, 3]))}  # fmt: skip
+        options = {"padding": 0, "strideH": stride[0], "strideW": stride[1]}
+        options |= {"dilationHFactor": apart[0], "dilationWFactor": apart[1]}
+        options["fusedActivationFunction"] = int(c.rng.choice([0, 1, 3]))
         if kind == "CONV_2D":
             n, dtype = int(c.rng.integers(1, 7)), ("int64", "int32")[seed % 2]
             parts = c.weights((n, *kernel, ch), 0, dtype)
@@ -126,7 +127,9 @@ def softmax(seed):
     c = Wide(seed)
     shape = (int(c.rng.integers(1, 6)), int(c.rng.integers(1, 30)))
     c.start(shape, c.scale(-12, -5))
-    return c.done(c.operator("SOFTMAX", [c.x], c.wide(shape, 2.0**-15), beta=float(c.rng.choice([1, 0.5]))))
+    return c.done(
+        c.operator("SOFTMAX", [c.x], c.wide(shape, 2.0**-15), beta=float(c.rng.choice([1, 0.5])))
+    )
 
 
 def mean(seed):

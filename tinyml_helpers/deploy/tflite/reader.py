@@ -50,8 +50,10 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "VAR_HANDLE": ("container", "name"),
     "CALL_ONCE": ("graph",),
 }
-_FLAGS = ("adj_x", "adj_y", "align_corners", "half_pixel_centers", "approximate", "time_major", "pot_scale",
-          "keep_dims", "asymmetric")  # fmt: skip
+_FLAGS = (
+    "adj_x", "adj_y", "align_corners", "half_pixel_centers", "approximate", "time_major", "pot_scale",
+    "keep_dims", "asymmetric",
+)  # fmt: skip
 _BYTES = ("padding", "activation", "weights_format", "offset", "mode", "bias_type", *_FLAGS)
 _FLOATS = ("beta", "alpha", "cell_clip", "proj_clip")
 

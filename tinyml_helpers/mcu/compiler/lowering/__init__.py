@@ -149,7 +149,9 @@ def _name(op: Operator) -> str:
 
 def _choose(context: Context) -> Callable[[Context], Layer]:
     kind, inputs = context.operator.type, context.operator.inputs
-    types = {context.graph.tensors[i].dtype for i in (*inputs[:1], *context.operator.outputs[:1]) if i >= 0}
+    types = {
+        context.graph.tensors[i].dtype for i in (*inputs[:1], *context.operator.outputs[:1]) if i >= 0
+    }
     whole = "int16" in types and "float32" not in types
     return wide.OPERATORS.get(kind, OPERATORS[kind]) if whole else OPERATORS[kind]
 

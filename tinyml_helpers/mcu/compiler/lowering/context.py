@@ -158,14 +158,16 @@ class Context:
         """Refuse tensors that are not int16 with one scale and the zero point 0."""
         for tensor in tensors:
             if tensor.dtype != "int16" or len(tensor.scales) != 1:
-                raise self.refuse(f"tensor {tensor.index} is {_describe(tensor)} beside int16 per tensor")
+                raise self.refuse(
+                    f"tensor {tensor.index} is {_describe(tensor)} beside int16 per tensor"
+                )
             if tensor.zero_point or tensor.scale == 0:
                 raise self.refuse(
                     f"tensor {tensor.index} has scale {tensor.scale}, zero point {tensor.zero_point}"
                 )
 
     def check_integers(self, *tensors: Tensor) -> str:
-        """Refuse tensors that are not all int8 or all int16; say what follows a kernel's name for them."""
+        """Refuse tensors that are not all int8 or int16; say what follows a kernel's name for them."""
         wide = self.input(0).dtype == "int16"
         (self.check_int16 if wide else self.check_int8)(*tensors)
         return "_int16" if wide else ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.batches import repeat_for_images
@@ -89,21 +91,20 @@ def lower_lstm(context: Context) -> Layer:
     units = _check_sequence(context, state, cell)
     cell_bits = 15 + _cell_exponent(context, cell)
     hidden = _hidden(context)
-    factor = np.float32(2.0**-30 / hidden.scale)
-    multiplier, shift = context.multiplier(float(factor))
-    clip = np.float32(context.real("cell_clip")) / np.float32(cell.scale)
+    multiplier, shift = context.multiplier(float(np.float32(2.0**-30 / hidden.scale)))
+    clip = float(np.float32(context.real("cell_clip")) / np.float32(cell.scale))
     constants, rows = _gates(context, state)
     gates = f"{context.name}_gates"
+    batch, times, inputs = given.shape
     lines = (
-        {"times": given.size // given.shape[0] // given.shape[2], "inputs": given.shape[2], "units": units},
-        {"cell_bits": cell_bits, "cell_clip": int(min(max(clip, 0), 32767))},
+        {"times": times, "inputs": inputs, "units": units},
+        {"cell_bits": cell_bits, "cell_clip": min(max(int(clip), 0), 32767)},
         {"output_zero_point": hidden.zero_point, "multiplier": multiplier, "shift": shift},
         {"gates": gates},
     )
     constants += [Array(gates, np.array(rows, object), "tm_lstm_gate")]
     ends = tuple(Address(tensor.index) for tensor in (given, state, cell, output))
-    steps = given.size // given.shape[2]
-    macs = 4 * units * (given.shape[2] + units) * steps
+    macs = 4 * units * (inputs + units) * batch * times
     layer = Layer(
         context.operator,
         (KernelCall("tm_lstm", (f"&{context.name}", *ends)),),
@@ -137,11 +138,10 @@ def _check_sequence(context: Context, state: Tensor, cell: Tensor) -> int:
     given, output = context.input(0), context.output
     units = output.shape[-1] if len(given.shape) == len(output.shape) == 3 else 0
     context.check_shape(output, (*given.shape[:2], units))
-    batch = given.shape[1 if context.option("time_major") else 0]
-    for tensor in (state, cell):
-        context.check_shape(tensor, (batch, units))
-    if context.option("time_major") and (batch, given.shape[0]) != (1, 1):
+    if context.option("time_major"):
         raise context.refuse("time before the batch; convert a layer with time_major=False")
+    for tensor in (state, cell):
+        context.check_shape(tensor, (given.shape[0], units))
     if context.option("activation") != _TANH:
         raise context.refuse(f"fused activation {context.option('activation')}, supported is TANH")
     context.check_fields(*given.shape, units)
@@ -166,28 +166,31 @@ def _hidden(context: Context) -> Tensor:
     return hidden
 
 
-def _gates(context: Context, state: Tensor) -> tuple[list[Array], list[list[object]]]:
+def _gates(context: Context, state: Tensor) -> tuple[list[Array], list[list[Any]]]:
     """The weights and biases of each gate, and the rows of `tm_lstm_gate` that name them."""
-    units, constants, rows = state.shape[1], [], []
+    constants: list[Array] = []
+    rows: list[list[Any]] = []
     for i, gate in enumerate(_GATES):
-        arrays: list[Array] = []
-        factors = []
-        for place, source, part in ((1, context.input(0), "input"), (5, state, "recurrent")):
-            weights = context.constant(place + i, "int8")
-            tensor = context.input(place + i)
-            context.check_shape(tensor, (units, source.shape[-1]))
-            if len(tensor.scales) != 1 or tensor.zero_point:
-                raise context.refuse(f"weights (tensor {tensor.index}) of several scales, or a zero point")
-            bias = -source.zero_point * weights.astype(np.int64).sum(axis=1)
-            if part == "input":
-                bias = bias + context.constant(12 + i, "int32")
-            name = f"{context.name}_{gate}_{part}"
-            wrapped = ((bias + 2**31) % 2**32 - 2**31).astype(np.int32)
-            arrays += [Array(name, weights), Array(f"{name}_bias", wrapped)]
-            product = np.float32(tensor.scale) * np.float32(source.scale)
-            factors.append(context.multiplier(float(product / np.float32(2.0**-_GATE_BITS))))
-        (weights_, bias_, recurrent, recurrent_bias) = (array.name for array in arrays)
-        pairs = [list(pair) for pair in zip(*factors, strict=True)]
-        rows.append([weights_, recurrent, bias_, recurrent_bias, *pairs])
-        constants += arrays
+        name = f"{context.name}_{gate}"
+        bias = context.constant(12 + i, "int32").astype(np.int64)
+        context.check_shape(context.input(12 + i), (state.shape[1],))
+        first, *inputs = _sums(context, context.input(0), 1 + i, bias, name)
+        second, *before = _sums(context, state, 5 + i, np.zeros_like(bias), f"{name}_recurrent")
+        names = [inputs[0].name, before[0].name, inputs[1].name, before[1].name]
+        rows.append([*names, *map(list, zip(first, second, strict=True))])
+        constants += [*inputs, *before]
     return constants, rows
+
+
+def _sums(
+    context: Context, source: Tensor, place: int, bias: npt.NDArray[np.int64], name: str
+) -> tuple[tuple[int, int], Array, Array]:
+    """What a gate adds up over one source: factor, weights, and bias with the zero point folded in."""
+    weights, tensor = context.constant(place, "int8"), context.input(place)
+    context.check_shape(tensor, (len(bias), source.shape[-1]))
+    if len(tensor.scales) != 1 or tensor.zero_point:
+        raise context.refuse(f"weights (tensor {tensor.index}) of several scales, or a zero point")
+    folded = bias - source.zero_point * weights.astype(np.int64).sum(axis=1)
+    wrapped = ((folded + 2**31) % 2**32 - 2**31).astype(np.int32)
+    factor = np.float32(tensor.scale) * np.float32(source.scale) * np.float32(2.0**_GATE_BITS)
+    return context.multiplier(float(factor)), Array(name, weights), Array(f"{name}_bias", wrapped)

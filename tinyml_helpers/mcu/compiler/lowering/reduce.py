@@ -35,7 +35,9 @@ def lower_mean(context: Context) -> Layer:
         {"multiplier": multiplier, "shift": -exponent},
     )
     struct = Struct(context.name, "tm_mean", lines)
-    return context.layer(f"tm_mean_of{suffix}", [given], (struct,), note=f"{given.dims} -> {output.dims}")
+    return context.layer(
+        f"tm_mean_of{suffix}", [given], (struct,), note=f"{given.dims} -> {output.dims}"
+    )
 
 
 def lower_sum_of(context: Context) -> Layer:
