@@ -152,6 +152,24 @@ def rescaled(seed):
     return c.done(narrow, c.operator("QUANTIZE", [back], c.wide(shape, scale * c.scale(-1, 1))))
 
 
+def padded(seed):
+    """A PAD, which the convolution behind it takes in, or a PADV2 of a number of two equal bytes."""
+    c = Wide(seed)
+    c.start((1, 5, 6, 3))
+    (above, below), (left, right) = sides = c.rng.integers(0, 3, (2, 2)).tolist()
+    large = c.wide((1, 5 + above + below, 6 + left + right, 3), c.own[1])
+    margins = c.numbers([[0, 0], *sides, [0, 0]])
+    if seed % 2:
+        value = c.tensor((1,), c.own[1], 0, "int16", [int(c.rng.choice([-1, 0x0101, 0x7F7F, -258]))])
+        c.operator("PADV2", [c.x, margins, value], large)
+    else:
+        c.operator("PAD", [c.x, margins], large)
+    weights, bias, scale = c.weights((4, 3, 3, 3), 0, "int64")
+    y = c.wide((1, 3 + above + below, 4 + left + right, 4), scale)
+    c.operator("CONV_2D", [large, weights, bias], y, padding=1, strideH=1, strideW=1)
+    return c.done(y, *([large] if seed % 2 else []))
+
+
 def moved(seed):
     """Moves, which look at no value."""
     c = Wide(seed)
@@ -175,6 +193,7 @@ WIDE = {
         "SOFTMAX": softmax,
         "MEAN": mean,
         "QUANTIZE": rescaled,
+        "PAD": padded,
         "moves": moved,
     }.items()
 }

@@ -146,8 +146,10 @@ class Context:
         """Refuse tensors that are not int8 with one scale and zero point."""
         for tensor in tensors:
             if tensor.dtype != "int8" or len(tensor.scales) != 1:
+                wide = "; `tinyml deploy --operators` names those that take int16"
                 raise self.refuse(
                     f"tensor {tensor.index} is {_describe(tensor)}, supported is int8 per tensor"
+                    + (wide if tensor.dtype == "int16" else "")
                 )
             if not INT8[0] <= tensor.zero_point <= INT8[1] or tensor.scale == 0:
                 raise self.refuse(

@@ -103,7 +103,7 @@ def _tabulate(
     middle = _round((following + sample) / 2) - _round(function(x + step / 2) * inverse)
     last = _round(function(np.array([high])) * inverse)
     values = np.append(sample - _round(middle / 2), last)
-    return np.clip(values, -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(values, -32768, 32767), np.int16)
 
 
 def _round(values: Reals) -> Reals:
