@@ -4,6 +4,7 @@ python tests/mcu/keras_files.py lstm|cnn16 FILE
 """
 
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -76,5 +77,4 @@ def convert(kind, folder):
 if __name__ == "__main__":
     kind, target = sys.argv[1:]
     content = convert(kind, f"{target}.saved")
-    with open(target, "wb") as file:
-        file.write(content)
+    Path(target).write_bytes(content)

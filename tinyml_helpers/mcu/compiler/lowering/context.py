@@ -22,6 +22,7 @@ Margins = tuple[tuple[int, int], tuple[int, int]]
 _RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 MOST_CALLS = 256
 """Of kernels, for one operator: more make no sensible program."""
+_WIDE = "; `tinyml deploy --operators` names those that take int16"
 SCRATCH = -1
 """In place of a tensor's number: the working memory of a layer."""
 
@@ -146,11 +147,8 @@ class Context:
         """Refuse tensors that are not int8 with one scale and zero point."""
         for tensor in tensors:
             if tensor.dtype != "int8" or len(tensor.scales) != 1:
-                wide = "; `tinyml deploy --operators` names those that take int16"
-                raise self.refuse(
-                    f"tensor {tensor.index} is {_describe(tensor)}, supported is int8 per tensor"
-                    + (wide if tensor.dtype == "int16" else "")
-                )
+                reason = f"tensor {tensor.index} is {_describe(tensor)}, supported is int8 per tensor"
+                raise self.refuse(reason + (_WIDE if tensor.dtype == "int16" else ""))
             if not INT8[0] <= tensor.zero_point <= INT8[1] or tensor.scale == 0:
                 raise self.refuse(
                     f"tensor {tensor.index} has scale {tensor.scale}, zero point {tensor.zero_point}"
@@ -163,10 +161,8 @@ class Context:
                 raise self.refuse(
                     f"tensor {tensor.index} is {_describe(tensor)} beside int16 per tensor"
                 )
-            if tensor.zero_point or tensor.scale == 0:
-                raise self.refuse(
-                    f"tensor {tensor.index} has scale {tensor.scale}, zero point {tensor.zero_point}"
-                )
+            if (zero := tensor.zero_point) or tensor.scale == 0:
+                raise self.refuse(f"tensor {tensor.index} has scale {tensor.scale}, zero point {zero}")
 
     def check_integers(self, *tensors: Tensor) -> str:
         """Refuse tensors that are not all int8 or int16; say what follows a kernel's name for them."""

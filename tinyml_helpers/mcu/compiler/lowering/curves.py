@@ -60,7 +60,7 @@ def _sigmoid_factor(given: Tensor, powers: tuple[int, ...]) -> tuple[int, int]:
     return int(real), shift
 
 
-def lower_softmax(context: Context) -> Layer:
+def lower_interpolated_softmax(context: Context) -> Layer:
     """Translate a SOFTMAX over the last dimension.
 
     Source: TensorFlow Lite's reference/softmax.h, activations.cc and `LUTPopulate` of common.h.

@@ -119,7 +119,7 @@ def _read_bias(context: Context, rows: npt.NDArray[np.int8]) -> tuple[Ints, str]
     return bias, "TINYML_ONCE" if kind == "FULLY_CONNECTED" else short
 
 
-def lower_sum(context: Context) -> Layer:
+def lower_scaled_sum(context: Context) -> Layer:
     """Translate an ADD or SUB of any scales."""
     if context.option("pot_scale"):
         raise context.refuse(
@@ -167,12 +167,12 @@ def lower_rescale(context: Context) -> Layer:
 _LIMITS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
 OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"), lower_weighted),
-    **dict.fromkeys(("ADD", "SUB"), lower_sum),
+    **dict.fromkeys(("ADD", "SUB"), lower_scaled_sum),
     **dict.fromkeys(("QUANTIZE", "LEAKY_RELU", *_LIMITS), lower_rescale),
     **dict.fromkeys(("LOGISTIC", "TANH"), curves.lower_sigmoid),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), pool.lower_pool),
     "MEAN": reduce.lower_mean,
     "MUL": pairs.lower_mul,
-    "SOFTMAX": curves.lower_softmax,
+    "SOFTMAX": curves.lower_interpolated_softmax,
 }
 """Operators whose first input may be int16 -> what translates them then; moves take any type."""
