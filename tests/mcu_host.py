@@ -85,9 +85,9 @@ def read(memory, start, tensor):
 
 def inputs(tensor, seed):
     """Random values, and ones from the ends of the range."""
-    rng = np.random.default_rng(seed)
-    yield rng.integers(-128, 128, tensor.shape).astype(np.int8)
-    yield rng.choice([-128, 127], tensor.shape).astype(np.int8)
+    rng, ends = np.random.default_rng(seed), np.iinfo(tensor.dtype)
+    yield rng.integers(ends.min, ends.max + 1, tensor.shape).astype(tensor.dtype)
+    yield rng.choice([ends.min, ends.max], tensor.shape).astype(tensor.dtype)
 
 
 def check(contents, dsp, *flags, plain=False, **options):

@@ -1,56 +1,8 @@
 """Small networks of one operator each, at random: what every operator of the engine is tested on."""
 
 import numpy as np
-from tflite_maker import Maker
-
-
-class Case(Maker):
-    """One network in the making: random scales, one input."""
-
-    def __init__(self, seed):
-        super().__init__()
-        self.rng = np.random.default_rng(seed)
-
-    def scale(self, low=-6, high=0):
-        return float(np.float32(np.exp(self.rng.uniform(low, high))))
-
-    def zero(self):
-        return int(self.rng.choice([-128, 0, 127, self.rng.integers(-128, 128)]))
-
-    def shape(self, rank=4, batch=True):
-        sizes = [int(n) for n in self.rng.integers(1, 7, rank)]
-        if rank == 4 and not (batch and self.rng.random() < 0.3):
-            sizes[0] = 1
-        return tuple(sizes)
-
-    def given(self, shape, scale=None, zero=None):
-        self.x = self.tensor(shape, scale or self.scale(), self.zero() if zero is None else zero)
-        return self.x
-
-    def other(self, scale=None, zero=None, shape=None):
-        """The input once more, changed, or a constant: the second operand."""
-        own = self.graph.tensors[self.x]
-        if shape is None and self.rng.random() < 0.5:
-            changed = self.tensor(
-                own.shape, scale or self.scale(), self.zero() if zero is None else zero
-            )
-            return self.operator("QUANTIZE", [self.x], changed)
-        if shape is None:
-            shape = [int(n if self.rng.random() < 0.6 else 1) for n in own.shape]
-        data = self.rng.integers(-128, 128, shape)
-        zero = self.zero() if zero is None else zero
-        return self.tensor(shape, scale or self.scale(), zero, data=data)
-
-    def numbers(self, values):
-        return self.tensor(np.shape(values), dtype="int32", data=values)
-
-    def like(self, shape, index=None):
-        """A tensor of the input's scale."""
-        q = self.graph.tensors[self.x if index is None else index].quantization
-        return self.tensor(shape, q.scale[0], q.zeroPoint[0])
-
-    def done(self, *outputs):
-        return self.content([self.x], outputs)
+from operator_case import Case
+from wide_cases import WIDE
 
 
 def unary(kind):
@@ -413,6 +365,42 @@ def svdf(seed):
     return c.done(last)
 
 
+def lstm(seed):
+    """Two layers, one above the other, over a batch of sequences; their states begin at zero."""
+    c = Case(seed)
+    batch, times = int(c.rng.integers(1, 3)), int(c.rng.integers(1, 6))
+    given = c.given((batch, times, int(c.rng.integers(1, 9))), c.scale(-5, -1))
+    for _ in range(2):
+        given = lstm_layer(c, given, int(c.rng.integers(1, 9)))
+    return c.done(given)
+
+
+def lstm_layer(c, given, units):
+    batch, times, inputs = c.graph.tensors[given].shape
+    scale = c.graph.tensors[given].quantization.scale[0]
+    made, zero = c.scale(-6, -4), c.zero()
+    tensors = [given]
+    for count in [inputs] * 4 + [units] * 4:
+        data = c.rng.integers(-127, 128, (units, count))
+        tensors.append(c.tensor(data.shape, c.scale(-6, -2), 0, data=data))
+    tensors += [-1] * 3
+    for place in (1, 2, 3, 4):
+        step = scale * c.graph.tensors[tensors[place]].quantization.scale[0]
+        data = c.rng.normal(0, 1 / step, units)
+        tensors.append(c.tensor((units,), step, 0, "int32", data.astype(np.int64)))
+    tensors += [-1] * 2
+    tensors.append(c.tensor((batch, units), made, zero))
+    tensors.append(c.tensor((batch, units), 2.0 ** c.rng.integers(-15, -8), 0, "int16"))
+    for state in tensors[-2:]:
+        c.graph.tensors[state].isVariable = True
+    inner = [c.tensor((0,), dtype="float32") for _ in range(4)]
+    y = c.tensor((batch, times, units), made, zero)
+    c.operator("UNIDIRECTIONAL_SEQUENCE_LSTM", tensors + [-1] * 4, y, fusedActivationFunction=4,
+               cellClip=float(c.rng.choice([0, 0.4, 10])), timeMajor=False)  # fmt: skip
+    c.graph.operators[-1].intermediates = [*inner, c.tensor((0,), made, zero)]
+    return y
+
+
 def mirror(seed):
     c = Case(seed)
     x = c.given(c.shape())
@@ -475,8 +463,10 @@ CASES = {
     "LOG_SOFTMAX": log_softmax,
     "MIRROR_PAD": mirror,
     "SVDF": svdf,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
     "float32": moved_floats,
     "uint8": unsigned,
+    **WIDE,
 }  # fmt: skip
 """What is tested -> a function that makes a network of it from a seed."""
 PLAIN = ("ELU", "SUM")

@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pytest
 from mcu_host import Reference, check, programs
-from operator_cases import CASES, PLAIN, Case
+from operator_case import Case
+from operator_cases import CASES, PLAIN
 from tflite_maker import Maker
 
 from tinyml_helpers import mcu
@@ -85,8 +86,9 @@ def test_a_network_of_many_operators_on_each_core(core):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_remembered_goes_from_run_to_run(seed):
-    content = CASES["SVDF"](seed)
+@pytest.mark.parametrize("kind", ["SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
+def test_what_is_remembered_goes_from_run_to_run(kind, seed):
+    content = CASES[kind](seed)
     firmware, reference = mcu.build(content), Reference(content)
     g, rng = firmware.program.graph, np.random.default_rng(seed)
     steps = list(rng.integers(-128, 128, (9, *g.tensors[g.inputs[0]].shape)).astype(np.int8))

@@ -23,9 +23,11 @@ def _show_operators(asked: bool) -> None:
     """Print what the engine can translate, and leave."""
     if not asked:
         return
-    from tinyml_helpers.mcu.compiler.lowering import OPERATORS
+    from tinyml_helpers.mcu.compiler.lowering import OPERATORS, wide
 
     console.print(f"{len(OPERATORS)} operators, in int8:", ", ".join(sorted(OPERATORS)), markup=False)
+    console.print("In int16, with weights of int8:", ", ".join(sorted(wide.OPERATORS)), markup=False)
+    console.print("Operators that only move values take int16 too.", markup=False)
     raise typer.Exit
 
 

@@ -65,6 +65,8 @@ def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
     """
     program, name = firmware.program, firmware.program.name
     tensors = [program.graph.tensors[i] for i in (*program.graph.inputs, *program.graph.outputs)]
+    if any(t.dtype == "int16" for t in tensors):
+        raise ValueError("a network with inputs or outputs of int16: a project takes int8, a page both")
     if any(t.dtype != "int8" for t in tensors):
         raise ValueError(
             "a network with float inputs or outputs: build it without float_io to export it"

@@ -128,13 +128,17 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One step of the graph: its type, its tensors by number (-1: left out), options, and its place."""
+    """One step of the graph: its type, its tensors by number (-1: left out), options, and its place.
+
+    `intermediates` are tensors that it keeps to itself: of an LSTM, what its gates are scaled to.
+    """
 
     type: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     position: int = 0
+    intermediates: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:

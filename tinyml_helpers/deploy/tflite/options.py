@@ -6,15 +6,15 @@ _CONVOLUTION = ("padding", "stride_w", "stride_h", "activation", "dilation_w", "
 _POOL = (*_CONVOLUTION[:3], "filter_w", "filter_h", "activation")
 _SLICE = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset")
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "CONV_2D": _CONVOLUTION,
+    "CONV_2D": (*_CONVOLUTION, "bias_type"),
     "DEPTHWISE_CONV_2D": (*_CONVOLUTION[:3], "depth_multiplier", *_CONVOLUTION[3:]),
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,
     "TRANSPOSE_CONV": (*_CONVOLUTION[:3], "activation"),
-    "FULLY_CONNECTED": ("activation", "weights_format", "keep_num_dims"),
+    "FULLY_CONNECTED": ("activation", "weights_format", "keep_num_dims", "asymmetric", "bias_type"),
     "BATCH_MATMUL": ("adj_x", "adj_y"),
-    "ADD": ("activation",),
-    "SUB": ("activation",),
+    "ADD": ("activation", "pot_scale"),
+    "SUB": ("activation", "pot_scale"),
     "MUL": ("activation",),
     "DIV": ("activation",),
     "CONCATENATION": ("axis", "activation"),
@@ -39,13 +39,13 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 """Operator -> its options, in the order of their fields in the schema."""
 _FLAGS = (
     "adj_x", "adj_y", "align_corners", "half_pixel_centers", "approximate", "time_major", "keep_dims",
-    "keep_num_dims",
+    "keep_num_dims", "asymmetric", "pot_scale",
 )  # fmt: skip
-_BYTES = ("padding", "activation", "weights_format", "offset", "mode", *_FLAGS)
+_BYTES = ("padding", "activation", "weights_format", "offset", "mode", "bias_type", *_FLAGS)
 _FLOATS = ("beta", "alpha", "cell_clip", "proj_clip")
 
 
 def describe_option(name: str) -> tuple[str, int]:
     """Return the type of an option, as a letter of the struct module, and its default."""
     width = "b" if name in _BYTES else "f" if name in _FLOATS else "i"
-    return width, 1 if "dilation" in name else 0
+    return width, 1 if "dilation" in name or name == "pot_scale" else 0

@@ -95,7 +95,7 @@ def _quantization(
 
 def _operator(table: Table, kinds: list[str], tensors: int, position: int) -> Operator:
     kind = _at(kinds, table.number(0, "I"), "operator code")
-    inputs, outputs = (_indices(table, slot, tensors, lowest=-1) for slot in (1, 2))
+    inputs, outputs, inner = (_indices(table, slot, tensors, lowest=-1) for slot in (1, 2, 8))
     options: Table | None = table.table(4)
     values: dict[str, Any] = {}
     for slot, option in enumerate(OPTIONS.get(kind, ())):
@@ -104,7 +104,7 @@ def _operator(table: Table, kinds: list[str], tensors: int, position: int) -> Op
             continue
         width, default = describe_option(option)
         values[option] = options.number(slot, width, default) if options else default
-    return Operator(kind, inputs, outputs, values, position)
+    return Operator(kind, inputs, outputs, values, position, inner)
 
 
 def _operator_type(table: Table) -> str:

@@ -25,7 +25,7 @@ _ROLES = {
     | dict.fromkeys(range(12, 16), "biases"),
 }
 # Operators that multiply, but whose multiplications are not counted here.
-_UNCOUNTED = ("SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_3D", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN")
+_UNCOUNTED = ("SVDF", "CONV_3D", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN")
 
 
 def bytes_by_part(file: File) -> dict[str, int]:
@@ -90,6 +90,9 @@ def _macs(operator: Operator, graph: Graph) -> int:
         return outputs * math.prod(factor[-1:])
     if operator.type == "TRANSPOSE_CONV" and len(shapes[1]) == 4:
         return math.prod(shapes[2]) * math.prod(shapes[1][:3])
+    if operator.type == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+        weights = (math.prod(shape) for shape in (*shapes[1:9], *shapes[16:17]) if shape)
+        return math.prod(shapes[0][:-1]) * sum(weights)
     return 0
 
 

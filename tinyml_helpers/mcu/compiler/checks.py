@@ -6,7 +6,10 @@ from tinyml_helpers.deploy.tflite.graph import Operator
 from tinyml_helpers.mcu.compiler.graph import GraphError, Network, find_live_operators, read_by
 
 _CURE = "convert it with representative data and int8 throughout: lessons 02 and 06 show how"
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
+_WEIGHTED = (
+    "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+)  # fmt: skip
 
 
 def explain_precision(graph: Network) -> str | None:

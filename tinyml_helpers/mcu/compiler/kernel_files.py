@@ -13,6 +13,7 @@ KERNELS = {
     "choices.c": ("tm_maximum", "tm_minimum", "tm_greater", "tm_equal", "tm_select"),
     "conv_2d.c": ("tm_conv_2d", "tm_conv_2d_tiled"),
     "conv_2d_general.c": ("tm_conv_2d_general",),
+    "conv_2d_int16.c": ("tm_conv_2d_int16",),
     "conv_2d_packed.c": ("tm_conv_2d_packed",),
     "depthwise_channels.c": ("tm_depthwise_conv_2d_channels",),
     "depthwise_conv_2d.c": (
@@ -25,16 +26,22 @@ KERNELS = {
     "fully_connected_packed.c": ("tm_fully_connected_packed",),
     "indices.c": ("tm_arg_max", "tm_gather"),
     "log_softmax.c": ("tm_log_softmax",),
+    "lstm.c": ("tm_lstm",),
     "matrices.c": ("tm_multiply",),
     "mean.c": ("tm_mean_of",),
     "moves.c": ("tm_lookup", "tm_clamp", "tm_pad", "tm_copy", "tm_quantize", "tm_dequantize"),
     "pairs.c": ("tm_add", "tm_add_general", "tm_mul"),
     "pool.c": ("tm_average_pool_2d", "tm_max_pool_2d"),
+    "pool_int16.c": ("tm_average_pool_2d_int16", "tm_max_pool_2d_int16", "tm_mean_of_int16"),
     "reduce.c": ("tm_reduce_mean", "tm_reduce_sum", "tm_reduce_max", "tm_reduce_min"),
     "resize.c": ("tm_resize_nearest", "tm_resize_bilinear"),
     "softmax.c": ("tm_softmax",),
     "svdf.c": ("tm_svdf",),
     "transpose_conv.c": ("tm_transpose_conv",),
+    "values_int16.c": (
+        *(f"tm_{kind}_int16" for kind in ("add", "sub", "mul", "logistic", "tanh", "softmax")),
+        *(f"tm_rescale_{ends}" for ends in ("int16_to_int16", "int16_to_int8", "int8_to_int16")),
+    ),
 }
 """File of kernels/ -> the kernels that it defines."""
 _INCLUDED = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)

@@ -30,6 +30,18 @@ typedef struct {
     const tm_channel *channels;
 } tm_conv;
 
+/* A convolution or dense layer of int16; how its sums are rounded. */
+enum { TINYML_SHORT_FACTORS, TINYML_TWICE, TINYML_ONCE };
+typedef struct {
+    tm_window window;
+    int16_t output_min, output_max;
+    uint16_t groups;
+    uint16_t rounding;
+    const int8_t *weights;
+    const int64_t *bias;
+    const int32_t *multipliers, *shifts;
+} tm_conv_int16;
+
 typedef struct {
     uint16_t rows, inputs, outputs;
     int16_t input_zero_point; /* only tm_fully_connected_general reads it */
@@ -60,6 +72,12 @@ typedef struct {
     int8_t shift_a, shift_b, shift; /* to the right; negative: to the left */
     int32_t multiplier_a, multiplier_b, multiplier;
 } tm_pairs;
+
+/* A change of scale, with a factor of its own for what lies below zero. */
+typedef struct {
+    int16_t input_zero_point, output_zero_point, output_min, output_max;
+    int32_t multiplier, shift, multiplier_below, shift_below;
+} tm_rescaling;
 
 /* A choice between two arrays by a third; a step of 0 repeats a dimension. */
 typedef struct {
@@ -119,6 +137,22 @@ typedef struct {
     const int32_t *bias; /* one for each unit */
 } tm_svdf_filters;
 
+/* What one gate of a long short-term memory adds up, [0] over the inputs, [1] over the last answers;
+   zero points are folded into biases. */
+typedef struct {
+    const int8_t *weights, *recurrent;
+    const int32_t *bias, *recurrent_bias;
+    int32_t multiplier[2], shift[2];
+} tm_lstm_gate;
+
+typedef struct {
+    uint16_t times, inputs, units;
+    int16_t cell_bits, cell_clip; /* integer bits of the cell; its largest value, or 0 */
+    int16_t output_zero_point;
+    int32_t multiplier, shift;
+    const tm_lstm_gate *gates; /* input, forget, candidate, output */
+} tm_lstm_layer;
+
 /* A part of an array of four dimensions, moved into a part of another. */
 typedef struct {
     uint16_t shape[4];
@@ -174,6 +208,7 @@ void tm_gather(uint32_t outer, uint32_t size, uint32_t bytes, uint32_t count, co
 void tm_log_softmax(const tm_log_softmax_scales *scales, const int32_t *exponentials, uint32_t known,
                     const int8_t *input, int8_t *output, uint32_t rows, uint32_t columns);
 void tm_svdf(const tm_svdf_filters *layer, const int8_t *input, int16_t *state, int8_t *output);
+void tm_lstm(const tm_lstm_layer *layer, const int8_t *input, int8_t *state, int16_t *cell, int8_t *output);
 void tm_lookup(const int8_t table[256], const int8_t *input, int8_t *output, uint32_t count);
 void tm_softmax(const int32_t *exponentials, uint32_t known, const int8_t *input, int8_t *output,
                 uint32_t rows, uint32_t columns);
@@ -182,6 +217,23 @@ void tm_pad(const tm_move *part, int8_t value, uint32_t count, const int8_t *inp
 void tm_copy(const tm_move *part, const int8_t *input, int8_t *output);
 void tm_quantize(float scale, int32_t zero_point, const float *input, int8_t *output, uint32_t count);
 void tm_dequantize(float scale, int32_t zero_point, const int8_t *input, float *output, uint32_t count);
+
+void tm_conv_2d_int16(const tm_conv_int16 *layer, const int16_t *input, int16_t *output);
+void tm_average_pool_2d_int16(const tm_pool *layer, const int16_t *input, int16_t *output);
+void tm_max_pool_2d_int16(const tm_pool *layer, const int16_t *input, int16_t *output);
+void tm_mean_of_int16(const tm_mean *layer, const int16_t *input, int16_t *output);
+void tm_add_int16(const tm_pairs *layer, const int16_t *a, const int16_t *b, int16_t *output);
+void tm_sub_int16(const tm_pairs *layer, const int16_t *a, const int16_t *b, int16_t *output);
+void tm_mul_int16(const tm_pairs *layer, const int16_t *a, const int16_t *b, int16_t *output);
+void tm_rescale_int16_to_int16(const tm_rescaling *r, const int16_t *input, int16_t *output, uint32_t count);
+void tm_rescale_int16_to_int8(const tm_rescaling *r, const int16_t *input, int8_t *output, uint32_t count);
+void tm_rescale_int8_to_int16(const tm_rescaling *r, const int8_t *input, int16_t *output, uint32_t count);
+void tm_logistic_int16(const int32_t *table, int32_t multiplier, int32_t shift, const int16_t *input,
+                       int16_t *output, uint32_t count);
+void tm_tanh_int16(const int32_t *table, int32_t multiplier, int32_t shift, const int16_t *input,
+                   int16_t *output, uint32_t count);
+void tm_softmax_int16(const int16_t *exponentials, const int16_t *reciprocals, int32_t multiplier, int32_t shift,
+                      const int16_t *input, int16_t *output, uint32_t rows, uint32_t columns);
 
 /* The conversions between four types, in casts.c. */
 #define TINYML_CASTS_FROM(CAST, from, type)                                                     \

@@ -9,8 +9,8 @@
     for (int32_t i = 0; i < p->shape[0]; i++)                                                         \
         for (int32_t j = 0; j < p->shape[1]; j++)                                                     \
             for (int32_t k = 0; k < p->shape[2]; k++) {                                               \
-                const int8_t *from_a = a + i * p->step_a[0] + j * p->step_a[1] + k * p->step_a[2];    \
-                const int8_t *from_b = b + i * p->step_b[0] + j * p->step_b[1] + k * p->step_b[2];    \
+                __typeof__(a) from_a = a + i * p->step_a[0] + j * p->step_a[1] + k * p->step_a[2];    \
+                __typeof__(b) from_b = b + i * p->step_b[0] + j * p->step_b[1] + k * p->step_b[2];    \
                 for (int32_t l = p->shape[3]; l > 0; l--) {                                           \
                     *output++ = store(p, *from_a, *from_b);                                           \
                     from_a += p->step_a[3], from_b += p->step_b[3];                                   \

@@ -23,6 +23,7 @@ from tinyml_helpers.mcu.compiler.lowering import (
     recurrent,
     reduce,
     resize,
+    wide,
 )
 from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, UnsupportedError
 from tinyml_helpers.mcu.compiler.lowering.folding import fold_padding, fold_tables
@@ -101,6 +102,7 @@ OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
     "TILE": layout.lower_tile,
     "TRANSPOSE": layout.lower_transpose,
     "TRANSPOSE_CONV": conv.lower_transpose_conv,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": recurrent.lower_lstm,
     "UNPACK": layout.lower_part,
     **dict.fromkeys(pairs.COMPARISONS, pairs.lower_comparison),
     **dict.fromkeys(functions.TABLES, elementwise.lower_activation),
@@ -146,10 +148,19 @@ def _name(op: Operator) -> str:
     return f"{op.type.lower()}_{op.position}{part}"
 
 
+def _choose(context: Context) -> Callable[[Context], Layer]:
+    kind, inputs = context.operator.type, context.operator.inputs
+    types = {
+        context.graph.tensors[i].dtype for i in (*inputs[:1], *context.operator.outputs[:1]) if i >= 0
+    }
+    whole = "int16" in types and "float32" not in types
+    return wide.OPERATORS.get(kind, OPERATORS[kind]) if whole else OPERATORS[kind]
+
+
 def _translate(context: Context) -> Layer:
     try:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # of damaged scales
-            return OPERATORS[context.operator.type](context)
+            return _choose(context)(context)
     except UnsupportedError:
         raise
     except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError) as error:

@@ -65,8 +65,8 @@ def find_bounds(graph: Network) -> Mapping[int, Bounds]:
     found: dict[int, Bounds] = {}
     for op in find_live_operators(graph):
         rule = _RULES.get(op.type)
-        if rule is not None:
-            context = Context(graph, op, dsp=False)
+        context = Context(graph, op, dsp=False)
+        if rule is not None and context.input(0).dtype == "int8":
             with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # of damaged scales
                 bounds = rule(context, _bounds_of(context.input(0), found))
             if bounds is not None:

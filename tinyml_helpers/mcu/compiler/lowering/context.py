@@ -22,6 +22,7 @@ Margins = tuple[tuple[int, int], tuple[int, int]]
 _RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 MOST_CALLS = 256
 """Of kernels, for one operator: more make no sensible program."""
+_WIDE = "; `tinyml deploy --operators` names those that take int16"
 SCRATCH = -1
 """In place of a tensor's number: the working memory of a layer."""
 
@@ -151,13 +152,28 @@ class Context:
         """Refuse tensors that are not int8 with one scale and zero point."""
         for tensor in tensors:
             if tensor.dtype != "int8" or len(tensor.scales) != 1:
-                raise self.refuse(
-                    f"tensor {tensor.index} is {_describe(tensor)}, supported is int8 per tensor"
-                )
+                reason = f"tensor {tensor.index} is {_describe(tensor)}, supported is int8 per tensor"
+                raise self.refuse(reason + (_WIDE if tensor.dtype == "int16" else ""))
             if not INT8[0] <= tensor.zero_point <= INT8[1] or tensor.scale == 0:
                 raise self.refuse(
                     f"tensor {tensor.index} has scale {tensor.scale}, zero point {tensor.zero_point}"
                 )
+
+    def check_int16(self, *tensors: Tensor) -> None:
+        """Refuse tensors that are not int16 with one scale and the zero point 0."""
+        for tensor in tensors:
+            if tensor.dtype != "int16" or len(tensor.scales) != 1:
+                raise self.refuse(
+                    f"tensor {tensor.index} is {_describe(tensor)} beside int16 per tensor"
+                )
+            if (zero := tensor.zero_point) or tensor.scale == 0:
+                raise self.refuse(f"tensor {tensor.index} has scale {tensor.scale}, zero point {zero}")
+
+    def check_integers(self, *tensors: Tensor) -> str:
+        """Refuse tensors that are not all int8 or int16; say what follows a kernel's name for them."""
+        wide = self.input(0).dtype == "int16"
+        (self.check_int16 if wide else self.check_int8)(*tensors)
+        return "_int16" if wide else ""
 
     def check_shape(self, tensor: Tensor, shape: Iterable[int]) -> None:
         """Refuse a tensor of another shape than the operator gives or takes."""
@@ -212,10 +228,10 @@ class Context:
 
 
 def quantize_range(tensor: Tensor, low: float | None, high: float | None) -> tuple[int, int]:
-    """Limits of an activation, such as 0 and 6, in a tensor's int8."""
-    scale, zero = np.float32(tensor.scale), tensor.zero_point
-    least = INT8[0] if low is None else max(INT8[0], zero + _round(np.float32(low) / scale))
-    most = INT8[1] if high is None else min(INT8[1], zero + _round(np.float32(high) / scale))
+    """Limits of an activation, such as 0 and 6, in a tensor's integers."""
+    scale, zero, ends = np.float32(tensor.scale), tensor.zero_point, np.iinfo(tensor.dtype)
+    least = ends.min if low is None else max(ends.min, zero + _round(np.float32(low) / scale))
+    most = ends.max if high is None else min(ends.max, zero + _round(np.float32(high) / scale))
     return least, most
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.constants import CTYPES
-from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer
+from tinyml_helpers.mcu.compiler.lowering.context import Context, KernelCall, Layer
 from tinyml_helpers.mcu.compiler.lowering.copies import Copy, Walk, copy, copy_layer, layer_of_copies
 from tinyml_helpers.mcu.compiler.lowering.strides import row_major_steps
 
@@ -47,7 +47,7 @@ def read_padding(context: Context) -> tuple[npt.NDArray[np.int32], int]:
         UnsupportedError: its tensors do not fit together.
     """
     given, output = context.input(0), context.output
-    context.check_int8(given, output)
+    context.check_integers(given, output)
     margins = context.constant(1, "int32")
     rank = len(given.shape)
     if margins.shape != (rank, 2) or margins.min() < 0:
@@ -57,7 +57,9 @@ def read_padding(context: Context) -> tuple[npt.NDArray[np.int32], int]:
     context.check_shape(output, (n + int(m.sum()) for n, m in zip(given.shape, margins, strict=True)))
     value = given.zero_point
     if context.operator.type == "PADV2":
-        value = int(context.constant(2, "int8").ravel()[0])
+        value = int(context.constant(2, given.dtype).ravel()[0])
+    if given.dtype == "int16" and value % 256 != value >> 8 & 255:
+        raise context.refuse(f"int16 of {value} around it, whose two bytes differ")
     return margins, value
 
 
@@ -70,8 +72,10 @@ def lower_pad(context: Context) -> Layer:
     moved = copy(context, given, given.shape, Walk(row_major_steps(given.shape)), target)
     if len(moved.structs) > 1:
         raise context.refuse(f"shape {given.shape}: more than four dimensions to walk")
-    first, note = (f"&{context.name}", value, output.size), f"{given.dims} -> {output.dims}"
-    return context.layer("tm_pad", [given], moved.structs, first=first, note=note)
+    layer = layer_of_copies(context, [moved], f"{given.dims} -> {output.dims}")
+    call = layer.calls[0]
+    first = (call.arguments[0], (value + 128) % 256 - 128, output.size_bytes)
+    return replace(layer, calls=(KernelCall("tm_pad", (*first, *call.arguments[1:])),))
 
 
 def lower_concatenation(context: Context) -> Layer:

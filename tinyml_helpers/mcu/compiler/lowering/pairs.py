@@ -25,15 +25,17 @@ COMPARISONS = {
     "GREATER_EQUAL": ("tm_greater", True, True),
 }
 """Comparison -> kernel, whether it takes its operands swapped, and turns its answer around."""
-_SUM_BITS, _SQUARE_BITS = 20, 7  # by which the reference shifts to the left
+_SUM_BITS, _SQUARE_BITS = {"": 20, "_int16": 15}, 7  # by which the reference shifts to the left
 
 
 def lower_sum(context: Context) -> Layer:
-    """Translate an ADD or SUB."""
-    a, b, output = _operands(context)
+    """Translate an ADD or SUB, of int8 or int16."""
+    a, b, output, suffix = _integers(context)
     twice = 2 * max(a.scale, b.scale)
     factors = [context.multiplier(s / twice) for s in (a.scale, b.scale)]
-    last = context.multiplier(twice / ((1 << _SUM_BITS) * output.scale))
+    last = context.multiplier(twice / ((1 << _SUM_BITS[suffix]) * output.scale))
+    if suffix:
+        return _pairs(context, f"tm_{context.operator.type.lower()}{suffix}", factors, last)
     if context.operator.type == "SUB":
         return _pairs(context, "tm_sub", factors, last)
     return _add_fast(context, factors, last) or _pairs(context, "tm_add_general", factors, last)
@@ -66,10 +68,10 @@ def lower_squared_difference(context: Context) -> Layer:
 
 
 def lower_mul(context: Context) -> Layer:
-    """Translate a MUL."""
-    a, b, output = _operands(context)
+    """Translate a MUL, of int8 or int16."""
+    a, b, output, suffix = _integers(context)
     last = context.multiplier(_in_single_precision(a.scale, b.scale, output.scale))
-    return _pairs(context, "tm_mul", [_NONE, _NONE], last)
+    return _pairs(context, f"tm_mul{suffix}", [_NONE, _NONE], last)
 
 
 def lower_div(context: Context) -> Layer:
@@ -150,6 +152,14 @@ def _join_three(
         elif size > 1:
             dims.append((size, steps[0], steps[1], steps[2]))
     return dims
+
+
+def _integers(context: Context) -> tuple[Tensor, Tensor, Tensor, str]:
+    """Both operands and the output, of int8 or int16, and what follows the kernel's name for them."""
+    a, b, output = context.input(0), context.input(1), context.output
+    suffix = context.check_integers(a, b, output)
+    _check_broadcast(context, a, b)
+    return a, b, output, suffix
 
 
 def _operands(context: Context) -> tuple[Tensor, Tensor, Tensor]:

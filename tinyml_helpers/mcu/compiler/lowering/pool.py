@@ -16,18 +16,17 @@ _SOFTMAX_BITS = 5  # integer bits of the difference that e^x is taken of
 
 
 def lower_pool(context: Context) -> Layer:
-    """Translate an AVERAGE_POOL_2D or MAX_POOL_2D."""
+    """Translate an AVERAGE_POOL_2D or MAX_POOL_2D, of int8 or int16."""
     image, output = context.input(0), context.output
-    context.check_int8(image, output)
+    suffix = context.check_integers(image, output)
     if (image.scale, image.zero_point) != (output.scale, output.zero_point):
         raise context.refuse("input and output of different scale")
     kernel = (context.option("filter_h"), context.option("filter_w"))
     window = place_window(context, kernel, image.shape[-1])
     low, high = context.activation_range()
     lines = ({"window": window.fields(image, output)}, {"output_min": low, "output_max": high})
-    average = context.operator.type == "AVERAGE_POOL_2D"
     layer = context.layer(
-        "tm_average_pool_2d" if average else "tm_max_pool_2d",
+        f"tm_{context.operator.type.lower()}{suffix}",
         [image],
         (Struct(context.name, "tm_pool", lines),),
         note=f"{image.dims} -> {output.dims}",

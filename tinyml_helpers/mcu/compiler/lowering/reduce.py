@@ -16,9 +16,9 @@ _DIMENSIONS = 3  # that the kernel walks, of those that are kept and of those th
 
 
 def lower_mean(context: Context) -> Layer:
-    """Translate a MEAN."""
+    """Translate a MEAN, of int8 or int16."""
     given, output = context.input(0), context.output
-    context.check_int8(given, output)
+    suffix = context.check_integers(given, output)
     axes = _read_axes(context)
     count = math.prod(given.shape[i] for i in axes)
     multiplier, exponent = fixed_point.quantize_multiplier(given.scale / output.scale)
@@ -29,6 +29,7 @@ def lower_mean(context: Context) -> Layer:
         ends = count * np.array([-128 - given.zero_point, 127 - given.zero_point])
         multiplier, exponent = fit_multiplier(factor, ends, output.zero_point)
     if axes != list(range(axes[0], axes[-1] + 1)):
+        context.check_int8(given)
         return _reduce(context, "tm_reduce_mean", axes, multiplier, -exponent)
     outer, reduced, inner = (
         math.prod(given.shape[a:b])
@@ -41,7 +42,9 @@ def lower_mean(context: Context) -> Layer:
         {"multiplier": multiplier, "shift": -exponent},
     )
     struct = Struct(context.name, "tm_mean", lines)
-    return context.layer("tm_mean_of", [given], (struct,), note=f"{given.dims} -> {output.dims}")
+    return context.layer(
+        f"tm_mean_of{suffix}", [given], (struct,), note=f"{given.dims} -> {output.dims}"
+    )
 
 
 def lower_sum_of(context: Context) -> Layer:
