@@ -7,6 +7,13 @@
 #define NAKED __attribute__((naked, noinline))
 #define UNNAMED __attribute__((unused))
 
+/* Before a loop of two conditions that clang shall not unroll. GCC does not, and knows no word for it. */
+#ifdef __clang__
+#define KEEP_ROLLED _Pragma("GCC unroll 1")
+#else
+#define KEEP_ROLLED
+#endif
+
 /* The largest value below 2^31 with which TensorFlow Lite rounds: (a * b + 2^30) / 2^31. */
 static inline int32_t doubling_high_mul(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);

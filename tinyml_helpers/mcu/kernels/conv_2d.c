@@ -201,8 +201,8 @@ static void filter_tile(const tm_conv *layer, tile_job *j, uint32_t *filters, co
         fetch(filters, weights, j->quads);
         j->channel = c;
         run_over(j, columns, pixels, odd ? last : to + i, odd ? 2 : channels);
-#pragma GCC unroll 1
-        for (uint32_t k = odd ? 0 : pixels; k < pixels; k++) to[i + k * channels] = last[2 * k];
+KEEP_ROLLED
+        for (uint32_t k = 0; odd && k < pixels; k++) to[i + k * channels] = last[2 * k];
     }
 }
 

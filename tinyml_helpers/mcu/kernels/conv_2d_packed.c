@@ -15,8 +15,8 @@ static void run_filters(const tm_conv *layer, const uint32_t *filters, uint32_t 
     int8_t last[2 * MOST_PIXELS];
     const int odd = i + 1 == channels;
     run_over(&j, columns, pixels, odd ? last : to + i, odd ? 2 : channels);
-#pragma GCC unroll 1
-    for (uint32_t k = odd ? 0 : pixels; k < pixels; k++) to[i + k * channels] = last[2 * k];
+KEEP_ROLLED
+    for (uint32_t k = 0; odd && k < pixels; k++) to[i + k * channels] = last[2 * k];
 }
 #else
 static void run_filters(const tm_conv *layer, const uint32_t *filters, uint32_t i, const uint32_t *columns,

@@ -23,9 +23,7 @@ void tm_fully_connected_packed(const tm_dense *layer, const tm_packed *packed, c
             for (uint32_t i = 0; i < 4; i++) sums[i] = (int32_t)((uint32_t)channel[i].bias + correction);
             from = unpack_together(packed, from, first, layer->outputs, layer->inputs, 4, (uint8_t *)filters);
             multiply_apart(filters, expanded, quads, sums);
-#ifdef __clang__ /* GCC has no such word for a loop of two conditions */
-#pragma GCC unroll 1
-#endif
+KEEP_ROLLED
             for (uint32_t i = 0; i < 4 && first + i < layer->outputs; i++, channel++) {
                 const int32_t offset = (int32_t)(half << channel->shift);
                 *output++ = (int8_t)requantize_once(sums[i], channel->multiplier, offset, channel->shift);
