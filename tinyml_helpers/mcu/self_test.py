@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.codegen import Program
+from tinyml_helpers.mcu.compiler.lowering.constants import Array
 from tinyml_helpers.mcu.pipeline import Pipeline, collect_sources
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
@@ -67,14 +68,30 @@ def _watched(program: Program) -> Iterator[str]:
     """The calls again, with a look at what each layer leaves; linkers drop what nobody calls."""
     name, graph, arena = program.name, program.graph, program.arena
     yield f'\n#include "{name}_self_test.h"\n'
-    yield f"void {name}_invoke_watched(void (*after)(const void *output, uint32_t bytes)) {{"
+    yield f"void {name}_invoke_watched({name}_before before, {name}_after after) {{"
     yield f"    uint8_t *const at = {name}_arena;"
     for number, (layer, calls) in enumerate(zip(program.layers, program.calls, strict=True)):
         yield f"    /* {number}: {layer.operator.type} {layer.operator.position} */"
+        for given in dict.fromkeys(layer.inputs):
+            tensor = graph.tensors[given]
+            if tensor.dtype == "int8" and not tensor.data:
+                place, zero = arena.offset(given), tensor.zero_point if tensor.scales else 0
+                yield f"    before(at + {place}, {tensor.size_bytes}, {zero});"
         yield from (f"    {call}" for call in calls)
         size_bytes = graph.tensors[layer.output].size_bytes
         yield f"    after(at + {arena.offset(layer.output)}, {size_bytes});"
     yield "}\n"
+    yield f"void {name}_look_at_constants({name}_after after) {{"
+    yield from (f"    after({array}, sizeof {array});" for array in _constants(program))
+    yield "}\n"
+
+
+def _constants(program: Program) -> list[str]:
+    """Names of all arrays in flash. Structs beside them hold addresses, which no two programs share."""
+    made = [one for layer in program.layers for one in layer.constants if isinstance(one, Array)]
+    read = {i for layer in program.layers for i in layer.inputs}
+    shared = [f"tensor_{i}" for i in sorted(read) if program.graph.tensors[i].data]
+    return [*shared, *dict.fromkeys(one.name for one in made)]
 
 
 def _words(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
@@ -82,7 +99,7 @@ def _words(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
     inputs = [f"{name}_input{i or ''}" for i in range(len(graph.inputs))]
     outputs = [f"{name}_output{i or ''}" for i in range(len(graph.outputs))]
     looks = [f"look({port}(), {port.upper()}_COUNT);" for port in outputs]
-    once = [f"{name}_fill_inputs(0);", f"report((uint32_t){name}_run());", *looks]
+    once = [f"{name}_fill_inputs();", f"report((uint32_t){name}_run());", *looks]
     include, run = "", [f"{name}_invoke();", "return 0;"]
     if pipeline:
         include = f'#include "{name}_chain.h"\n\n{_samples(pipeline)}'
@@ -91,8 +108,8 @@ def _words(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
         run = [before, *calls, "return 0;"]
         if pipeline.after:
             run[-2:] = [f"return {calls[-1].removeprefix('score = ')}"]
-    checks = _SEEDS * len(program.layers) + 1 + len(outputs) + (pipeline is not None)
-    fill = [f"for (int i = 0; i < {port.upper()}_COUNT; i++) {port}()[i] = draw();" for port in inputs]
+    checks = len(_constants(program)) + _SEEDS * len(program.layers) + 1 + len(outputs) + (pipeline is not None)
+    fill = [f"give({port}(), {port.upper()}_COUNT, 0);" for port in inputs]
     lines = {"fill": fill, "run": run, "once": once, "reset": [f"{name}_reset();"]}
     lines["reset"] = lines["reset"] if graph.variables else []
     return {
@@ -102,6 +119,7 @@ def _words(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
         "include": include,
         "seeds": str(_SEEDS),
         "layers": str(len(program.layers)),
+        "constants": str(len(_constants(program))),
         "checks": str(checks),
     }
 

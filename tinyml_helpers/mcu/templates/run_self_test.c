@@ -26,7 +26,7 @@ volatile uint32_t wrong_checks, run_cycles;
 int main(void) {
     uint32_t first;
     wrong_checks = ${name}_self_test(&first);
-    ${name}_fill_inputs(0);
+    ${name}_fill_inputs();
     start_counter();
     (void)${name}_run();
     run_cycles = cycles();

@@ -5,17 +5,32 @@
 ${include}
 static uint32_t state; /* of Marsaglia's xorshift */
 static void (*report)(uint32_t sum);
+static int32_t spread;
 static uint32_t checks, wrong, first_wrong;
 
-static int8_t draw(void) {
+static uint32_t draw(void) {
     state ^= state << 13;
     state ^= state >> 17;
     state ^= state << 5;
-    return (int8_t)((int32_t)(state >> 24) - 128);
+    return state >> 24;
 }
 
-void ${name}_fill_inputs(uint32_t seed) {
+/* Values around a zero point, within a part of the range: too large ones would all end at its limits. */
+static void give(void *input, uint32_t bytes, int32_t zero_point) {
+    int8_t *to = (int8_t *)input;
+    for (; bytes; bytes--) {
+        const int32_t value = zero_point + ((int32_t)draw() - 128) / spread;
+        *to++ = (int8_t)(value < -128 ? -128 : value > 127 ? 127 : value);
+    }
+}
+
+static void start(uint32_t seed) {
     state = 2463534242u + 0x9E3779B9u * seed;
+    spread = 1 << seed % 4;
+}
+
+void ${name}_fill_inputs(void) {
+    start(0);
     ${fill}
 }
 
@@ -33,10 +48,11 @@ static void look(const void *output, uint32_t bytes) {
 
 void ${name}_sums(void (*each)(uint32_t sum)) {
     report = each;
+    ${name}_look_at_constants(look);
     ${reset}
     for (uint32_t seed = 0; seed < ${NAME}_SEEDS; seed++) {
-        ${name}_fill_inputs(seed);
-        ${name}_invoke_watched(look);
+        start(seed);
+        ${name}_invoke_watched(give, look);
     }
     ${once}
 }

@@ -7,17 +7,24 @@
 extern "C" {
 #endif
 
+#define ${NAME}_CONSTANTS ${constants}
 #define ${NAME}_SEEDS ${seeds}
 #define ${NAME}_LAYERS ${layers}
 #define ${NAME}_CHECKS ${checks}
 
-/* Give the number of checks that went wrong, and the first of them: below SEEDS * LAYERS, it is layer
-   `first % LAYERS` of the list in ${name}.c. The rest are a whole run. */
+/* Give the number of checks that went wrong, and the first of them. Checks below CONSTANTS are arrays in
+   flash, in the order of ${name}_look_at_constants(). Then come layers: layer 0 to LAYERS - 1 for the first
+   seed, and so on, as ${name}_invoke_watched() counts them; last, a whole run. */
 uint32_t ${name}_self_test(uint32_t *first);
-void ${name}_fill_inputs(uint32_t seed);
+void ${name}_fill_inputs(void);
 int32_t ${name}_run(void);
 void ${name}_sums(void (*each)(uint32_t sum));
-void ${name}_invoke_watched(void (*after)(const void *output, uint32_t bytes));
+
+/* A run whose every layer takes what `before` gives it, and shows `after` what it makes of it. */
+typedef void (*${name}_before)(void *input, uint32_t bytes, int32_t zero_point);
+typedef void (*${name}_after)(const void *output, uint32_t bytes);
+void ${name}_invoke_watched(${name}_before before, ${name}_after after);
+void ${name}_look_at_constants(${name}_after after);
 extern const uint32_t ${name}_expected[${NAME}_CHECKS];
 
 #ifdef __cplusplus

@@ -7,7 +7,7 @@ void setup() { Serial.begin(115200); }
 void loop() {
     uint32_t first;
     const uint32_t wrong = ${name}_self_test(&first);
-    ${name}_fill_inputs(0);
+    ${name}_fill_inputs();
     const unsigned long start = micros();
     ${name}_run();
     const unsigned long taken = micros() - start;
