@@ -46,7 +46,9 @@ LINK = """MEMORY {{
   RAM (rwx) : ORIGIN = {ram}, LENGTH = {size}
 }}
 SECTIONS {{
-  .text : {{ KEEP(*(.vectors)) *(.text .text.*) KEEP(*(.init)) KEEP(*(.fini)) *(.rodata .rodata.*) }} > FLASH
+  .text : {{
+    KEEP(*(.vectors)) *(.text .text.*) KEEP(*(.init)) KEEP(*(.fini)) *(.rodata .rodata.*)
+  }} > FLASH
   .ARM.exidx : {{ *(.ARM.exidx*) }} > FLASH
   .data : {{ *(.data .data.*) }} > RAM
   .bss : {{ __bss_start__ = .; *(.bss .bss.* COMMON) . = ALIGN(8); __bss_end__ = .; }} > RAM
@@ -66,8 +68,8 @@ def compile_all(compiler, sources, core, *flags, folder):
 
 
 def build(project, core, folder):
-    """Build an exported project by its CMakeLists.txt, as its README says; return the folder of programs."""
-    machine, flash, ram, size = BOARDS[core]
+    """Build an exported project as its README says; return the folder of its programs."""
+    _, flash, ram, size = BOARDS[core]
     (folder / "board.c").write_text(START)
     (folder / "board.ld").write_text(LINK.format(flash=flash, ram=ram, size=size))
     board = f"{folder / 'board.c'} -T {folder / 'board.ld'}"

@@ -108,13 +108,8 @@ def _words(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
         run = [before, *calls, "return 0;"]
         if pipeline.after:
             run[-2:] = [f"return {calls[-1].removeprefix('score = ')}"]
-    checks = (
-        len(_constants(program))
-        + _SEEDS * len(program.layers)
-        + 1
-        + len(outputs)
-        + (pipeline is not None)
-    )
+    constants, layers = len(_constants(program)), len(program.layers)
+    checks = constants + _SEEDS * layers + 1 + len(outputs) + (pipeline is not None)
     fill = [f"give({port}(), {port.upper()}_COUNT, 0);" for port in inputs]
     lines = {"fill": fill, "run": run, "once": once, "reset": [f"{name}_reset();"]}
     lines["reset"] = lines["reset"] if graph.variables else []
