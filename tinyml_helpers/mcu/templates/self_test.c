@@ -2,6 +2,7 @@
 #include "${name}_self_test.h"
 
 #include "${name}.h"
+#include "arithmetic.h"
 ${include}
 static uint32_t state; /* of Marsaglia's xorshift */
 static void (*report)(uint32_t sum);
@@ -46,9 +47,22 @@ static void look(const void *output, uint32_t bytes) {
     report(sum);
 }
 
+/* What the kernels' rounding makes of halves, which a network seldom meets. */
+static void look_at_halves(void) {
+    int8_t found[96];
+    for (int32_t i = 0; i < 32; i++) {
+        const int32_t value = i - 16, shift = i % 3, offset = 1 << shift;
+        found[i] = (int8_t)requantize(4 * value, 1 << 30, offset, shift);
+        found[i + 32] = (int8_t)requantize_once(2 * value, 1 << 30, offset, shift);
+        found[i + 64] = (int8_t)scale_by(value, 1 << 30, shift);
+    }
+    look(found, sizeof found);
+}
+
 void ${name}_sums(void (*each)(uint32_t sum)) {
     report = each;
     ${name}_look_at_constants(look);
+    look_at_halves();
     ${reset}
     for (uint32_t seed = 0; seed < ${NAME}_SEEDS; seed++) {
         start(seed);
