@@ -1,4 +1,4 @@
-"""Does the self-test of an export see a broken network? Each fault is made in the C, and the test run."""
+"""Does the self-test of an export see a broken network? Each fault is made in the C and tried."""
 
 import ctypes
 import re
@@ -88,7 +88,7 @@ def test_a_sound_network_passes_and_flipped_constants_are_seen(network):
     assert wrong(library) == 0
 
 
-def changed(files, pattern, make, limit=6):
+def changed(files, pattern, make, limit=4):
     """Copies of the sources, in each of which one number of a layer is another."""
     for match in list(re.finditer(pattern, files["net.c"]))[:limit]:
         text = files["net.c"]
@@ -113,7 +113,7 @@ def test_other_zero_points_are_seen():
 @pytest.mark.parametrize("fault", ROUNDING)
 def test_kernels_that_round_otherwise_are_seen(fault):
     before, after = ROUNDING[fault]
-    for model in ("magic_wand", "micro_speech", "keyword_spotting"):
+    for model in ("magic_wand", "micro_speech"):
         files = sources(model)
         assert before in files["arithmetic.h"]
         files["arithmetic.h"] = files["arithmetic.h"].replace(before, after)

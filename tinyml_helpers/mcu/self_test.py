@@ -108,7 +108,7 @@ def _words(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
         run = [before, *calls, "return 0;"]
         if pipeline.after:
             run[-2:] = [f"return {calls[-1].removeprefix('score = ')}"]
-    constants, layers = len(_constants(program)), len(program.layers)
+    constants, layers = len(_constants(program)) + 1, len(program.layers)
     checks = constants + _SEEDS * layers + 1 + len(outputs) + (pipeline is not None)
     fill = [f"give({port}(), {port.upper()}_COUNT, 0);" for port in inputs]
     lines = {"fill": fill, "run": run, "once": once, "reset": [f"{name}_reset();"]}

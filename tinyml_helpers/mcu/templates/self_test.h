@@ -13,8 +13,8 @@ extern "C" {
 #define ${NAME}_CHECKS ${checks}
 
 /* Give the number of checks that went wrong, and the first of them. Checks below CONSTANTS are arrays in
-   flash, in the order of ${name}_look_at_constants(). Then come layers: layer 0 to LAYERS - 1 for the first
-   seed, and so on, as ${name}_invoke_watched() counts them; last, a whole run. */
+   flash, in the order of ${name}_look_at_constants(), and the kernels' rounding. Then come the layers, 0 to
+   LAYERS - 1 for the first seed, and so on, as ${name}_invoke_watched() counts them; last, a whole run. */
 uint32_t ${name}_self_test(uint32_t *first);
 void ${name}_fill_inputs(void);
 int32_t ${name}_run(void);
