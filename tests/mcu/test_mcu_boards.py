@@ -214,17 +214,18 @@ def test_a_project_built_by_gcc_passes_its_test_on_qemu(tmp_path, core):
 @qemu
 def test_a_fault_is_seen_on_qemu(tmp_path):
     project = mcu.build(MODELS / "magic_wand.tflite", name="wand").export(tmp_path / "p")
-    kernel = project / "src" / "arithmetic.h"
-    kernel.write_text(kernel.read_text().replace('"smmlar', '"smmla'))
+    for kernel in (project / "src").iterdir():
+        kernel.write_text(kernel.read_text().replace('"smmlar ', '"smmla '))
     code, said = boards.run(boards.build(project, "m4", tmp_path) / "wand_self_test", "m4")
     assert code == 1
     assert "self-test: 0 wrong" not in said
 
 
 @qemu
-@pytest.mark.skipif(not ALL, reason="a long run: TINYML_COMPILERS=all")
-@pytest.mark.parametrize("core", DEVICES)
-@pytest.mark.parametrize("model", sorted(path.stem for path in MODELS.glob("*.tflite")))
+@pytest.mark.parametrize("core", DEVICES if ALL else ["m33"])
+@pytest.mark.parametrize(
+    "model", sorted(path.stem for path in MODELS.glob("*.tflite")) if ALL else ["wake_alexa"]
+)
 def test_every_network_that_is_shipped_passes_on_qemu(tmp_path, model, core):
     try:
         firmware = mcu.build(MODELS / f"{model}.tflite", DEVICES[core], name="net")
