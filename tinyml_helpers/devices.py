@@ -56,6 +56,8 @@ class Device:
     active_mw: float | None = None
     sleep_uw: float | None = None
     coremark_per_mhz: float | None = None
+    system_flash_bytes: int = 0
+    """What the board's own system takes: its bootloader and what every program brings."""
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     memory: Mapping[str, tuple[Any, str]] = field(default_factory=dict, hash=False)
     """How the flash answers, for `mcu.target.flash`: name -> figure and where it stands."""
@@ -131,8 +133,14 @@ class Fit:
 
     @property
     def ok(self) -> bool:
-        """True if both flash and RAM suffice."""
-        return min(self.flash_slack_percent, self.ram_slack_percent) >= 0
+        """True if both RAM and the flash that the board's system leaves suffice."""
+        slack = min(self.flash_slack_percent, self.ram_slack_percent)
+        return slack >= 0 and not self._system_is_in_the_way
+
+    @property
+    def _system_is_in_the_way(self) -> bool:
+        rest_bytes = self.device.flash_bytes - self.flash_needed_bytes
+        return 0 <= rest_bytes < self.device.system_flash_bytes
 
     @property
     def flash_slack_percent(self) -> float:
@@ -153,6 +161,8 @@ class Fit:
         verdict = "fits" if self.ok else "does not fit"
         flash = _reason("flash", self.flash_needed_bytes, self.device.flash_bytes)
         ram = _reason("RAM", self.ram_needed_bytes, self.device.ram_bytes)
+        if self._system_is_in_the_way:
+            flash += f", of which the board's system takes {size(self.device.system_flash_bytes)}"
         return f"{verdict} {self.device.name}: {flash}; {ram}"
 
 
@@ -223,4 +233,13 @@ def _device(key: str, entry: dict[str, Any]) -> Device:
     sources = {name: entry[name][1] for name in _FIGURES if name in entry}
     text = {name: entry[name] for name in ("name", "chip", "core", "checked")}
     memory = {name: (value, source) for name, (value, source) in entry.get("memory", {}).items()}
-    return Device(key=key, kind=entry["class"], sources=sources, memory=memory, **text, **figures)
+    system = entry.get("system_flash_bytes", (0, ""))[0]
+    return Device(
+        key=key,
+        kind=entry["class"],
+        system_flash_bytes=system,
+        sources=sources,
+        memory=memory,
+        **text,
+        **figures,
+    )

@@ -155,7 +155,8 @@ STUBS = {
 
 def exported_sources(folder):
     """The C of an exported project, with stubs for the C library that the emulator has not."""
-    texts = {p.name: p.read_text("utf-8") for p in (folder / "src").iterdir()}
+    paths = [*(folder / "src").iterdir(), folder / "examples" / "self_test.c"]
+    texts = {path.name: path.read_text("utf-8") for path in paths}
     quoted = (("<stdio.h>", '"stdio.h"'), ("<string.h>", '"string.h"'))
     for angle, plain in quoted:
         texts = {name: text.replace(angle, plain) for name, text in texts.items()}
@@ -167,23 +168,23 @@ def test_exported_project_compiles_and_passes_its_own_test(tmp_path, device):
     folder = mcu.build(MAGIC_WAND, device, name="wand").export(tmp_path / "project")
     files = exported_sources(folder)
     machine = Machine(toolchain.compile_c(files | STUBS, devices.get(device).core))
-    run = machine.run({}, {"wrong_bytes": "uint32", "run_cycles": "uint32"})
-    assert run.outputs["wrong_bytes"][0] == 0
+    run = machine.run({}, {"wrong_checks": "uint32", "run_cycles": "uint32"})
+    assert run.outputs["wrong_checks"][0] == 0
     assert (run.outputs["run_cycles"][0] > 100_000) == (device == "nano33ble")
     assert (folder / "arduino" / "wand" / "wand.ino").exists()
-    assert set(files) - {"main.c"} <= {p.name for p in (folder / "arduino" / "wand").iterdir()}
+    assert set(files) - {"self_test.c"} <= {p.name for p in (folder / "arduino" / "wand").iterdir()}
     cmake = (folder / "CMakeLists.txt").read_text("utf-8")
-    assert all(f"src/{name}" in cmake for name in files if name.endswith(".c"))
+    assert all(f"src/{name}" in cmake for name in files if name.endswith(".c") and name != "self_test.c")
     assert "$" not in (folder / "README.md").read_text("utf-8")
 
 
-def test_exported_test_counts_wrong_bytes(tmp_path):
+def test_exported_test_counts_what_is_wrong(tmp_path):
     folder = mcu.build(MAGIC_WAND).export(tmp_path)
     files = exported_sources(folder)
-    head, output = files["model_test.h"].split("test_output[4] = {")
-    files["model_test.h"] = f"{head}test_output[4] = {{ 1 ^ {output}"
-    run = Machine(toolchain.compile_c(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
-    assert run.outputs["wrong_bytes"][0] == 1
+    head, sums = files["model_self_test.c"].split("] = {")
+    files["model_self_test.c"] = f"{head}] = {{ 1 ^ {sums}"
+    run = Machine(toolchain.compile_c(files | STUBS)).run({}, {"wrong_checks": "uint32"})
+    assert run.outputs["wrong_checks"][0] == 1
 
 
 def test_deploy_and_devices_from_the_shell(tmp_path):

@@ -145,8 +145,8 @@ def test_the_sensor_cannot_be_written(samples):
 def test_an_exported_pipeline_compiles_and_passes_its_own_test(tmp_path, after):
     folder = mcu.build(MAGIC_WAND, pipeline=pipeline(after=after)).export(tmp_path)
     files = exported_sources(folder)
-    run = Machine(toolchain.compile_c(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
-    assert run.outputs["wrong_bytes"][0] == 0
+    run = Machine(toolchain.compile_c(files | STUBS)).run({}, {"wrong_checks": "uint32"})
+    assert run.outputs["wrong_checks"][0] == 0
     assert {"halve.c", "largest.c", "model_chain.h"} <= set(files)
     assert "Call `halve` with 384 samples" in (folder / "README.md").read_text("utf-8")
     assert "src/halve.c" in (folder / "CMakeLists.txt").read_text("utf-8")

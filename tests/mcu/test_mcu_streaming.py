@@ -154,8 +154,8 @@ def test_the_header_has_a_reset_and_an_exported_project_uses_it(tmp_path):
     assert "reset" not in mcu.build(read_verified("models/magic_wand.tflite")).program.files["model.h"]
     folder = firmware.export(tmp_path)
     files = exported_sources(folder)
-    run = Machine(toolchain.compile_c(files | STUBS)).run({}, {"wrong_bytes": "uint32"})
-    assert run.outputs["wrong_bytes"][0] == 0
+    run = Machine(toolchain.compile_c(files | STUBS)).run({}, {"wrong_checks": "uint32"})
+    assert run.outputs["wrong_checks"][0] == 0
     assert "model_reset()" in (folder / "README.md").read_text("utf-8")
 
 

@@ -42,6 +42,7 @@ def deploy(
     model: Annotated[Path, typer.Argument(help="An int8 .tflite, or an .onnx in QDQ form.")],
     device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
     export: Annotated[Path | None, typer.Option(help="Folder for a project for a real board.")] = None,
+    name: Annotated[str, typer.Option(help="Prefix of the C names: one for each network.")] = "model",
     wasm: Annotated[
         Path | None,
         typer.Option(
@@ -69,11 +70,16 @@ def deploy(
 ) -> None:
     """Compile an int8 .tflite or QDQ .onnx for a microcontroller, run it and show what it takes."""
     from tinyml_helpers import mcu
+    from tinyml_helpers.mcu.export import check_folder
 
     try:
+        if export is not None:
+            check_folder(export, name)
         with console.status(f"Compiling {model.name} for {device}"):
             optimize = "-Os" if small else "-O2"
-            firmware = mcu.build(model, device, optimize=optimize, packed=packed, rounding=rounding)
+            firmware = mcu.build(
+                model, device, name=name, optimize=optimize, packed=packed, rounding=rounding
+            )
         graph = firmware.program.graph
         with console.status(f"Running {firmware.macs:,} MACs"):
             run = firmware.run(*(np.zeros(graph.tensors[i].shape) for i in graph.inputs))

@@ -1,21 +1,22 @@
-"""Write a firmware as a project for a real board: C, a main, a self-test, CMake and Arduino layouts."""
+"""Write a firmware as a project for a real board: C, self-test, stream, CMake and Arduino layouts."""
 
 from __future__ import annotations
 
+import re
 import string
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.devices import Device
-from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.codegen import Program
-from tinyml_helpers.mcu.pipeline import Pipeline, collect_sources
+from tinyml_helpers.mcu.pipeline import Pipeline
 from tinyml_helpers.mcu.run import Run
+from tinyml_helpers.mcu.self_test import make_self_test
 from tinyml_helpers.mcu.target.cores import CORES
 from tinyml_helpers.mcu.target.image import Image
 
@@ -52,18 +53,18 @@ def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
     Args:
         firmware: the network.
         folder: created if missing; what an earlier export of the same network wrote is replaced.
-        run: a run whose figures and output go into the README and the self-test; left out, the
-            network is run once on an input of a fixed pattern.
+        run: a run whose figures go into the README; left out, the network is run once on zeros.
 
     Returns:
         The folder.
 
     Raises:
-        FileExistsError: the folder holds other files of these names, or is a file itself.
+        FileExistsError: the folder holds other files, or is a file itself.
         OSError: it cannot be written, and is as it was.
         ValueError: the network takes or gives something else than int8.
     """
     program, name = firmware.program, firmware.program.name
+    check_folder(folder, name)
     tensors = [program.graph.tensors[i] for i in (*program.graph.inputs, *program.graph.outputs)]
     if any(t.dtype == "int16" for t in tensors):
         raise ValueError("a network with inputs or outputs of int16: a project takes int8, a page both")
@@ -71,33 +72,53 @@ def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
         raise ValueError(
             "a network with float inputs or outputs: build it without float_io to export it"
         )
-    given = _pattern(firmware)
-    answer = firmware.run(*given)
-    words = _words(firmware, answer, answer if run is None else run)
-    files = {
-        **collect_sources(program, firmware.pipeline),
-        f"{name}_test.h": _vectors(firmware, given, answer),
-    }
+    files = network_files(firmware)
+    programs = {"self_test": "run_self_test.c", **({"stream": "stream.c"} if _streams(firmware) else {})}
+    words = _words(firmware, firmware.run(*_zeros(firmware)) if run is None else run)
+    words["files"] = "\n    ".join(sorted(f"src/{file}" for file in files if file.endswith(".c")))
+    words["programs"] = " ".join(programs)
     sketch = f"arduino/{name}"
     project = {f"{place}/{file}": text for place in ("src", sketch) for file, text in files.items()}
-    for template, target in (
-        ("main.c", "src/main.c"),
-        ("sketch.ino", f"{sketch}/{name}.ino"),
+    for target, template in (
+        *((f"examples/{target}.c", template) for target, template in programs.items()),
+        (f"{sketch}/{name}.ino", "sketch.ino"),
         ("CMakeLists.txt", "CMakeLists.txt"),
         ("README.md", "README.md"),
     ):
         text = (_TEMPLATES / template).read_text("utf-8")
         project[target] = string.Template(text).substitute(words)
-    _write(project, folder, f"src/{name}_test.h")
+    _write(project, folder)
     return folder
 
 
-def _write(project: Mapping[str, str], folder: Path, sign: str) -> None:
-    """Put files into a folder, all or none; `sign` is a file that only an export of it leaves there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    theirs = [] if (folder / sign).exists() else [file for file in project if (folder / file).exists()]
-    if theirs:
+def check_folder(folder: Path, name: str) -> None:
+    """Refuse a place where something else lies than an earlier export of the same network.
+
+    Raises:
+        FileExistsError: it is a file, or holds other files; the message names one.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder} is a file: give the name of a folder")
+    theirs = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    if theirs and not (folder / "src" / f"{name}_self_test.h").exists():
         raise FileExistsError(f"{folder} holds {theirs[0]} already: give an empty folder")
+
+
+def network_files(firmware: Exportable) -> dict[str, str]:
+    """All C of a network and its self-test, under names that no other network has.
+
+    Returns:
+        File name -> text: `<name>.h`, `<name>_self_test.h` and what they need, without a `main`.
+    """
+    program = firmware.program
+    files = make_self_test(program, firmware.pipeline, firmware.image)
+    own = rf"{program.name}_tm_"
+    return {file: re.sub(r"\btm_", own, text) for file, text in files.items()}
+
+
+def _write(project: Mapping[str, str], folder: Path) -> None:
+    """Put files into a folder, all or none."""
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as work:
         for file, text in project.items():
             (Path(work) / file).parent.mkdir(parents=True, exist_ok=True)
@@ -107,57 +128,46 @@ def _write(project: Mapping[str, str], folder: Path, sign: str) -> None:
             (Path(work) / file).replace(folder / file)
 
 
-def _pattern(firmware: Exportable) -> list[npt.NDArray[Any]]:
-    """Inputs that need no file: a ramp over all int8, or samples like it."""
+def _zeros(firmware: Exportable) -> list[npt.NDArray[np.int8]]:
     graph, pipeline = firmware.program.graph, firmware.pipeline
+    shapes = [(pipeline.count,)] if pipeline else [graph.tensors[i].shape for i in graph.inputs]
+    return [np.zeros(shape, np.int8) for shape in shapes]
+
+
+def _streams(firmware: Exportable) -> bool:
+    return len(firmware.program.graph.inputs) == 1
+
+
+def _stream(firmware: Exportable) -> dict[str, str]:
+    """The words of the stream: a window that moves on, or, where C remembers, new values only."""
+    graph, pipeline, name = firmware.program.graph, firmware.pipeline, firmware.program.name
+    taken = graph.tensors[graph.inputs[0]]
+    window = hop = pipeline.count if pipeline else taken.size
+    if not pipeline and not graph.variables and len(taken.shape) > 2:
+        hop = max(1, taken.shape[1] // 4) * (window // taken.shape[1])
+    calls = [f"memcpy({name}_input(), window, sizeof window);", f"{name}_invoke();"]
+    show = f'for (int i = 0; i < {name.upper()}_OUTPUT_COUNT; i++) printf("%d ", {name}_output()[i]);'
+    calls += [show, 'printf("\\n");']
     if pipeline:
-        ramp = (np.arange(pipeline.count) * 37) % 256 - 128
-        return [(ramp + 128 if pipeline.samples == "uint8_t" else ramp).astype(pipeline.dtype)]
-    tensors = [graph.tensors[i] for i in graph.inputs]
-    return [((np.arange(t.size) * 37) % 256 - 128).astype(np.int8).reshape(t.shape) for t in tensors]
-
-
-def _vectors(firmware: Exportable, given: list[npt.NDArray[Any]], answer: Run) -> str:
-    pipeline = firmware.pipeline
-    lines = [
-        "/* What must come out for a fixed input: byte for byte, on any core. */",
-        "#include <stdint.h>",
-    ]
-    if pipeline:
-        arrays = {"samples": given[0]}
-    else:
-        arrays = {f"input{i or ''}": array for i, array in enumerate(given)}
-    arrays |= {f"output{i or ''}": array for i, array in enumerate(answer.outputs)}
-    for name, array in arrays.items():
-        ctype = pipeline.samples if pipeline and name == "samples" else "int8_t"
-        lines.append(c_source.array(ctype, f"test_{name}", array.ravel()).rstrip())
-    return "\n".join([*lines, ""])
-
-
-def _statements(firmware: Exportable, answer: Run) -> dict[str, list[str]]:
-    """C of one run and its check, as `main` has it."""
-    graph, name, pipeline = firmware.program.graph, firmware.program.name, firmware.pipeline
-    ports = {
-        kind: [f"{kind}{i or ''}" for i in range(len(numbers))]
-        for kind, numbers in (("input", graph.inputs), ("output", graph.outputs))
+        calls[:2] = pipeline.calls(name, "window")
+    if pipeline and pipeline.after:
+        calls[2] = f"const int32_t {calls[2]}"
+        calls[3:] = ['printf("%ld\\n", (long)score);']
+    real = not pipeline and bool(taken.scales)
+    return {
+        "window": str(window),
+        "hop": str(hop),
+        "kept": pipeline.samples if pipeline else "int8_t",
+        "sample": "float" if real else pipeline.samples if pipeline else "int8_t",
+        "convert": f"{name}_input_from_real(value)" if real else "value",
+        "reset": f"{name}_reset();" if graph.variables else "",
+        "invoke": "\n        ".join(calls),
     }
-    fill = [f"memcpy({name}_{p}(), test_{p}, sizeof test_{p});" for p in ports["input"]]
-    check = [
-        f"for (unsigned i = 0; i < sizeof test_{p}; i++) wrong += {name}_{p}()[i] != test_{p}[i];"
-        for p in ports["output"]
-    ]
-    reset = [f"{name}_reset();"] if graph.variables else []
-    if pipeline is None:
-        return {"fill": reset + fill, "invoke": [f"{name}_invoke();"], "check": check}
-    score = ["int32_t score;"] if pipeline.after else []
-    check += [f"wrong += score != {answer.score};"] if pipeline.after else []
-    return {"fill": score + reset, "invoke": pipeline.calls(name, "test_samples"), "check": check}
 
 
-def _words(firmware: Exportable, answer: Run, run: Run) -> dict[str, str]:
+def _words(firmware: Exportable, run: Run) -> dict[str, str]:
     program, pipeline, name = firmware.program, firmware.pipeline, firmware.program.name
-    files, core = collect_sources(program, pipeline), CORES[firmware.image.core]
-    sources = sorted(f"src/{file}" for file in files if file.endswith(".c"))
+    core = CORES[firmware.image.core]
     use = f"Fill `{name}_input()`, call `{name}_invoke()`, read `{name}_output()`"
     if pipeline:
         last = f"call `{pipeline.after}`" if pipeline.after else f"read `{name}_output()`"
@@ -173,11 +183,10 @@ def _words(firmware: Exportable, answer: Run, run: Run) -> dict[str, str]:
         "compiler": core.architecture.gcc[0],
         "flags": core.gcc,
         "libraries": core.architecture.gcc[1],
-        **{k: "\n    ".join(v) for k, v in _statements(firmware, answer).items()},
         "include": f'#include "{name}_chain.h"\n' if pipeline else "",
         "use": use,
-        "files": "\n    ".join([*sources, "src/main.c"]),
         "firmware": repr(firmware),
         "run": repr(run),
         "profile": repr(run.profile),
+        **(_stream(firmware) if _streams(firmware) else {}),
     }

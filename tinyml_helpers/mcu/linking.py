@@ -38,7 +38,7 @@ def link(program: Program, device: Device, optimize: str, pipeline: Pipeline | N
         )
 
     try:
-        return compile_for(device.flash_bytes, device.ram_bytes)
+        return compile_for(device.flash_bytes - device.system_flash_bytes, device.ram_bytes)
     except ToolchainError as error:
         if "will not fit" not in str(error):
             raise
@@ -51,11 +51,13 @@ def _does_not_fit(image: Image, device: Device) -> str:
     larger = [
         d.key
         for d in cores.emulated_devices()
-        if d.flash_bytes >= image.flash_bytes and d.ram_bytes >= ram_bytes
+        if d.flash_bytes - d.system_flash_bytes >= image.flash_bytes and d.ram_bytes >= ram_bytes
     ]
+    taken = device.system_flash_bytes
+    system = f" (the board's system takes {taken:,} of them)" if taken else ""
     return (
         f"the network does not fit {device.name}: "
-        f"flash {image.flash_bytes:,} of {device.flash_bytes:,} bytes, "
+        f"flash {image.flash_bytes:,} of {device.flash_bytes:,} bytes{system}, "
         f"RAM {ram_bytes:,} of {device.ram_bytes:,} bytes with the least stack; "
         f"it fits {', '.join(larger) or 'no device of the catalogue'}"
     )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.mcu.compiler.codegen import Program
+from tinyml_helpers.mcu.compiler.headers import FOR_C_PLUS_PLUS
 
 SENSOR = "_sensor_samples"
 _DTYPES = {"int8_t": "int8", "uint8_t": "uint8", "int16_t": "int16", "float": "float32"}
@@ -73,14 +74,16 @@ class Pipeline:
 
     def header(self) -> str:
         """Declare the functions, in C."""
+        before, behind = FOR_C_PLUS_PLUS
         lines = [
             "/* What stands around the network. */",
             "#include <stdint.h>",
+            f"\n{before}",
             f"void {self.before}(const {self.samples} *samples, int8_t *input);",
         ]
         if self.after:
             lines.append(f"int32_t {self.after}(const int8_t *output);")
-        return "\n".join([*lines, ""])
+        return "\n".join([*lines, f"\n{behind}"])
 
     def calls(self, name: str, samples: str) -> list[str]:
         """The C statements of one run.

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from tinyml_helpers.deploy.tflite.graph import Tensor
-from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan_with_room
 from tinyml_helpers.mcu.compiler.graph import Network, Rounding
+from tinyml_helpers.mcu.compiler.headers import header
 from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
 from tinyml_helpers.mcu.compiler.lowering import (
     Layer,
@@ -61,6 +60,11 @@ class Program:
         return sum(layer.macs for layer in self.layers)
 
     @property
+    def calls(self) -> tuple[tuple[str, ...], ...]:
+        """The C statements of each layer, in order; `at` is where the arena begins."""
+        return tuple(map(tuple, _calls(self.graph, self.layers, self.arena)))
+
+    @property
     def packed_layers(self) -> PackedLayers:
         """The layers whose weights take fewer than 8 bits."""
         return PackedLayers({one.operator.label: one.packed for one in self.layers if one.packed})
@@ -108,7 +112,7 @@ def generate(
     _check_ends(graph, layers)
     layers, arena = plan_with_room(graph, layers)
     code = "\n".join(_source(name, graph, layers, arena, dsp))
-    files = {f"{name}.h": _header(name, graph, arena), f"{name}.c": code}
+    files = {f"{name}.h": header(name, graph, arena), f"{name}.c": code}
     kernels = read_kernels(call.kernel for layer in layers for call in layer.calls)
     kernels["arithmetic.h"] = _ROUNDING[graph.rounding] + kernels["arithmetic.h"]
     return Program(name, graph, layers, arena, {**files, **kernels}, gone)
@@ -123,40 +127,6 @@ def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:
             raise UnsupportedError(
                 f"tensor {number} ({kind}) cannot be an input or output: {', '.join(CTYPES)} can"
             )
-
-
-def _header(name: str, graph: Network, arena: Arena) -> str:
-    lines = [
-        "/* An int8 network as C. Fill the inputs, call invoke, read the outputs. An input does not",
-        "   outlive the call: fill it again before the next. */",
-        f"#ifndef {name.upper()}_H",
-        f"#define {name.upper()}_H",
-        "#include <stdint.h>",
-        "",
-        f"#define {name.upper()}_ARENA_BYTES {arena.size_bytes}",
-        f"extern uint8_t {name}_arena[{name.upper()}_ARENA_BYTES];",
-        "",
-    ]
-    for kind, numbers in (("input", graph.inputs), ("output", graph.outputs)):
-        for i, number in enumerate(numbers):
-            lines += _access(name, f"{kind}{i or ''}", graph.tensors[number], arena.offset(number))
-    if graph.variables:
-        lines += ["/* Forget all that was heard or seen: call it before the first invoke. */"]
-        lines += [f"void {name}_reset(void);"]
-    return "\n".join([*lines, f"void {name}_invoke(void);", "", "#endif", ""])
-
-
-def _access(name: str, port: str, tensor: Tensor, offset: int) -> Iterator[str]:
-    shape = " x ".join(map(str, tensor.shape)) or "1"
-    yield f"/* {port}: {shape} of {tensor.dtype} */"
-    values: dict[str, float] = {"COUNT": tensor.size}
-    if tensor.scales:
-        values |= {"SCALE": tensor.scale, "ZERO_POINT": tensor.zero_point}
-    yield c_source.defines(values, f"{name}_{port}_".upper()).rstrip("\n")
-    ctype = CTYPES[tensor.dtype]
-    address = f"({ctype} *)({name}_arena + {offset})"
-    yield f"static inline {ctype} *{name}_{port}(void) {{ return {address}; }}"
-    yield ""
 
 
 def _source(
@@ -176,11 +146,16 @@ def _source(
     yield f"void {name}_invoke(void) {{\n    uint8_t *const at = {name}_arena;"
     if not any(layer.calls for layer in layers):
         yield "    (void)*(volatile uint8_t *)at; /* named nowhere else, linkers drop it */"
-    for n, layer in enumerate(layers):
-        for call in layer.calls:
-            arguments = (_argument(given, graph, arena, n) for given in call.arguments)
-            yield f"    {call.kernel}({', '.join(arguments)});"
+    for calls in _calls(graph, layers, arena):
+        yield from (f"    {call}" for call in calls)
     yield "}\n"
+
+
+def _calls(graph: Network, layers: Sequence[Layer], arena: Arena) -> Iterator[list[str]]:
+    for n, layer in enumerate(layers):
+        given = [[_argument(one, graph, arena, n) for one in call.arguments] for call in layer.calls]
+        calls = zip(layer.calls, given, strict=True)
+        yield [f"{call.kernel}({', '.join(arguments)});" for call, arguments in calls]
 
 
 def _reset(name: str, graph: Network, arena: Arena) -> Iterator[str]:

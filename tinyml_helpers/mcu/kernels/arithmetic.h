@@ -3,6 +3,17 @@
 #define TINYML_ARITHMETIC_H
 #include <stdint.h>
 
+/* A function in assembly, whose compiler does not see what it does with its parameters. */
+#define NAKED __attribute__((naked, noinline))
+#define UNNAMED __attribute__((unused))
+
+/* Before a loop of two conditions that clang shall not unroll. GCC does not, and knows no word for it. */
+#ifdef __clang__
+#define KEEP_ROLLED _Pragma("GCC unroll 1")
+#else
+#define KEEP_ROLLED
+#endif
+
 /* The largest value below 2^31 with which TensorFlow Lite rounds: (a * b + 2^30) / 2^31. */
 static inline int32_t doubling_high_mul(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
@@ -37,7 +48,14 @@ static inline uint32_t load_word(const void *address) {
 #if defined(__ARM_FEATURE_DSP) || defined(TINYML_EMULATE_DSP)
 #define TINYML_DSP 1
 #ifdef __ARM_FEATURE_DSP
+/* Clang, and GCC from version 10 on, know these instructions by name; others are told in assembly. */
+#if defined(__clang__) || __GNUC__ >= 10
+#if __has_include(<arm_acle.h>)
 #include <arm_acle.h>
+#define TINYML_ACLE
+#endif
+#endif
+#ifdef TINYML_ACLE
 #define smlad(x, y, sum) __smlad((int16x2_t)(x), (int16x2_t)(y), sum)
 #define ssub16(x, y) ((uint32_t)__ssub16((int16x2_t)(x), (int16x2_t)(y)))
 #define sxtb16(x) ((uint32_t)__sxtb16((int8x4_t)(x)))
@@ -45,6 +63,29 @@ static inline uint32_t load_word(const void *address) {
 #define smlatt(x, y, sum) __smlatt((int32_t)(x), (int32_t)(y), sum)
 #define smlabt(x, y, sum) __smlabt((int32_t)(x), (int32_t)(y), sum)
 #define smlatb(x, y, sum) __smlatb((int32_t)(x), (int32_t)(y), sum)
+#else
+#define PRODUCTS(name)                                                              \
+    static inline int32_t name(uint32_t x, uint32_t y, int32_t sum) {               \
+        int32_t result;                                                             \
+        __asm__(#name " %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(sum)); \
+        return result;                                                              \
+    }
+PRODUCTS(smlad)
+PRODUCTS(smlabb)
+PRODUCTS(smlatt)
+PRODUCTS(smlabt)
+PRODUCTS(smlatb)
+static inline uint32_t ssub16(uint32_t x, uint32_t y) {
+    uint32_t result;
+    __asm__("ssub16 %0, %1, %2" : "=r"(result) : "r"(x), "r"(y));
+    return result;
+}
+static inline uint32_t sxtb16(uint32_t x) {
+    uint32_t result;
+    __asm__("sxtb16 %0, %1" : "=r"(result) : "r"(x));
+    return result;
+}
+#endif
 static inline int32_t smmlar(int32_t x, int32_t y, int32_t sum) {
     int32_t result;
     __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(sum));
@@ -55,7 +96,15 @@ static inline int32_t smmla(int32_t x, int32_t y, int32_t sum) {
     __asm__("smmla %0, %1, %2, %3" : "=r"(result) : "r"(x), "r"(y), "r"(sum));
     return result;
 }
+#if defined(TINYML_ACLE) && defined(__clang__) /* GCC's gives an unsigned number */
 #define half_saturate8(x) __ssat((x) >> 1, 8)
+#else
+static inline int32_t half_saturate8(int32_t x) {
+    int32_t result;
+    __asm__("ssat %0, #8, %1, asr #1" : "=r"(result) : "r"(x));
+    return result;
+}
+#endif
 #ifdef TINYML_ROUND_ONCE /* what requantize() does before it shifts, in assembly */
 #define SCALE(to, doubled, multiplier, offset) \
     "smmla " to ", " doubled ", " multiplier ", " offset "\n\t"

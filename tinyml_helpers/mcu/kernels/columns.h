@@ -146,6 +146,6 @@ static __attribute__((noinline)) uint32_t next_pixel(walk *p, uint32_t *to) {
         gather(p->layer, p->input, p->y - w->padding_top, p->x - w->padding_left, p->window);
         if ((p->x += w->stride_width) == w->stride_width * w->output_width) p->x = 0, p->y += w->stride_height;
     }
-    return -128 * expand(from, p->quads, to);
+    return (uint32_t)-128 * expand(from, p->quads, to);
 }
 #endif

@@ -40,7 +40,7 @@ typedef struct {
 /* Every pair of filters over one pair of pixels: r0 to r3 are the sums of filters a, b and pixels
    0, 1; r6 runs through the weights, r7 through the pixels; r14 is the job. Compilers keep half of
    this in memory. Pixel 1 is stored first: if there is none, it is stored where pixel 0 goes. */
-__attribute__((naked)) static void run(job *j) {
+NAKED static void run(job *j UNNAMED) {
     __asm__ volatile(
         "push {r4-r11, lr}\n\t"
         "mov lr, r0\n\t"
@@ -136,7 +136,7 @@ static void run(job *j) {
 static void filter(const tm_conv *layer, job *j, int8_t *to, uint32_t one) {
     const uint32_t channels = layer->window.output_channels, quads = j->quads;
     int8_t last[4];
-    j->weights = layer->weights, j->channel = layer->channels;
+    j->weights = (const uint32_t *)layer->weights, j->channel = layer->channels;
     j->to[0] = to, j->to[1] = one ? to : to + channels, j->end = to + (channels & ~1u);
     if (channels > 1) run(j);
     if (channels & 1) {
@@ -153,7 +153,7 @@ void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void 
     const tm_window *w = &layer->window;
     const uint32_t pixels = (uint32_t)w->output_height * w->output_width;
     walk place = start_walk(layer, input);
-    job j = {.columns = scratch, .quads = place.quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
+    job j = {.columns = (uint32_t *)scratch, .quads = place.quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
     place.window = (uint8_t *)(j.columns + QUAD_WORDS * place.quads);
     for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
         const uint32_t one = pixel + 1 == pixels;
@@ -191,7 +191,7 @@ static void fetch(uint32_t *to, const uint32_t *from, uint32_t quads) {
 static void filter_tile(const tm_conv *layer, tile_job *j, uint32_t *filters, const uint32_t *columns, uint32_t pixels,
                    int8_t *to) {
     const uint32_t channels = layer->window.output_channels;
-    const uint32_t *weights = layer->weights;
+    const uint32_t *weights = (const uint32_t *)layer->weights;
     const tm_channel *c = layer->channels;
     j->filters = filters, j->half = 2u * (uint32_t)layer->output_zero_point + 1;
     for (uint32_t i = 0; i < channels; i += 2, weights += 2 * j->quads, c += 2) {
@@ -200,7 +200,7 @@ static void filter_tile(const tm_conv *layer, tile_job *j, uint32_t *filters, co
         fetch(filters, weights, j->quads);
         j->channel = c;
         run_over(j, columns, pixels, odd ? last : to + i, odd ? 2 : channels);
-#pragma GCC unroll 1
+KEEP_ROLLED
         for (uint32_t k = 0; odd && k < pixels; k++) to[i + k * channels] = last[2 * k];
     }
 }
@@ -210,7 +210,7 @@ void tm_conv_2d_tiled(const tm_conv *layer, const int8_t *input, int8_t *output,
     const uint32_t all = (uint32_t)w->output_height * w->output_width;
     walk place = start_walk(layer, input);
     const uint32_t words = 2 + 4 * place.quads;
-    uint32_t *const filters = scratch, *const columns = filters + 2 * place.quads;
+    uint32_t *const filters = (uint32_t *)scratch, *const columns = filters + 2 * place.quads;
     place.window = (uint8_t *)(columns + tile / 2 * words);
     tile_job j = {.quads = place.quads};
     for (uint32_t pixel = 0; pixel < all; pixel += tile) {

@@ -15,7 +15,7 @@ static void run_filters(const tm_conv *layer, const uint32_t *filters, uint32_t 
     int8_t last[2 * MOST_PIXELS];
     const int odd = i + 1 == channels;
     run_over(&j, columns, pixels, odd ? last : to + i, odd ? 2 : channels);
-#pragma GCC unroll 1
+KEEP_ROLLED
     for (uint32_t k = 0; odd && k < pixels; k++) to[i + k * channels] = last[2 * k];
 }
 #else
@@ -44,7 +44,7 @@ void tm_conv_2d_packed(const tm_conv *layer, const tm_packed *packed, const int8
     const uint32_t all = (uint32_t)w->output_height * w->output_width;
     walk place = start_walk(layer, input);
     const uint32_t words = 2 + QUAD_WORDS * place.quads;
-    uint32_t *const filters = scratch, *const columns = filters + 2 * place.quads;
+    uint32_t *const filters = (uint32_t *)scratch, *const columns = filters + 2 * place.quads;
     place.window = (uint8_t *)(columns + tile / 2 * words);
     for (uint32_t pixel = 0; pixel < all; pixel += tile) {
         const uint32_t pixels = all - pixel < tile ? all - pixel : tile;
@@ -54,7 +54,7 @@ void tm_conv_2d_packed(const tm_conv *layer, const tm_packed *packed, const int8
             uint32_t *const pair = columns + i / 2 * words;
             pair[i % 2] = next_pixel(&place, PIXEL(pair + 2, i % 2));
         }
-        const uint8_t *from = layer->weights;
+        const uint8_t *from = (const uint8_t *)layer->weights;
         for (uint32_t i = 0; i < w->output_channels; i += 2) {
             from = unpack_together(packed, from, i, w->output_channels, place.taps, 2, (uint8_t *)filters);
             run_filters(layer, filters, i, columns, place.quads, pixels, to);

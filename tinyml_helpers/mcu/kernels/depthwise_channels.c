@@ -57,7 +57,7 @@ void tm_depthwise_conv_2d_channels(const tm_conv *layer, const int8_t *input, in
     for (int32_t y = 0; y < w->output_height; y++)
         for (int32_t x = 0; x < w->output_width; x++, output += channels) {
             const int8_t *window = input + y * down + x * w->stride_width * channels;
-            const int8_t *taps = layer->weights;
+            const int8_t *taps = (const int8_t *)layer->weights;
             int32_t i = 0;
 #ifdef TINYML_DSP
             for (; i + 4 <= channels; i += 4) four(layer, c + i, k, window + i, taps + i, output + i);

@@ -89,7 +89,7 @@ static inline uint32_t pair(int32_t low_half, int32_t high_half) {
    taps. The rest of the job is copied to the stack: multiplier 0, offset 4, shift 8, bias 12, step 16,
    end 20, last tap 24, plane 28, pitch 32, pairs 36, rows 40, single 44, down 48. */
 #define FILTER_3X3(name, TWO)                                                                  \
-__attribute__((naked)) static void name(const job *j) {                                        \
+NAKED static void name(const job *j UNNAMED) {                                                 \
     __asm__ volatile(                                                                          \
         "push {r4-r11, lr}\n\t"                                                                \
         "sub sp, #52\n\t"                                                                      \
@@ -315,17 +315,17 @@ static INLINE void convolve(const tm_conv *layer, const int8_t *input, int8_t *o
     const int32_t height = w->padding_top + w->input_height;
     const int32_t pitch = ((right > width ? right : width) + 2) & ~1;
     job j = {.step = w->output_channels,
-             .plane = scratch,
+             .plane = (const cell *)scratch,
              .pitch_bytes = (int32_t)sizeof(cell) * pitch,
              .pair_bytes = w->stride_width * (int32_t)sizeof(cell) * (w->output_width & ~1),
              .rows = w->output_height,
              .single = w->output_width & 1,
              .down_bytes = w->stride_height * (int32_t)sizeof(cell) * pitch,
              .output = output};
-    cell *plane = scratch;
+    cell *plane = (cell *)scratch;
     for (int32_t i = (bottom > height ? bottom : height) * pitch - 1; i >= 0; i--)
         plane[i] = (cell)(layer->input_zero_point + EXTRA);
-    const int8_t *weights = layer->weights;
+    const int8_t *weights = (const int8_t *)layer->weights;
     const tm_channel *c = layer->channels;
     for (int32_t channel = 0; channel < w->output_channels; channel++, c++, j.output++) {
         if (channel % multiplier == 0) gather(w, input++, plane, pitch);

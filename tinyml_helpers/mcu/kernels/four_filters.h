@@ -90,8 +90,8 @@ static uint32_t expand(const int8_t *from, uint32_t count, uint32_t *words) {
     "add r10, r5\n\t"                \
     "add r11, r6\n\t"
 
-__attribute__((naked, noinline)) static void add_products(const uint8_t *w, const uint8_t *x,
-                                                          const uint8_t *end, int32_t sums[4]) {
+NAKED static void add_products(const uint8_t *w UNNAMED, const uint8_t *x UNNAMED, const uint8_t *end UNNAMED,
+                               int32_t *sums UNNAMED) {
     __asm__ volatile(
         SUMS_TO_HIGH_REGISTERS
         "1:\n\t" TAP("0", "0", "1", "2", "3") TAP("1", "4", "5", "6", "7")

@@ -4,7 +4,7 @@
 
 void tm_fully_connected_general(const tm_dense *layer, const int8_t *input, int8_t *output) {
     for (uint32_t row = 0; row < layer->rows; row++, input += layer->inputs) {
-        const int8_t *weights = layer->weights;
+        const int8_t *weights = (const int8_t *)layer->weights;
         for (int32_t i = 0; i < layer->outputs; i++) {
             const tm_channel *c = layer->channels + i;
             int32_t sum = c->bias;

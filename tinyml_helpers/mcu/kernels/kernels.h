@@ -4,6 +4,13 @@
 #define TINYML_KERNELS_H
 #include <stdint.h>
 
+#ifdef __cplusplus
+#define _Alignas(bytes) __attribute__((aligned(bytes)))
+/* Fields without a value are 0, as in C, whose compilers do not speak of it. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+extern "C" {
+#endif
+
 /* What follows the sum of one output channel: (sum * multiplier) / 2^31 / 2^shift. */
 typedef struct {
     int32_t bias;       /* with the input's zero point folded in */
@@ -250,4 +257,7 @@ void tm_softmax_int16(const int16_t *exponentials, const int16_t *reciprocals, i
     void tm_##from##_to_##to(const from_type *input, to_type *output, uint32_t count);
 TINYML_CASTS(TINYML_DECLARE)
 
+#ifdef __cplusplus
+}
+#endif
 #endif

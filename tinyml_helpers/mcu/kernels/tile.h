@@ -33,7 +33,7 @@ typedef struct {
 
 /* As run(), but over pairs of pixels: r0 to r3 are the sums of filter a and pixels 0, 1,
    and of filter b; r6 runs through the weights, r7 through the pixels; r14 is the job. */
-__attribute__((naked)) static void run_tile(tile_job *j) {
+NAKED static void run_tile(tile_job *j UNNAMED) {
     __asm__ volatile(
         "push {r4-r11, lr}\n\t"
         "mov lr, r0\n\t"
@@ -143,8 +143,8 @@ static void run_over(tile_job *j, const uint32_t *columns, uint32_t pixels, int8
     "add r10, r4\n\t"             \
     "add r11, r5\n\t"
 
-__attribute__((naked, noinline)) static void multiply(const uint8_t *w, const uint8_t *x,
-                                                      const uint8_t *end, int32_t sums[4]) {
+NAKED static void multiply(const uint8_t *w UNNAMED, const uint8_t *x UNNAMED, const uint8_t *end UNNAMED,
+                           int32_t *sums UNNAMED) {
     __asm__ volatile(
         SUMS_TO_HIGH_REGISTERS
         "1:\n\t" TAP("0", "1") TAP("2", "3") TAP("4", "5") TAP("6", "7")

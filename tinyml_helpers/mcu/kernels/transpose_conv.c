@@ -7,7 +7,7 @@ void tm_transpose_conv(const tm_conv *layer, const int8_t *input, int8_t *output
     const int32_t depth = w->input_channels;
     for (int32_t y = 0; y < w->output_height; y++) {
         for (int32_t x = 0; x < w->output_width; x++) {
-            const int8_t *weights = layer->weights;
+            const int8_t *weights = (const int8_t *)layer->weights;
             for (int32_t channel = 0; channel < w->output_channels; channel++) {
                 const tm_channel *c = layer->channels + channel;
                 int32_t sum = c->bias;

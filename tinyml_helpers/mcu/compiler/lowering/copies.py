@@ -108,5 +108,5 @@ def layer_of_copies(context: Context, copies: Sequence[Copy], note: str) -> Laye
 
 def _struct(name: str, dims: Sequence[tuple[int, int, int]], start: int, to: int) -> Struct:
     sizes, from_step, to_step = map(list, zip(*dims, strict=True))
-    lines = ({"shape": sizes, "from": start, "to": to}, {"from_step": from_step, "to_step": to_step})
+    lines = ({"shape": sizes}, {"from_step": from_step, "to_step": to_step, "from": start, "to": to})
     return Struct(name, "tm_move", lines)

@@ -192,10 +192,10 @@ def _pairs(
     low, high = limits or context.activation_range()
     lines = (
         {"shape": shape, "step_a": steps_a, "step_b": steps_b},
-        {"zero_point_a": a.zero_point, "multiplier_a": factors[0][0], "shift_a": factors[0][1]},
-        {"zero_point_b": b.zero_point, "multiplier_b": factors[1][0], "shift_b": factors[1][1]},
-        {"multiplier": last[0], "shift": last[1]},
+        {"zero_point_a": a.zero_point, "zero_point_b": b.zero_point},
         {"output_zero_point": output.zero_point, "output_min": low, "output_max": high},
+        {"shift_a": factors[0][1], "shift_b": factors[1][1], "shift": last[1]},
+        {"multiplier_a": factors[0][0], "multiplier_b": factors[1][0], "multiplier": last[0]},
     )
     return context.layer(
         kernel,

@@ -118,8 +118,8 @@ def _reduce(
         context.check_fields(*(size for size, _, _ in filled))
         sizes[name], sizes[f"{name}_step"] = [d[0] for d in filled], [d[1] for d in filled]
     lines = (
-        {"kept": sizes["kept"], "kept_step": sizes["kept_step"]},
-        {"reduced": sizes["reduced"], "reduced_step": sizes["reduced_step"]},
+        {"kept": sizes["kept"], "reduced": sizes["reduced"]},
+        {"kept_step": sizes["kept_step"], "reduced_step": sizes["reduced_step"]},
         {"input_zero_point": given.zero_point, "output_zero_point": output.zero_point},
         {"multiplier": multiplier, "shift": shift},
     )
