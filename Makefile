@@ -29,14 +29,14 @@ course: setup  ## run all lessons; notebooks, pages and scoreboard are left in b
 test: unit notebooks  ## unit tests, then every notebook as a test
 
 unit: setup
-	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 tests
+	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal tests
 
 notebooks: setup
 	@$(TEST_ENV) TQDM_DISABLE=1 PYTHONPATH="$(CURDIR)/tests/guard" \
 		$(BIN)/python -m pytest -n 2 --dist loadfile -p skips $(NBVAL) notebooks
 
 browser-test: setup  ## lessons, pages and book in a real Chromium, where there is one
-	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 tests/browser $(ARGS)
+	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal tests/browser $(ARGS)
 
 whole: setup  ## every lesson offline, read-only, in reverse, twice, by two learners: an hour
 	@$(BIN)/python -m pytest -v tests/whole $(ARGS)

@@ -10,6 +10,7 @@ from __future__ import annotations  # so that older Pythons get as far as the ch
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,8 @@ LOCKS = ("requirements.lock", "requirements-torch.lock")
 LOG = ROOT / "build" / "setup.log"
 LOCK = ROOT / "build" / ".setup.lock"
 NEEDED_BYTES = 7 * 10**9
+# Python compiles a module when it is first imported; all of them would take longer than the download.
+PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--no-compile")
 
 
 def stop(sentence: str) -> None:
@@ -73,7 +76,7 @@ def check_machine() -> None:
 
 def pip(*arguments: str, python: Path = PYTHON, held: tuple[int, ...] = ()) -> None:
     """Install something with that Python's pip, with a bar that counts the packages it has come to."""
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    command = [str(python), *PIP, *arguments]
     total = sum("==" in line for line in (ROOT / LOCKS[0]).read_text("utf-8").splitlines())
     lines: list[str] = []
     with LOG.open("a", encoding="utf-8") as log:
@@ -176,7 +179,7 @@ def set_up() -> None:
     held = take_lock()
     if is_ready():  # meanwhile
         return
-    print("Setting up .venv: about 3 minutes and 5 GB, once.", file=sys.stderr)
+    print("Setting up .venv: a minute or two and 5 GB, once.", file=sys.stderr)
     (VENV / ".ready").unlink(missing_ok=True)
     whole = has_pip()
     venv.create(VENV, with_pip=True, clear=not whole)
@@ -190,14 +193,55 @@ def set_up() -> None:
 
 def install(folder: Path, python: Path, held: tuple[int, ...] = ()) -> None:
     """Install what is locked, PyTorch, and the course itself in the environment in that folder."""
-    exact, torch = (str(ROOT / name) for name in LOCKS)
     # Without dependencies, because all of them are in the lock, and PyTorch, which some want, is not.
-    pip("--require-hashes", "--no-deps", "-r", exact, python=python, held=held)
-    pip("-r", torch, python=python, held=held)
+    locked = ("--require-hashes", "--no-deps", "-r", str(ROOT / LOCKS[0]))
+    fast = get_uv(python, held) and uv("install", *locked, python=python, held=held)
+    if not fast:
+        print("uv could not install the packages; pip can, and takes longer.", file=sys.stderr)
+        pip(*locked, python=python, held=held)
+    install_torch(python, held, fast)
     pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT), python=python, held=held)
     # Not by pip: an editable installation leaves out what lies outside of the package.
     extension = ROOT / "tinyml_helpers" / "course" / "jupyter"
     shutil.copytree(extension, folder / "share" / "jupyter", dirs_exist_ok=True)
+
+
+def install_torch(python: Path, held: tuple[int, ...], fast: bool) -> None:
+    """Install PyTorch: without what GPUs need where its own index answers uv, else as pip finds it."""
+    lock, build = str(ROOT / LOCKS[1]), ("--torch-backend=cpu", "--no-deps")
+    # It has no index of its own for macOS, where PyPI's build brings nothing for GPUs.
+    if fast and sys.platform != "darwin":
+        asked = uv("compile", "--quiet", *build, lock, python=python, held=held)
+        if asked and uv("install", *build, "-r", lock, python=python, held=held):
+            print("PyTorch: the build for processors, from its own index.", file=sys.stderr)
+            return
+    print("PyTorch: from the index that pip is set to, PyPI unless you chose another.", file=sys.stderr)
+    pip("-r", lock, python=python, held=held)
+
+
+def get_uv(python: Path, held: tuple[int, ...]) -> bool:
+    """Say whether the uv of the lock is in that Python's environment now."""
+    block = re.search(r"^uv==.*(\n .*)*", (ROOT / LOCKS[0]).read_text("utf-8"), re.MULTILINE)
+    if block is None:
+        return False
+    part = LOG.with_name("uv.lock")
+    part.write_text(block[0], "utf-8")
+    command = [*PIP, "--require-hashes", "--no-deps", "-r", str(part)]
+    with LOG.open("a", encoding="utf-8") as log:
+        return not subprocess.run([python, *command], stdout=log, stderr=log, pass_fds=held).returncode
+
+
+def uv(task: str, *arguments: str, python: Path, held: tuple[int, ...]) -> bool:
+    """Say whether uv did a task in that Python's environment; a terminal gets its bars."""
+    command = [str(python), "-m", "uv", "pip", task, "--python", str(python), *arguments]
+    # To an index that is silent for five seconds the answer is no, unless it has begun to send.
+    hurry = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "0"} if task == "compile" else {}
+    with LOG.open("a", encoding="utf-8") as log:
+        words = None if sys.stderr.isatty() and not hurry else log
+        done = subprocess.run(
+            command, stdout=log, stderr=words, env={**os.environ, **hurry}, pass_fds=held
+        )
+    return not done.returncode
 
 
 def main(arguments: list[str]) -> None:
