@@ -136,6 +136,64 @@ def test_an_environment_of_ones_own_gets_the_lock_then_pytorch_then_the_course(b
     assert not bootstrap.VENV.exists()
 
 
+FAST = "requirements.lock", "compile torch", "uv torch", "--editable"
+WAYS = {
+    "nothing": (FAST, "PyTorch: the build for processors, from its own index."),
+    "-m pip install --disable-pip-version-check --no-compile --require-hashes": (
+        ("requirements.lock by pip", "pip torch", "--editable"),
+        "uv could not install the packages; pip can",
+    ),
+    "-m uv pip install": (
+        ("requirements.lock", "requirements.lock by pip", "pip torch", "--editable"),
+        "uv could not install the packages; pip can",
+    ),
+    "-m uv pip compile": (
+        ("requirements.lock", "compile torch", "pip torch", "--editable"),
+        "PyTorch: from the index that pip is set to",
+    ),
+}
+
+
+@pytest.mark.skipif(
+    sys.platform in ("win32", "darwin"), reason="a program with a first line; PyTorch's index"
+)
+@pytest.mark.parametrize("fails", WAYS)
+def test_uv_installs_what_pip_would_and_pip_where_uv_cannot(bootstrap, capfd, fails):
+    folder = bootstrap.folder
+    lock = "a==1 \\\n    --hash=sha256:0\nuv==3 \\\n    --hash=sha256:1\nz==2 \\\n    --hash=sha256:2\n"
+    (folder / "requirements.lock").write_text(lock)
+    python = folder / "python"
+    python.write_text(
+        f"""#!/bin/sh
+echo "$*" >> {folder}/calls
+case "$*" in "{fails}"*{"uv.lock" if "hashes" in fails else ""}) exit 1;; esac
+"""
+    )
+    python.chmod(0o755)
+    bootstrap.LOG.parent.mkdir()
+    bootstrap.install(folder / "there", python)
+    first, *calls = (folder / "calls").read_text().splitlines()
+    pip, checked = (
+        "-m pip install --disable-pip-version-check --no-compile",
+        "--require-hashes --no-deps -r",
+    )
+    assert first == f"{pip} {checked} {folder}/build/uv.lock"
+    assert (folder / "build" / "uv.lock").read_text() == "uv==3 \\\n    --hash=sha256:1"
+    uv, build = f"--python {python}", "--torch-backend=cpu --no-deps"
+    torch = f"{folder}/requirements-torch.lock"
+    whole = {
+        "requirements.lock": f"-m uv pip install {uv} {checked} {folder}/requirements.lock",
+        "requirements.lock by pip": f"{pip} {checked} {folder}/requirements.lock",
+        "compile torch": f"-m uv pip compile {uv} --quiet {build} {torch}",
+        "uv torch": f"-m uv pip install {uv} {build} -r {torch}",
+        "pip torch": f"{pip} -r {torch}",
+        "--editable": f"{pip} --no-deps --no-build-isolation --editable {folder}",
+    }
+    names, sentence = WAYS[fails]
+    assert calls == [whole[name] for name in names]
+    assert sentence in capfd.readouterr().err
+
+
 def test_an_unknown_option_is_told(bootstrap):
     with pytest.raises(SystemExit, match=r"knows --here and nothing else, and was given --there"):
         bootstrap.main(["--there"])
