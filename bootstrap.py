@@ -26,8 +26,10 @@ LOCKS = ("requirements.lock", "requirements-torch.lock")
 LOG = ROOT / "build" / "setup.log"
 LOCK = ROOT / "build" / ".setup.lock"
 NEEDED_BYTES = 7 * 10**9
-# Python compiles a module when it is first imported; all of them would take longer than the download.
-PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--no-compile")
+# To compile all modules takes longer than to fetch them, and Python compiles each when it is first
+# imported; but where PYTHONDONTWRITEBYTECODE is set, it would do so again in each process.
+COMPILED = sys.dont_write_bytecode
+PIP = ("-m", "pip", "install", "--disable-pip-version-check", f"--{'' if COMPILED else 'no-'}compile")
 
 
 def stop(sentence: str) -> None:
@@ -234,13 +236,13 @@ def get_uv(python: Path, held: tuple[int, ...]) -> bool:
 def uv(task: str, *arguments: str, python: Path, held: tuple[int, ...]) -> bool:
     """Say whether uv did a task in that Python's environment; a terminal gets its bars."""
     command = [str(python), "-m", "uv", "pip", task, "--python", str(python), *arguments]
-    # To an index that is silent for five seconds the answer is no, unless it has begun to send.
-    hurry = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "0"} if task == "compile" else {}
+    asks = task == "compile"
+    # An index that is silent for five seconds does not answer.
+    settings = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "0"} if asks else {}
+    settings = {**os.environ, **settings, "UV_COMPILE_BYTECODE": str(int(COMPILED))}
     with LOG.open("a", encoding="utf-8") as log:
-        words = None if sys.stderr.isatty() and not hurry else log
-        done = subprocess.run(
-            command, stdout=log, stderr=words, env={**os.environ, **hurry}, pass_fds=held
-        )
+        words = None if sys.stderr.isatty() and not asks else log
+        done = subprocess.run(command, stdout=log, stderr=words, env=settings, pass_fds=held)
     return not done.returncode
 
 

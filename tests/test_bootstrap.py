@@ -139,44 +139,36 @@ def test_an_environment_of_ones_own_gets_the_lock_then_pytorch_then_the_course(b
 FAST = "requirements.lock", "compile torch", "uv torch", "--editable"
 WAYS = {
     "nothing": (FAST, "PyTorch: the build for processors, from its own index."),
-    "-m pip install --disable-pip-version-check --no-compile --require-hashes": (
+    "*uv.lock": (
         ("requirements.lock by pip", "pip torch", "--editable"),
         "uv could not install the packages; pip can",
     ),
-    "-m uv pip install": (
+    "*uv?pip?install*": (
         ("requirements.lock", "requirements.lock by pip", "pip torch", "--editable"),
         "uv could not install the packages; pip can",
     ),
-    "-m uv pip compile": (
+    "*uv?pip?compile*": (
         ("requirements.lock", "compile torch", "pip torch", "--editable"),
         "PyTorch: from the index that pip is set to",
     ),
 }
 
 
-@pytest.mark.skipif(
-    sys.platform in ("win32", "darwin"), reason="a program with a first line; PyTorch's index"
-)
 @pytest.mark.parametrize("fails", WAYS)
-def test_uv_installs_what_pip_would_and_pip_where_uv_cannot(bootstrap, capfd, fails):
+def test_uv_installs_what_pip_would_and_pip_where_uv_cannot(bootstrap, monkeypatch, capfd, fails):
+    if sys.platform == "win32":
+        pytest.skip("stubs are programs with a first line")
+    monkeypatch.setattr(sys, "platform", "linux")
     folder = bootstrap.folder
     lock = "a==1 \\\n    --hash=sha256:0\nuv==3 \\\n    --hash=sha256:1\nz==2 \\\n    --hash=sha256:2\n"
     (folder / "requirements.lock").write_text(lock)
     python = folder / "python"
-    python.write_text(
-        f"""#!/bin/sh
-echo "$*" >> {folder}/calls
-case "$*" in "{fails}"*{"uv.lock" if "hashes" in fails else ""}) exit 1;; esac
-"""
-    )
+    python.write_text(f'#!/bin/sh\necho "$*" >> {folder}/calls\ncase "$*" in {fails}) exit 1;; esac\n')
     python.chmod(0o755)
     bootstrap.LOG.parent.mkdir()
     bootstrap.install(folder / "there", python)
     first, *calls = (folder / "calls").read_text().splitlines()
-    pip, checked = (
-        "-m pip install --disable-pip-version-check --no-compile",
-        "--require-hashes --no-deps -r",
-    )
+    pip, checked = " ".join(bootstrap.PIP), "--require-hashes --no-deps -r"
     assert first == f"{pip} {checked} {folder}/build/uv.lock"
     assert (folder / "build" / "uv.lock").read_text() == "uv==3 \\\n    --hash=sha256:1"
     uv, build = f"--python {python}", "--torch-backend=cpu --no-deps"
@@ -192,6 +184,24 @@ case "$*" in "{fails}"*{"uv.lock" if "hashes" in fails else ""}) exit 1;; esac
     names, sentence = WAYS[fails]
     assert calls == [whole[name] for name in names]
     assert sentence in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_all_is_compiled_beforehand_only_where_each_process_would_do_it_again(
+    bootstrap, monkeypatch, written
+):
+    monkeypatch.setattr(sys, "dont_write_bytecode", not written)
+    names = runpy.run_path(str(bootstrap.folder / "bootstrap.py"))
+    assert names["PIP"][-1] == ("--no-compile" if written else "--compile")
+    set_to = []
+    monkeypatch.setattr(
+        subprocess,
+        "run",
+        lambda *_, env, **__: set_to.append(env["UV_COMPILE_BYTECODE"]) or SimpleNamespace(returncode=0),
+    )
+    bootstrap.LOG.parent.mkdir()
+    assert names["uv"]("install", python=Path(sys.executable), held=())
+    assert set_to == ["0" if written else "1"]
 
 
 def test_an_unknown_option_is_told(bootstrap):
