@@ -205,7 +205,9 @@ def test_all_is_compiled_beforehand_only_where_each_process_would_do_it_again(
 
 
 def test_an_unknown_option_is_told(bootstrap):
-    with pytest.raises(SystemExit, match=r"knows --here and nothing else, and was given --there"):
+    with pytest.raises(
+        SystemExit, match=r"knows --here and --start and nothing else, and was given --there"
+    ):
         bootstrap.main(["--there"])
 
 
@@ -213,6 +215,41 @@ def test_make_help_lists_the_commands():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
     for command in ("course", "test", "lab", "lint", "outputs"):
         assert f"make {command} " in text
+
+
+# ----- the small set
+
+
+def test_the_small_set_is_the_locked_part_that_is_named_and_the_rest_follows(bootstrap, monkeypatch):
+    folder = bootstrap.folder
+    (folder / "requirements.lock").write_text(
+        "# words\nA_b==1 ; sys_platform == 'linux' \\\n    --hash=sha256:0\n"
+        "c==2 \\\n    --hash=sha256:1\n"
+    )
+    (folder / "requirements-start.txt").write_text("# words\na-b\n")
+    installed = []
+
+    def create(place, **_):
+        bootstrap.PYTHON.parent.mkdir(parents=True, exist_ok=True)
+        bootstrap.PYTHON.touch()
+
+    names = bootstrap.main.__globals__
+    monkeypatch.setattr(bootstrap.venv, "create", create)
+    for name in ("has_pip", "get_uv", "uv"):
+        monkeypatch.setitem(names, name, lambda *_, **__: False)
+    monkeypatch.setitem(names, "pip", lambda *given, **_: installed.append(given[-1]))
+    bootstrap.main(["--start"])
+    part = folder / "build" / "start.lock"
+    assert installed[0] == str(part)
+    assert part.read_text() == "A_b==1 ; sys_platform == 'linux' \\\n    --hash=sha256:0"
+    assert bootstrap.is_ready(".ready.start") and not bootstrap.is_ready()
+    bootstrap.main(["--start"])
+    assert len(installed) == 3  # and no more the second time
+    bootstrap.main([])
+    assert installed[3] == str(folder / "requirements.lock")
+    assert bootstrap.is_ready()
+    bootstrap.main(["--start"])
+    assert len(installed) == 6
 
 
 # ----- set-up that was interrupted
