@@ -73,7 +73,16 @@ def test_the_small_set_has_all_that_its_packages_need():
     assert set(small) <= {canonicalize_name(r.name) for r in LOCKED}
     # What the package itself needs, what lesson 00 imports, and what sets up and shows it.
     wanted = [Requirement(line).name for line in PROJECT["dependencies"]]
-    wanted += ["torch", "matplotlib", "ipywidgets", "jupyterlab", "ipykernel", "setuptools", "uv"]
+    wanted += [
+        "torch",
+        "scipy",
+        "matplotlib",
+        "ipywidgets",
+        "jupyterlab",
+        "ipykernel",
+        "setuptools",
+        "uv",
+    ]
     assert set(map(canonicalize_name, wanted)) <= {*small, "torch"}
     for name in {*small, "torch"} - {"uv"}:
         for need in map(Requirement, metadata.requires(name) or []):
