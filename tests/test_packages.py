@@ -235,18 +235,38 @@ def test_the_audit_reads_the_reasons():
     assert accepted and set(module("audit").accepted()) == accepted
 
 
-# ----- the workflow
+# ----- the workflows
+
+WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").glob("*.yml")}
 
 
-def test_the_workflow_may_read_alone_and_its_actions_are_fixed():
-    text = (ROOT / ".github" / "workflows" / "audit.yml").read_text("utf-8")
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_may_read_alone_and_its_actions_are_fixed(name):
+    text = WORKFLOWS[name].read_text("utf-8")
     workflow = yaml.safe_load(text)
     assert workflow["permissions"] == {"contents": "read"}
-    steps = workflow["jobs"]["audit"]["steps"]
-    assert [step["run"] for step in steps if "run" in step] == ["make audit"]
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     uses = re.findall(r"uses: (\S+)( # v[\d.]+)?\n", text)
     assert len(uses) == sum("uses" in step for step in steps)
     assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action) and tag for action, tag in uses)
+
+
+def test_three_systems_and_three_pythons_run_files_that_there_are():
+    job = yaml.safe_load(WORKFLOWS["tests"].read_text("utf-8"))["jobs"]["tests"]
+    systems, pythons = (job["strategy"]["matrix"][name] for name in ("system", "python"))
+    assert [one.split("-")[0] for one in systems] == ["ubuntu", "macos", "windows"]
+    assert pythons == ["3.11", "3.12", "3.13"]
+    commands = " ".join(step.get("run", "") for step in job["steps"])
+    lessons = [sorted(ROOT.glob(pattern)) for pattern in re.findall(r"notebooks/\S+", commands)]
+    assert [len(found) for found in lessons] == [4, 1]
+    for file in re.findall(r"\bbootstrap\.py|tests/sanitize\.cfg", commands):
+        assert (ROOT / file).exists()
+
+
+def test_the_audit_runs_weekly_and_whenever_the_locks_change():
+    workflow = yaml.safe_load(WORKFLOWS["audit"].read_text("utf-8"))
+    steps = workflow["jobs"]["audit"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == ["make audit"]
     # YAML reads the word `on` as a truth value.
     triggers = workflow[True]
     assert "schedule" in triggers
