@@ -1,4 +1,4 @@
-# Every command sets itself up first, from nothing but Python 3.11 (3.12, 3.13).
+# Every command sets itself up first, from nothing but Python 3.11 (3.12, 3.13); `make start` a part of it.
 # On Windows, which has no make: `py -3.11 bootstrap.py`, then `.venv\Scripts\tinyml course`.
 
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
@@ -11,9 +11,10 @@ TEST_ENV := OMP_NUM_THREADS=1 TINYML_RESULTS="$(CURDIR)/build/test-results"
 ifneq ($(shell test -d "$$HOME" && echo there),there)
 export HOME := $(CURDIR)/build/home
 endif
+LAB := JUPYTER_PATH="$(CURDIR)/tinyml_helpers/course/jupyter" $(BIN)/jupyter lab notebooks/00_start_here.ipynb
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup course test browser-test test-latest whole unit notebooks lab live lint bench load fuzz mutate audit lock book translations outputs publish release clean
+.PHONY: help setup start course test browser-test test-latest whole unit notebooks lab live lint bench load fuzz mutate audit lock book translations outputs publish release clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -23,26 +24,30 @@ help:  ## list the commands
 setup:
 	@$(or $(PYTHON),python3) bootstrap.py
 
+start:  ## lesson 00 in JupyterLab, a minute from now; `make lab` sets up the rest
+	@$(or $(PYTHON),python3) bootstrap.py --start
+	@$(LAB)
+
 course: setup  ## run all lessons; notebooks, pages and scoreboard are left in build/
 	@$(BIN)/tinyml course $(ARGS)
 
 test: unit notebooks  ## unit tests, then every notebook as a test
 
 unit: setup
-	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 tests
+	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal tests
 
 notebooks: setup
 	@$(TEST_ENV) TQDM_DISABLE=1 PYTHONPATH="$(CURDIR)/tests/guard" \
 		$(BIN)/python -m pytest -n 2 --dist loadfile -p skips $(NBVAL) notebooks
 
 browser-test: setup  ## lessons, pages and book in a real Chromium, where there is one
-	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 tests/browser $(ARGS)
+	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal tests/browser $(ARGS)
 
 whole: setup  ## every lesson offline, read-only, in reverse, twice, by two learners: an hour
 	@$(BIN)/python -m pytest -v tests/whole $(ARGS)
 
-lab: setup  ## open JupyterLab on lesson 00
-	@JUPYTER_PATH="$(CURDIR)/tinyml_helpers/course/jupyter" $(BIN)/jupyter lab notebooks/00_start_here.ipynb
+lab: setup  ## open JupyterLab on lesson 00, with all that the lessons need
+	@$(LAB)
 
 live: setup  ## a network in a page: drawing, or ARGS=keywords, gestures, detector
 	@mkdir -p build/live && $(BIN)/tinyml live $(or $(ARGS),drawing) --out build/live/$(or $(firstword $(ARGS)),drawing).html

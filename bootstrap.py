@@ -2,14 +2,16 @@
 
     python3.11 bootstrap.py          # in .venv
     python bootstrap.py --here       # in the environment whose Python this is: conda, a hub
+    python3.11 bootstrap.py --start  # in .venv, what lesson 00 and JupyterLab need
 
-`make` runs the first before each of its commands. It needs Python alone.
+`make` runs the first before each of its commands, `make start` the last. It needs Python alone.
 """
 
 from __future__ import annotations  # so that older Pythons get as far as the check
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,9 +24,14 @@ PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/pytho
 # The second has no hashes: PyTorch's builds for CPU and for GPU bear one version, and the one for GPUs
 # brings packages of its own. The index that a user chooses decides which comes.
 LOCKS = ("requirements.lock", "requirements-torch.lock")
+START = ROOT / "requirements-start.txt"
 LOG = ROOT / "build" / "setup.log"
 LOCK = ROOT / "build" / ".setup.lock"
 NEEDED_BYTES = 7 * 10**9
+# To compile all modules takes longer than to fetch them, and Python compiles each when it is first
+# imported; but where PYTHONDONTWRITEBYTECODE is set, it would do so again in each process.
+COMPILED = sys.dont_write_bytecode
+PIP = ("-m", "pip", "install", "--disable-pip-version-check", f"--{'' if COMPILED else 'no-'}compile")
 
 
 def stop(sentence: str) -> None:
@@ -43,10 +50,10 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def is_ready() -> bool:
+def is_ready(stamp: str = ".ready") -> bool:
     """Say whether .venv was completed for exactly this checkout and Python."""
-    stamp = VENV / ".ready"
-    return PYTHON.exists() and stamp.is_file() and stamp.read_bytes() == fingerprint().encode()
+    file = VENV / stamp
+    return PYTHON.exists() and file.is_file() and file.read_bytes() == fingerprint().encode()
 
 
 def check_python() -> None:
@@ -73,7 +80,7 @@ def check_machine() -> None:
 
 def pip(*arguments: str, python: Path = PYTHON, held: tuple[int, ...] = ()) -> None:
     """Install something with that Python's pip, with a bar that counts the packages it has come to."""
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    command = [str(python), *PIP, *arguments]
     total = sum("==" in line for line in (ROOT / LOCKS[0]).read_text("utf-8").splitlines())
     lines: list[str] = []
     with LOG.open("a", encoding="utf-8") as log:
@@ -170,43 +177,98 @@ def has_pip() -> bool:
     return not run.returncode
 
 
-def set_up() -> None:
+def set_up(stamp: str = ".ready") -> None:
     """Create .venv, or go on with one that was left half-made."""
     check_machine()
     held = take_lock()
-    if is_ready():  # meanwhile
+    if is_ready() or is_ready(stamp):  # meanwhile
         return
-    print("Setting up .venv: about 3 minutes and 5 GB, once.", file=sys.stderr)
-    (VENV / ".ready").unlink(missing_ok=True)
+    took = "a minute or two and 5 GB" if stamp == ".ready" else "about a minute and 2 GB"
+    print(f"Setting up .venv: {took}, once.", file=sys.stderr)
+    for old in (".ready", ".ready.start"):
+        (VENV / old).unlink(missing_ok=True)
     whole = has_pip()
     venv.create(VENV, with_pip=True, clear=not whole)
     for left in half_packages():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
-    install(VENV, PYTHON, held)
+    install(VENV, PYTHON, held, whole=stamp == ".ready")
     partial = VENV / ".ready.partial"
     partial.write_text(fingerprint(), "utf-8")
-    partial.replace(VENV / ".ready")
+    partial.replace(VENV / stamp)
 
 
-def install(folder: Path, python: Path, held: tuple[int, ...] = ()) -> None:
+def install(folder: Path, python: Path, held: tuple[int, ...] = (), *, whole: bool = True) -> None:
     """Install what is locked, PyTorch, and the course itself in the environment in that folder."""
-    exact, torch = (str(ROOT / name) for name in LOCKS)
+    lock = ROOT / LOCKS[0] if whole else part_of_lock("start", START.read_text("utf-8").splitlines())
     # Without dependencies, because all of them are in the lock, and PyTorch, which some want, is not.
-    pip("--require-hashes", "--no-deps", "-r", exact, python=python, held=held)
-    pip("-r", torch, python=python, held=held)
+    locked = ("--require-hashes", "--no-deps", "-r", str(lock))
+    fast = get_uv(python, held) and uv("install", *locked, python=python, held=held)
+    if not fast:
+        print("uv could not install the packages; pip can, and takes longer.", file=sys.stderr)
+        pip(*locked, python=python, held=held)
+    install_torch(python, held, fast)
     pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT), python=python, held=held)
     # Not by pip: an editable installation leaves out what lies outside of the package.
     extension = ROOT / "tinyml_helpers" / "course" / "jupyter"
     shutil.copytree(extension, folder / "share" / "jupyter", dirs_exist_ok=True)
 
 
+def install_torch(python: Path, held: tuple[int, ...], fast: bool) -> None:
+    """Install PyTorch: without what GPUs need where its own index answers uv, else as pip finds it."""
+    lock, build = str(ROOT / LOCKS[1]), ("--torch-backend=cpu", "--no-deps")
+    # It has no index of its own for macOS, where PyPI's build brings nothing for GPUs.
+    if fast and sys.platform != "darwin":
+        asked = uv("compile", "--quiet", *build, lock, python=python, held=held)
+        if asked and uv("install", *build, "-r", lock, python=python, held=held):
+            print("PyTorch: the build for processors, from its own index.", file=sys.stderr)
+            return
+    print("PyTorch: from the index that pip is set to, PyPI unless you chose another.", file=sys.stderr)
+    pip("-r", lock, python=python, held=held)
+
+
+def part_of_lock(title: str, names: list[str]) -> Path:
+    """Write what the lock says of these packages into a file under build/; return it."""
+    text = (ROOT / LOCKS[0]).read_text("utf-8")
+    blocks = re.findall(r"^[\w.-]+==.*(?:\n .*)*", text, re.MULTILINE)
+    chosen = [one for one in blocks if re.sub("[-_.]+", "-", one.split("==")[0]).lower() in names]
+    part = LOG.with_name(f"{title}.lock")
+    part.write_text("\n".join(chosen), "utf-8")
+    return part
+
+
+def get_uv(python: Path, held: tuple[int, ...]) -> bool:
+    """Say whether the uv of the lock is in that Python's environment now."""
+    part = part_of_lock("uv", ["uv"])
+    if not part.read_text("utf-8"):
+        return False
+    command = [*PIP, "--require-hashes", "--no-deps", "-r", str(part)]
+    with LOG.open("a", encoding="utf-8") as log:
+        return not subprocess.run([python, *command], stdout=log, stderr=log, pass_fds=held).returncode
+
+
+def uv(task: str, *arguments: str, python: Path, held: tuple[int, ...]) -> bool:
+    """Say whether uv did a task in that Python's environment; a terminal gets its bars."""
+    command = [str(python), "-m", "uv", "pip", task, "--python", str(python), *arguments]
+    asks = task == "compile"
+    # An index that is silent for five seconds does not answer.
+    settings = {"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "0"} if asks else {}
+    settings = {**os.environ, **settings, "UV_COMPILE_BYTECODE": str(int(COMPILED))}
+    with LOG.open("a", encoding="utf-8") as log:
+        words = None if sys.stderr.isatty() and not asks else log
+        done = subprocess.run(command, stdout=log, stderr=words, env=settings, pass_fds=held)
+    return not done.returncode
+
+
 def main(arguments: list[str]) -> None:
-    """Set up .venv, or with `--here` the environment that this Python belongs to."""
+    """Set up .venv, or its small set, or with `--here` the environment that this Python belongs to."""
     if arguments == ["--here"]:
         check_python()
         install(Path(sys.prefix), Path(sys.executable), take_lock())
+    elif arguments == ["--start"]:
+        if not is_ready() and not is_ready(".ready.start"):
+            set_up(".ready.start")
     elif arguments:
-        stop(f"it knows --here and nothing else, and was given {' '.join(arguments)}.")
+        stop(f"it knows --here and --start and nothing else, and was given {' '.join(arguments)}.")
     elif not is_ready():
         set_up()
 

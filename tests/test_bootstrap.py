@@ -136,8 +136,78 @@ def test_an_environment_of_ones_own_gets_the_lock_then_pytorch_then_the_course(b
     assert not bootstrap.VENV.exists()
 
 
+FAST = "requirements.lock", "compile torch", "uv torch", "--editable"
+WAYS = {
+    "nothing": (FAST, "PyTorch: the build for processors, from its own index."),
+    "*uv.lock": (
+        ("requirements.lock by pip", "pip torch", "--editable"),
+        "uv could not install the packages; pip can",
+    ),
+    "*uv?pip?install*": (
+        ("requirements.lock", "requirements.lock by pip", "pip torch", "--editable"),
+        "uv could not install the packages; pip can",
+    ),
+    "*uv?pip?compile*": (
+        ("requirements.lock", "compile torch", "pip torch", "--editable"),
+        "PyTorch: from the index that pip is set to",
+    ),
+}
+
+
+@pytest.mark.parametrize("fails", WAYS)
+def test_uv_installs_what_pip_would_and_pip_where_uv_cannot(bootstrap, monkeypatch, capfd, fails):
+    if sys.platform == "win32":
+        pytest.skip("stubs are programs with a first line")
+    monkeypatch.setattr(sys, "platform", "linux")
+    folder = bootstrap.folder
+    lock = "a==1 \\\n    --hash=sha256:0\nuv==3 \\\n    --hash=sha256:1\nz==2 \\\n    --hash=sha256:2\n"
+    (folder / "requirements.lock").write_text(lock)
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\necho "$*" >> {folder}/calls\ncase "$*" in {fails}) exit 1;; esac\n')
+    python.chmod(0o755)
+    bootstrap.LOG.parent.mkdir()
+    bootstrap.install(folder / "there", python)
+    first, *calls = (folder / "calls").read_text().splitlines()
+    pip, checked = " ".join(bootstrap.PIP), "--require-hashes --no-deps -r"
+    assert first == f"{pip} {checked} {folder}/build/uv.lock"
+    assert (folder / "build" / "uv.lock").read_text() == "uv==3 \\\n    --hash=sha256:1"
+    uv, build = f"--python {python}", "--torch-backend=cpu --no-deps"
+    torch = f"{folder}/requirements-torch.lock"
+    whole = {
+        "requirements.lock": f"-m uv pip install {uv} {checked} {folder}/requirements.lock",
+        "requirements.lock by pip": f"{pip} {checked} {folder}/requirements.lock",
+        "compile torch": f"-m uv pip compile {uv} --quiet {build} {torch}",
+        "uv torch": f"-m uv pip install {uv} {build} -r {torch}",
+        "pip torch": f"{pip} -r {torch}",
+        "--editable": f"{pip} --no-deps --no-build-isolation --editable {folder}",
+    }
+    names, sentence = WAYS[fails]
+    assert calls == [whole[name] for name in names]
+    assert sentence in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_all_is_compiled_beforehand_only_where_each_process_would_do_it_again(
+    bootstrap, monkeypatch, written
+):
+    monkeypatch.setattr(sys, "dont_write_bytecode", not written)
+    names = runpy.run_path(str(bootstrap.folder / "bootstrap.py"))
+    assert names["PIP"][-1] == ("--no-compile" if written else "--compile")
+    set_to = []
+    monkeypatch.setattr(
+        subprocess,
+        "run",
+        lambda *_, env, **__: set_to.append(env["UV_COMPILE_BYTECODE"]) or SimpleNamespace(returncode=0),
+    )
+    bootstrap.LOG.parent.mkdir()
+    assert names["uv"]("install", python=Path(sys.executable), held=())
+    assert set_to == ["0" if written else "1"]
+
+
 def test_an_unknown_option_is_told(bootstrap):
-    with pytest.raises(SystemExit, match=r"knows --here and nothing else, and was given --there"):
+    with pytest.raises(
+        SystemExit, match=r"knows --here and --start and nothing else, and was given --there"
+    ):
         bootstrap.main(["--there"])
 
 
@@ -145,6 +215,41 @@ def test_make_help_lists_the_commands():
     text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
     for command in ("course", "test", "lab", "lint", "outputs"):
         assert f"make {command} " in text
+
+
+# ----- the small set
+
+
+def test_the_small_set_is_the_locked_part_that_is_named_and_the_rest_follows(bootstrap, monkeypatch):
+    folder = bootstrap.folder
+    (folder / "requirements.lock").write_text(
+        "# words\nA_b==1 ; sys_platform == 'linux' \\\n    --hash=sha256:0\n"
+        "c==2 \\\n    --hash=sha256:1\n"
+    )
+    (folder / "requirements-start.txt").write_text("# words\na-b\n")
+    installed = []
+
+    def create(place, **_):
+        bootstrap.PYTHON.parent.mkdir(parents=True, exist_ok=True)
+        bootstrap.PYTHON.touch()
+
+    names = bootstrap.main.__globals__
+    monkeypatch.setattr(bootstrap.venv, "create", create)
+    for name in ("has_pip", "get_uv", "uv"):
+        monkeypatch.setitem(names, name, lambda *_, **__: False)
+    monkeypatch.setitem(names, "pip", lambda *given, **_: installed.append(given[-1]))
+    bootstrap.main(["--start"])
+    part = folder / "build" / "start.lock"
+    assert installed[0] == str(part)
+    assert part.read_text() == "A_b==1 ; sys_platform == 'linux' \\\n    --hash=sha256:0"
+    assert bootstrap.is_ready(".ready.start") and not bootstrap.is_ready()
+    bootstrap.main(["--start"])
+    assert len(installed) == 3  # and no more the second time
+    bootstrap.main([])
+    assert installed[3] == str(folder / "requirements.lock")
+    assert bootstrap.is_ready()
+    bootstrap.main(["--start"])
+    assert len(installed) == 6
 
 
 # ----- set-up that was interrupted

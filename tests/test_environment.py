@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_the_lock_fits_the_declared_ranges_on_every_system(platform):
 
 def test_every_dependency_says_what_it_is_for():
     text = (ROOT / "pyproject.toml").read_text("utf-8")
-    block = text[text.index("dependencies = [") : text.index("[project.optional-dependencies]")]
+    block = text[text.index("dependencies = [") : text.index("\ntest = [")]
     for line in block.splitlines():
         if line.strip().startswith('"'):
             assert "#" in line, line
@@ -63,3 +64,27 @@ def test_conda_and_binder_get_the_same_set_with_its_hashes():
     assert build.read_text("utf-8").splitlines()[-1] == "python bootstrap.py --here"
     assert os.access(build, os.X_OK) or sys.platform == "win32"
     assert PROJECT["requires-python"] == ">=3.11,<3.14"
+
+
+def test_the_small_set_has_all_that_its_packages_need():
+    text = (ROOT / "requirements-start.txt").read_text("utf-8")
+    small = [line for line in text.splitlines() if not line.startswith("#")]
+    assert small == sorted(set(small))
+    assert set(small) <= {canonicalize_name(r.name) for r in LOCKED}
+    # What the package itself needs, what lesson 00 imports, and what sets up and shows it.
+    wanted = [Requirement(line).name for line in PROJECT["dependencies"]]
+    wanted += [
+        "torch",
+        "scipy",
+        "matplotlib",
+        "ipywidgets",
+        "jupyterlab",
+        "ipykernel",
+        "setuptools",
+        "uv",
+    ]
+    assert set(map(canonicalize_name, wanted)) <= {*small, "torch"}
+    for name in {*small, "torch"} - {"uv"}:
+        for need in map(Requirement, metadata.requires(name) or []):
+            if need.marker is None or need.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(need.name) in {*small, "torch"}, f"{name} needs {need}"

@@ -235,11 +235,25 @@ def test_the_audit_reads_the_reasons():
     assert accepted and set(module("audit").accepted()) == accepted
 
 
-# ----- the workflow
+# ----- the workflows
+
+WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").glob("*.yml")}
 
 
-def test_the_audit_runs_each_week_and_when_what_is_locked_changes():
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "audit.yml").read_text("utf-8"))
+def test_three_systems_and_three_pythons_run_files_that_there_are():
+    job = yaml.safe_load(WORKFLOWS["tests"].read_text("utf-8"))["jobs"]["tests"]
+    systems, pythons = (job["strategy"]["matrix"][name] for name in ("system", "python"))
+    assert [one.split("-")[0] for one in systems] == ["ubuntu", "macos", "windows"]
+    assert pythons == ["3.11", "3.12", "3.13"]
+    commands = " ".join(step.get("run", "") for step in job["steps"])
+    lessons = [sorted(ROOT.glob(pattern)) for pattern in re.findall(r"notebooks/\S+", commands)]
+    assert [len(found) for found in lessons] == [4, 1]
+    for file in re.findall(r"\bbootstrap\.py|tests/sanitize\.cfg", commands):
+        assert (ROOT / file).exists()
+
+
+def test_the_audit_runs_weekly_and_whenever_the_locks_change():
+    workflow = yaml.safe_load(WORKFLOWS["audit"].read_text("utf-8"))
     steps = workflow["jobs"]["audit"]["steps"]
     assert [step["run"] for step in steps if "run" in step] == ["make audit"]
     # YAML reads the word `on` as a truth value.

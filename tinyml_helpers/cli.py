@@ -37,6 +37,13 @@ class Commands(typer.core.TyperGroup):
             raise
         except KeyboardInterrupt:
             _stop(runner.INTERRUPTED, 130)
+        except ModuleNotFoundError as error:
+            if str(error.name).startswith(__package__):
+                raise
+            _stop(
+                f"This needs {error.name}, which comes with what the lessons need: run `make lab` in "
+                "a checkout, or `pip install 'tinyml-helpers[lessons]'`."
+            )
         except Exception as error:
             if sentence := disk_full.explain(error):
                 _stop(sentence)

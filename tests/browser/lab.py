@@ -13,6 +13,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyml_helpers.system.folders import cache_folder
+
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
     # Every cell stays in the page, so that a test sees all of them.
@@ -53,7 +55,7 @@ def environment(home, token):
         "IPYTHONDIR": str(home / "ipython"),
         "MPLCONFIGDIR": str(ROOT / "build" / "browser" / "cache" / "matplotlib"),
         "TINYML_RESULTS": str(home / "results"),
-        "TINYML_CACHE": str(ROOT / "build" / "browser" / "cache" / "tinyml"),
+        "TINYML_CACHE": str(cache_folder()),
         "TINYML_DATA": str(ROOT / "data"),
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyml_helpers.classroom import grade
 from tinyml_helpers.classroom.grade import codec, report, slicing, submissions
+from tinyml_helpers.classroom.grade import grading as grade
 from tinyml_helpers.course import syllabus
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="grading needs Linux or macOS")

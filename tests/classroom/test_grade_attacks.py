@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from tinyml_helpers.classroom import grade
+from tinyml_helpers.classroom.grade import grading as grade
 from tinyml_helpers.classroom.grade import lockdown, self_test, submissions
 from tinyml_helpers.classroom.grade import sandbox as sandboxes
 from tinyml_helpers.classroom.grade.sandbox import Sandbox, StoppedError

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from tinyml_helpers import course
-from tinyml_helpers.classroom import grade
 from tinyml_helpers.classroom.grade import calls, codec, submissions, verdicts, worker
+from tinyml_helpers.classroom.grade import grading as grade
 from tinyml_helpers.classroom.grade.verdicts import Assessors, judge
 from tinyml_helpers.course import check, constants
 from tinyml_helpers.course.constants import Seat

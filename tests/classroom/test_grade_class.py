@@ -11,8 +11,15 @@ import time
 import psutil
 import pytest
 
-from tinyml_helpers.classroom import grade
-from tinyml_helpers.classroom.grade import codec, lockdown, process_usage, report, slicing, submissions
+from tinyml_helpers.classroom.grade import (
+    codec,
+    lockdown,
+    process_usage,
+    report,
+    slicing,
+    submissions,
+)
+from tinyml_helpers.classroom.grade import grading as grade
 from tinyml_helpers.classroom.grade import verdicts as grade_verdicts
 from tinyml_helpers.classroom.grade.sandbox import Sandbox, StoppedError
 

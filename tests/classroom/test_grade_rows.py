@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from tinyml_helpers.classroom import grade
+from tinyml_helpers.classroom.grade import grading as grade
 from tinyml_helpers.classroom.grade import report
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="grading needs Linux or macOS")

@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "latest"
 PYTHON = FOLDER / "venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-EXTRAS = "test,book,hub,browser"
+EXTRAS = "lessons,test,book,hub,browser"
 NBVAL = ("--nbval-lax", "--nbval-sanitize-with", "tests/sanitize.cfg", "--nbval-cell-timeout", "300")
 RUNS = {
     "unit": ("-n", "2", "tests"),

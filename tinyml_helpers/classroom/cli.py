@@ -30,17 +30,18 @@ def grade(
     group: Class = "",
 ) -> None:
     """Grade handed-in notebooks in locked processes; leave a CSV file."""
-    from tinyml_helpers.classroom import grade as grading
+    from tinyml_helpers.classroom.grade import grading, lockdown, self_test
+    from tinyml_helpers.classroom.grade.report import Journal
 
-    limits = grading.Limits(seconds=seconds, memory_mib=memory)
+    limits = lockdown.Limits(seconds=seconds, memory_mib=memory)
     try:
         if not os.access(out.absolute().parent, os.W_OK):  # said before an hour of grading
             raise ValueError(f"{out} cannot be written: choose a folder that exists and is yours")
-        console.print(repr(grading.examine_protection()), markup=False)
+        console.print(repr(self_test.examine_protection()), markup=False)
     except (ValueError, OSError, RuntimeError) as error:
         _stop(str(error), error)
     failed: BaseException | None = None
-    with grading.Journal(out) as journal:
+    with Journal(out) as journal:
         try:
             grading.grade(
                 folder, limits, workers=workers, whole=whole, group=group,

@@ -70,7 +70,10 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    wanted = read_lock()
+    try:
+        wanted = read_lock()
+    except FileNotFoundError:  # installed without a checkout
+        return Finding("packages", "no lock here that names versions", True)
     wrong = [
         f"{name} {installed or 'missing'} (want {version})"
         for name, version in wanted.items()

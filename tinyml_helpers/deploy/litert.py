@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.deploy.model_file import ModelError, names_the_file, read_model
 from tinyml_helpers.deploy.model_report import ModelReport
-from tinyml_helpers.deploy.tflite import probe, pt2e, reader, sizes, tflm
+from tinyml_helpers.deploy.tflite import probe, reader, sizes, tflm
 from tinyml_helpers.deploy.tflite.comparison import Comparison
 from tinyml_helpers.deploy.tflite.interpreter import Model
 from tinyml_helpers.system import compat, native_output
@@ -157,6 +157,8 @@ def from_torch(
     if representative is not None:
         if len(representative) < 2:
             raise ValueError("int8 needs representative inputs: give some hundred training images")
+        from tinyml_helpers.deploy.tflite import pt2e
+
         model, quantizer = pt2e.quantize(model, representative)
     if channels_last:
         model = litert_torch.to_channel_last_io(model, args=[0])
