@@ -23,7 +23,7 @@ from typing import Any
 import typer
 
 from tinyml_helpers import cli
-from tinyml_helpers.course import alt_text, runner, syllabus, widgets
+from tinyml_helpers.course import alt_text, syllabus, widgets
 
 ROOT = Path(__file__).parents[1]
 TEXTS = Path(__file__).parent / "sliders"
@@ -119,7 +119,7 @@ def take_over(names: Sequence[str], folder: str) -> None:
 
 
 def choose(controls: Mapping[str, Any], starts: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
-    """Label -> value of the positions to draw, for each control; None if too few of them would remain."""
+    """Label -> value of the positions to draw, for each control; None if too few would remain."""
     menus = {
         name: dict(one) if isinstance(one, Mapping) else {str(value): value for value in one}
         for name, one in controls.items()
@@ -159,7 +159,9 @@ def _describe(
     ]
 
 
-def draw_all(draw: Callable[..., Any], choices: Mapping[str, Mapping[str, Any]], path: Path) -> dict[str, Any]:
+def draw_all(
+    draw: Callable[..., Any], choices: Mapping[str, Mapping[str, Any]], path: Path
+) -> dict[str, Any]:
     """Draw each combination, the last control's values side by side, into one lossless WebP.
 
     Returns:
@@ -193,7 +195,7 @@ def read(lesson: int) -> dict[str, Any]:
 
 
 def show(stored: Mapping[str, Any], name: str, source: str, still: str) -> str:
-    """The HTML that the script of the book makes a slider of; without a script it says what `still` says.
+    """The HTML that the book's script makes a slider of; without a script it says what `still` says.
 
     Args:
         stored: what `read` gave of the lesson.

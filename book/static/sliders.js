@@ -11,7 +11,7 @@ function element(kind, className, parent) {
 function control(one, parent, moved) {
   const label = element("label", "", parent);
   element("span", "", label).textContent = one.name;
-  const input = element(one.menu ? "select" : "input", one.menu ? "form-select" : "", label);
+  const input = element(one.menu ? "select" : "input", "", label);
   if (one.menu) one.values.forEach((value) => input.add(new Option(value)));
   else Object.assign(input, { type: "range", min: 0, max: one.values.length - 1, step: 1 });
   const readout = one.menu ? null : element("output", "", label);

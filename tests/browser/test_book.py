@@ -1,5 +1,7 @@
 """The book of `make book`, opened from the file system: every promise of its pages is tried."""
 
+import json
+
 import pytest
 from accessible import overflows, violations
 from lab import ROOT
@@ -7,9 +9,8 @@ from lab import ROOT
 BOOK = ROOT / "build" / "book"
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PAGES = ("index", f"notebooks/{LESSONS[0]}", f"notebooks/{LESSONS[2]}", "glossary")
-MOVING = [
-    f"notebooks/{name}" for name in LESSONS if (ROOT / "book" / "sliders" / f"{name[:2]}.json").exists()
-]
+STORED = ROOT / "book" / "sliders"
+MOVING = [f"notebooks/{name}" for name in LESSONS if (STORED / f"{name[:2]}.json").exists()]
 PHONE = {"width": 390, "height": 844}
 SMALL_LAPTOP = {"width": 1280, "height": 800}
 
@@ -121,7 +122,10 @@ def test_a_figure_moves_by_keyboard_without_a_kernel(name, page, shot, watch):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address(name))
-    for i, slider in enumerate(page.locator("div.slider[data-ready]").all()):
+    stored = json.loads(STORED.joinpath(f"{name.rpartition('/')[2][:2]}.json").read_text("utf-8"))
+    sliders = page.locator("div.slider[data-ready]").all()
+    assert len(sliders) == len(stored) > 0
+    for i, slider in enumerate(sliders):
         slider.scroll_into_view_if_needed()
         picture = slider.locator(".frame img")
         page.wait_for_function("one => one.naturalWidth > 0", arg=picture.element_handle())
