@@ -50,9 +50,11 @@ live: setup  ## a network in a page: drawing, or ARGS=keywords, gestures, detect
 lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: setup  ## our kernels against CMSIS-NN and plain loops, on three cores
+bench: setup  ## our kernels against CMSIS-NN and plain loops, on three cores; our pages against LiteRT.js
 	@test -d build/bench/bakenn || $(BIN)/pip install --quiet --no-deps --target build/bench bakenn==1.0.0 tflite==2.18.0
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py build/bench
+	@test -d build/bench/node_modules || ! command -v npm >/dev/null || npm install --silent --no-save --ignore-scripts --prefix build/bench @litertjs/core@2.5.3
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/web.py build/bench
 
 test-latest:  ## the same tests with the newest packages allowed; which lessons broke
 	@$(or $(PYTHON),python3) tests/whole/latest.py $(ARGS)
