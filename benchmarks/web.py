@@ -96,7 +96,7 @@ class Runtime:
     spend: Callable[[int], float]
 
     def measure(self, wanted: np.ndarray[Any, Any]) -> dict[str, Any]:
-        """Milliseconds of processor time a run, of several rounds, and outputs that are not as wanted."""
+        """Milliseconds of processor time a run, by round, and how many outputs are not as wanted."""
         count = 8
         while (taken := self.spend(count)) < LEAST_S:
             count = max(2 * count, int(1.2 * count * LEAST_S / max(taken, 0.01)))
@@ -109,7 +109,7 @@ class Runtime:
 
 
 def on_host(program: codegen.Program, inputs: Sequence[np.ndarray[Any, Any]]) -> Runtime:
-    """Our C, compiled for this processor without its vector extensions, called from Python."""
+    """Our C, compiled for this kind of processor, called from Python."""
     library = ctypes.CDLL(str(toolchain.host_library(program.files)))
     arena = (ctypes.c_uint8 * program.arena.size_bytes).in_dll(library, f"{program.name}_arena")
     ports = []
