@@ -80,7 +80,7 @@ def web_table(root: Path) -> str:
     )  # fmt: skip
     return (
         f"Our C as WebAssembly beside LiteRT.js {about['LiteRT.js']}, Google's runtime for pages, on "
-        "the same `.tflite` with float at its ends. Milliseconds of one thread's processor time for a run, "
+        "the same `.tflite` with float at its ends. Milliseconds of one thread's processor time a run, "
         "the middle of three rounds; a difference is an output that is not bit for bit that of LiteRT's "
         "reference kernels. LiteRT.js computes with the processor's vector instructions, "
         "which our portable C does not use, so it is faster, for a far larger download. Measured on "

@@ -137,7 +137,10 @@ def test_a_figure_moves_by_keyboard_without_a_kernel(name, page, shot, watch):
             control.focus()
             page.keyboard.press(key)
             seen.append((frame.get_attribute("aria-label"), frame.screenshot()))
-        assert len({picture for _, picture in seen}) == len({words for words, _ in seen}) == 3
+        ends = (
+            3 if control.get_attribute("type") == "range" else min(3, control.locator("option").count())
+        )
+        assert len({picture for _, picture in seen}) == len({words for words, _ in seen}) == ends
         assert slider.locator("[aria-live]").inner_text() in seen[-1][0]
         if control.get_attribute("type") == "range":
             assert slider.locator("output").first.inner_text() == control.get_attribute("aria-valuetext")
