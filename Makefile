@@ -81,8 +81,8 @@ lock:  ## the hashes of the locked packages anew, and what other systems need; a
 	@test -x build/lock/bin/uv || { $(or $(PYTHON),python3) -m venv build/lock && build/lock/bin/pip install --quiet uv==0.13.9 packaging==26.3; }
 	@build/lock/bin/python benchmarks/lock.py
 
-outputs: setup  ## run all lessons and store their outputs in notebooks/
-	@$(BIN)/python -m book.outputs $(ARGS)
+outputs: setup  ## run all lessons; store their outputs in notebooks/, and the sliders of the book
+	@$(BIN)/python -m book.outputs $(ARGS) && $(BIN)/python -m book.sliders $(ARGS)
 
 clean:  ## remove what the other commands made
 	rm -rf build .venv
