@@ -55,9 +55,11 @@ live: setup  ## a network in a page: drawing, or ARGS=keywords, gestures, detect
 lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: setup  ## our kernels against CMSIS-NN and plain loops, on three cores
+bench: setup  ## our kernels against CMSIS-NN and plain loops, on three cores; our pages against LiteRT.js
 	@test -d build/bench/bakenn || $(BIN)/pip install --quiet --no-deps --target build/bench bakenn==1.0.0 tflite==2.18.0
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py build/bench
+	@test -d build/bench/node_modules || ! command -v npm >/dev/null || npm install --silent --no-save --ignore-scripts --prefix build/bench @litertjs/core@2.5.3
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/web.py build/bench
 
 test-latest:  ## the same tests with the newest packages allowed; which lessons broke
 	@$(or $(PYTHON),python3) tests/whole/latest.py $(ARGS)
@@ -89,8 +91,8 @@ lock:  ## the hashes of the locked packages anew, and what other systems need; a
 	@test -x build/lock/bin/uv || { $(or $(PYTHON),python3) -m venv build/lock && build/lock/bin/pip install --quiet uv==0.13.9 packaging==26.3; }
 	@build/lock/bin/python benchmarks/lock.py
 
-outputs: setup  ## run all lessons and store their outputs in notebooks/
-	@$(BIN)/python -m book.outputs $(ARGS)
+outputs: setup  ## run all lessons; store their outputs in notebooks/, and the sliders of the book
+	@$(BIN)/python -m book.outputs $(ARGS) && $(BIN)/python -m book.sliders $(ARGS)
 
 publish: setup  ## write the course's public addresses: ADDRESS=https://github.com/NAME/REPOSITORY
 	@$(BIN)/python -m book.addresses "$(ADDRESS)"

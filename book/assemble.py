@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from book import addresses, notebooks, pages
+from book import addresses, notebooks, pages, sliders
 
 # Folders that have a page of their own, and the names that such a page may have.
 FOLDERS = ("notebooks", "data", "book/teach")
@@ -99,7 +99,8 @@ def assemble(root: Path, folder: Path, numbers: Iterable[int] | None = None) -> 
     lessons = [it for it in syllabus.lessons(root / "notebooks") if not numbers or it.number in numbers]
     alt: dict[str, str] = {}
     for lesson in lessons:
-        notebook = notebooks.adapt(json.loads(lesson.path.read_text("utf-8")))
+        stored = json.loads(lesson.path.read_text("utf-8"))
+        notebook = notebooks.adapt(stored, sliders.read(lesson.number))
         alt |= notebooks.alt_texts(notebook)
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":

@@ -5,18 +5,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any
+
+from book import sliders
 
 CHECKED = "# NBVAL_CHECK_OUTPUT\n"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 MOVES = '<p class="moves">In JupyterLab this figure has sliders and menus. Here it is as a still.</p>'
 
 
-def adapt(notebook: dict[str, Any]) -> dict[str, Any]:
+def adapt(notebook: dict[str, Any], moving: Mapping[str, Any]) -> dict[str, Any]:
     """Change a notebook, as JSON has it, for the book.
 
-    A solution is folded; the first line that marks a cell for tests goes; a line says that a
-    widget moves elsewhere.
+    A solution is folded; the first line that marks a cell for tests goes; a widget becomes a slider of
+    the page, or a line says that it moves elsewhere.
+
+    Args:
+        notebook: the lesson.
+        moving: what `sliders.read` gives of it.
     """
     cells = []
     for cell in notebook["cells"]:
@@ -24,7 +31,8 @@ def adapt(notebook: dict[str, Any]) -> dict[str, Any]:
         if cell["cell_type"] == "code":
             _adapt_code(cell)
             if "widget" in tags(cell):
-                note = {"cell_type": "markdown", "id": "moves", "metadata": {}, "source": MOVES}
+                told = sliders.show(moving, str(cell.get("id")), source(cell), MOVES)
+                note = {"cell_type": "markdown", "id": "moves", "metadata": {}, "source": told}
                 cells.append(note)
     return notebook | {"cells": cells}
 

@@ -33,7 +33,7 @@ def generate(
     yield "index.md", start.replace("<!-- lessons -->", cards(lessons))
     yield "notebooks/index.md", lesson_list(lessons)
     tried = (HERE / "try_it.myst").read_text("utf-8").replace("<!-- pages -->", live_list())
-    yield "try_it.md", tried
+    yield "try_it.md", tried.replace("<!-- web -->", web_table(root))
     yield "glossary.md", glossary_page(terms.read(), lessons)
     yield "devices.md", _at_the_root("devices.md") + device_tables()
     yield "own_recordings.md", _at_the_root("own_recordings.md")
@@ -55,6 +55,40 @@ def live_list() -> str:
     """A list of the live pages; they are no sources of Sphinx, so the links are plain HTML."""
     items = "\n".join(f'<li><a href="live/{task}.html">{says}</a></li>' for task, says in LIVE.items())
     return f"```{{raw}} html\n<ul>\n{items}\n</ul>\n```"
+
+
+def web_table(root: Path) -> str:
+    """What a run takes in a page and what a visitor downloads, here and with LiteRT.js, as measured."""
+    told = json.loads((root / "data" / "reference" / "web.json").read_text("utf-8"))
+    about, rows = told["about"], []
+    for name, one in told["networks"].items():
+        runs, loaded = one["runs"], one["downloads"]
+        times = [f"{sorted(run['ms'])[len(run['ms']) // 2]:.2f}" for run in runs.values()]
+        sizes = [
+            f"{loaded[it]['bytes'] / 1000:,.0f} ({loaded[it]['gzip_bytes'] / 1000:,.0f})"
+            for it in loaded
+        ]
+        wrong = [
+            f"{runs[f'{it}, Chromium']['wrong']} of {runs[f'{it}, Chromium']['compared']}"
+            for it in loaded
+        ]
+        rows.append((name, f"{one['macs'] / 1e6:.1f}", *times, *sizes, *wrong))
+    header = (
+        "network", "million MACs", "our C on the host, ms", "our page in node, ms",
+        "our page in Chromium, ms", "LiteRT.js, ms", "our download, KB (gzip)",
+        "LiteRT.js, KB (gzip)", "our outputs that differ", "LiteRT.js",
+    )  # fmt: skip
+    return (
+        f"Our C as WebAssembly beside LiteRT.js {about['LiteRT.js']}, Google's runtime for pages, on "
+        "the same `.tflite` with float at its ends. Milliseconds of one thread's processor time a run, "
+        "the middle of three rounds; a difference is an output that is not bit for bit that of LiteRT's "
+        "reference kernels. LiteRT.js computes with the processor's vector instructions, "
+        "which our portable C does not use, so it is faster, for a far larger download. Measured on "
+        f"{about['date']}: {about['processor']}, {about['cores']} cores shared with other work (load "
+        f"{about['load_before']} to {about['load_after']}), Chromium {about['Chromium']}, node "
+        f"{about['node']}, {about['compiler']}. `make bench` measures it on your machine.\n\n"
+        + _table(header, rows)
+    )
 
 
 def _at_the_root(name: str) -> str:

@@ -25,6 +25,18 @@ loadNetwork(readFileSync(bytes)).then((network) => {
     console.log(JSON.stringify({ description: network.description, runs }));
 });
 """
+MANY = """
+const { readFileSync } = require("fs");
+const [bytes, given] = process.argv.slice(1);
+const module = new WebAssembly.Module(readFileSync(bytes));
+const { memory, input, output, run } = new WebAssembly.Instance(module).exports;
+const runs = JSON.parse(readFileSync(given)).map(({ network, given, sizes }) => {
+    new Int8Array(memory.buffer, input(network), given.length).set(given);
+    run(network);
+    return sizes.map((size, i) => Buffer.from(memory.buffer, output(network, i), size).toString("hex"));
+});
+console.log(JSON.stringify(runs));
+"""
 
 
 def in_node(module, steps, folder):
@@ -32,8 +44,20 @@ def in_node(module, steps, folder):
     script = wasm.write_module(module, folder / "network.wasm")
     given = folder / "given.json"
     given.write_text(json.dumps([[np.ravel(x).tolist() for x in step] for step in steps]))
-    done = subprocess.run(
-        [NODE, "-e", PAGE, script, folder / "network.wasm", given], capture_output=True, text=True
-    )
+    return _run(PAGE, script, folder / "network.wasm", given)
+
+
+def many_in_node(module, steps, folder):
+    """What networks of one module give: the outputs of each step as hex digits.
+
+    A step has the number of its `network`, the int8 values `given` and the outputs' `sizes` in bytes.
+    """
+    folder.joinpath("many.wasm").write_bytes(module)
+    folder.joinpath("given.json").write_text(json.dumps(steps))
+    return _run(MANY, folder / "many.wasm", folder / "given.json")
+
+
+def _run(script, *given):
+    done = subprocess.run([NODE, "-e", script, *given], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

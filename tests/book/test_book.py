@@ -224,7 +224,7 @@ def test_a_lesson_is_adapted():
         ]
     }
     texts = notebooks.alt_texts(raw)
-    solution, moving, note = notebooks.adapt(raw)["cells"][1:4]
+    solution, moving, note = notebooks.adapt(raw, {})["cells"][1:4]
     assert solution["source"] == "show(1)"
     assert "hide-cell" in solution["metadata"]["tags"]
     assert moving["outputs"] == [] and note["source"] == notebooks.MOVES
@@ -371,7 +371,9 @@ def tiny_book(tmp_path_factory):
         if one["cell_type"] == "markdown":
             one["source"] = re.sub(r"\[([^]]*)\]\(0[1-9]_\w+\.ipynb\)", r"\1", "".join(one["source"]))
     (source / "alt.json").write_text(json.dumps(notebooks.alt_texts(notebook)), "utf-8")
-    (source / "notebooks" / lesson.path.name).write_text(json.dumps(notebooks.adapt(notebook)), "utf-8")
+    (source / "notebooks" / lesson.path.name).write_text(
+        json.dumps(notebooks.adapt(notebook, {})), "utf-8"
+    )
     (source / "glossary.md").write_text(pages.glossary_page(GLOSSARY, [lesson]), "utf-8")
     (source / "api").mkdir()
     reference = "Package\n=======\n\n.. autosummary::\n   :toctree: .\n   :recursive:\n\n"

@@ -1,5 +1,7 @@
 """The book of `make book`, opened from the file system: every promise of its pages is tried."""
 
+import json
+
 import pytest
 from accessible import overflows, violations
 from lab import ROOT
@@ -7,6 +9,8 @@ from lab import ROOT
 BOOK = ROOT / "build" / "book"
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PAGES = ("index", f"notebooks/{LESSONS[0]}", f"notebooks/{LESSONS[2]}", "glossary")
+STORED = ROOT / "book" / "sliders"
+MOVING = [f"notebooks/{name}" for name in LESSONS if (STORED / f"{name[:2]}.json").exists()]
 PHONE = {"width": 390, "height": 844}
 SMALL_LAPTOP = {"width": 1280, "height": 800}
 
@@ -111,3 +115,63 @@ def test_a_folded_solution_opens_by_keyboard(page):
     assert code.is_visible()
     page.keyboard.press("Enter")
     assert not code.is_visible()
+
+
+@pytest.mark.parametrize("name", MOVING, ids=lambda name: name.rsplit("/")[-1])
+def test_a_figure_moves_by_keyboard_without_a_kernel(name, page, shot, watch):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address(name))
+    stored = json.loads(STORED.joinpath(f"{name.rpartition('/')[2][:2]}.json").read_text("utf-8"))
+    sliders = page.locator("div.slider[data-ready]").all()
+    assert len(sliders) == len(stored) > 0
+    for i, slider in enumerate(sliders):
+        slider.scroll_into_view_if_needed()
+        picture = slider.locator(".frame img")
+        page.wait_for_function("one => one.naturalWidth > 0", arg=picture.element_handle())
+        assert not slider.locator("p.moves").is_visible()
+        assert slider.locator("xpath=following::img[contains(@src, 'images')][1]").is_hidden()
+        control, frame = slider.locator("input, select").first, slider.locator(".frame")
+        seen = []
+        for key in ("Home", "ArrowRight", "End"):
+            control.focus()
+            page.keyboard.press(key)
+            seen.append((frame.get_attribute("aria-label"), frame.screenshot()))
+        ends = (
+            3 if control.get_attribute("type") == "range" else min(3, control.locator("option").count())
+        )
+        assert len({picture for _, picture in seen}) == len({words for words, _ in seen}) == ends
+        assert slider.locator("[aria-live]").inner_text() in seen[-1][0]
+        if control.get_attribute("type") == "range":
+            assert slider.locator("output").first.inner_text() == control.get_attribute("aria-valuetext")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert not violations(page, "div.slider")
+            shot(slider, f"book/{name.rsplit('/')[-1]}_slider_{i}_{scheme}")
+    page.set_viewport_size(PHONE)
+    assert not overflows(page)
+    assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
+    assert not watch.errors
+
+
+def test_a_figure_that_moves_is_a_still_in_print_and_without_a_script(browser, page):
+    page.goto(address(MOVING[0]))
+    page.emulate_media(media="print")
+    assert not page.locator("div.slider").first.is_visible()
+    still = ".cell_output .moved img, .cell_output img.moved"
+    assert page.locator(still).first.is_visible()
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(address(MOVING[0]))
+    assert plain.locator("div.slider p.moves").first.is_visible()
+    assert plain.locator("div.slider .controls").count() == 0
+    context.close()
+
+
+def test_a_figure_whose_picture_is_missing_stays_a_still(page):
+    page.route("**/sliders/*.webp", lambda route: route.abort())
+    page.goto(address(MOVING[0]))
+    slider = page.locator("div.slider").first
+    slider.scroll_into_view_if_needed()
+    slider.locator("p.moves").wait_for()
+    assert not slider.locator(".controls").is_visible()

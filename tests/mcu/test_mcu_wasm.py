@@ -1,16 +1,22 @@
 """The same network in a page: not one byte may differ from the reference kernels."""
 
+import os
+
 import numpy as np
 import pytest
-from mcu_host import Reference, inputs
+from mcu_host import Reference, inputs, programs, sources
 from test_mcu_networks import PUBLIC
 from test_mcu_pipeline import MAGIC_WAND, pipeline
 from tflite_maker import Maker, random_network
 from typer.testing import CliRunner
-from wasm_node import in_node, needs_node
+from wasm_node import in_node, many_in_node, needs_node
 
 from tinyml_helpers import cli, mcu
 from tinyml_helpers.datasets import data_folder, read_verified
+from tinyml_helpers.mcu.target import toolchain
+
+# More in a long run: TINYML_NETWORKS=5000.
+COUNT = int(os.environ.get("TINYML_NETWORKS", "200"))
 
 
 @needs_node
@@ -34,7 +40,7 @@ def test_public_models_equal_the_reference_on_twenty_inputs(name, tmp_path):
 
 
 @needs_node
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(3))
 def test_random_networks_equal_the_reference(seed, tmp_path):
     content = random_network(seed)
     firmware, reference = mcu.build(content), Reference(content)
@@ -43,6 +49,57 @@ def test_random_networks_equal_the_reference(seed, tmp_path):
     expected = [[y.ravel().tolist() for y in reference.run(x, g.outputs)] for x in steps]
     found = in_node(firmware.wasm(), steps, tmp_path)
     assert [run["outputs"] for run in found["runs"]] == expected
+
+
+@needs_node
+@pytest.mark.parametrize("first", range(0, COUNT, 50))
+def test_random_networks_of_one_module_equal_the_reference_in_every_byte(first, tmp_path):
+    contents = {seed: random_network(seed) for seed in range(first, min(first + 50, COUNT))}
+    made = programs(contents, dsp=False, folded=False)
+    steps, expected = [], []
+    for number, (seed, content) in enumerate(contents.items()):
+        g, reference = made[f"n{seed}"].graph, Reference(content)
+        sizes = [g.tensors[i].size_bytes for i in g.outputs]
+        for x in inputs(g.tensors[g.inputs[0]], seed):
+            steps.append({"network": number, "given": x.ravel().tolist(), "sizes": sizes})
+            expected.append([y.tobytes().hex() for y in reference.run([x], g.outputs)])
+    found = many_in_node(toolchain.compile_wasm(with_interface(made)), steps, tmp_path)
+    wrong = [
+        (step["network"] + first, want, got)
+        for step, want, got in zip(steps, expected, found, strict=True)
+        if want != got
+    ]
+    assert wrong == []
+    assert len({tuple(out) for out in expected}) > len(contents)  # the networks answer variously
+
+
+def with_interface(made):
+    """The files of several programs, and what a page needs to call each by its number."""
+
+    def chosen(what):
+        return "".join(f"case {i}: {what(program)}; " for i, program in enumerate(made.values()))
+
+    def outputs(program):
+        return [f"{program.name}_output{i or ''}()" for i in range(len(program.graph.outputs))]
+
+    def output(program):
+        return "return " + " : ".join(
+            [*(f"i == {i} ? (void *){o}" for i, o in enumerate(outputs(program))), "0"]
+        )
+
+    page = f"""
+    #define EXPORT(name) __attribute__((export_name(#name)))
+    {"".join(f'#include "{name}.h"{chr(10)}' for name in made)}
+    EXPORT(input) void *page_input(int n) {{
+        switch (n) {{ {chosen(lambda p: f"return {p.name}_input()")} }}
+        return 0;
+    }}
+    EXPORT(output) void *page_output(int n, int i) {{ switch (n) {{ {chosen(output)} }} return 0; }}
+    EXPORT(run) void page_run(int n) {{
+        switch (n) {{ {chosen(lambda p: f"{p.name}_invoke(); break")} }}
+    }}
+    """
+    return sources(made) | {"page.c": "\n".join(line.strip() for line in page.splitlines())}
 
 
 @needs_node
