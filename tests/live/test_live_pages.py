@@ -14,7 +14,7 @@ from wasm_node import in_node, needs_node
 from tinyml_helpers import cli, datasets, mcu
 from tinyml_helpers.datasets.gestures.recordings import UNITS
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.live import gestures, keywords, pictures, shipped
+from tinyml_helpers.live import gestures, keywords, kinds, pictures, shipped
 from tinyml_helpers.live.page import Task, make
 from tinyml_helpers.usecases import detection
 from tinyml_helpers.usecases import gestures as movements
@@ -188,4 +188,4 @@ def test_the_command_refuses_in_a_sentence(tmp_path):
 
 
 def test_the_course_has_a_page_for_each_task():
-    assert set(shipped.PAGES) == {"drawing", "keywords", "gestures", "detector"}
+    assert set(shipped.PAGES) == set(kinds.Kind)

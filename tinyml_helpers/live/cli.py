@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import webbrowser
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from tinyml_helpers.live.kinds import Kind
+
 console = Console(soft_wrap=True, highlight=False)
-
-
-class Kind(StrEnum):
-    """What a page does."""
-
-    drawing = "drawing"
-    keywords = "keywords"
-    gestures = "gestures"
-    detector = "detector"
 
 
 def live(
@@ -38,10 +30,10 @@ def live(
     """
     from tinyml_helpers.live import shipped
 
-    path = out or Path(f"live_{task.value}.html")
+    path = out or Path(f"live_{task}.html")
     try:
         with console.status(f"Compiling for a page and for {device}"):
-            page = shipped.PAGES[task.value](device)
+            page = shipped.PAGES[task](device)
         page.write(path)
     except (ValueError, OSError, RuntimeError) as error:
         Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)

@@ -14,6 +14,7 @@ from tinyml_helpers.datasets.images.fashion_mnist import ImageSet
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live.gestures import make_watch
 from tinyml_helpers.live.keywords import make_listener
+from tinyml_helpers.live.kinds import Kind
 from tinyml_helpers.live.own_words import join
 from tinyml_helpers.live.page import Page
 from tinyml_helpers.live.pictures import make_pad, make_viewer
@@ -75,10 +76,10 @@ def find(device: str) -> Page:
     return make_viewer(firmware, shown.images, scenes.SCENE_CLASSES)
 
 
-PAGES: Mapping[str, Callable[[str], Page]] = {
-    "drawing": draw,
-    "keywords": listen,
-    "gestures": move,
-    "detector": find,
+PAGES: Mapping[Kind, Callable[[str], Page]] = {
+    Kind.drawing: draw,
+    Kind.keywords: listen,
+    Kind.gestures: move,
+    Kind.detector: find,
 }
-"""Task -> its page, for a device of the catalogue."""
+"""Each page, for a device of the catalogue."""
