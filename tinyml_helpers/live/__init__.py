@@ -4,5 +4,15 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["cli", "gestures", "keywords", "kinds", "own_words", "page", "pictures", "shipped"],
+    submodules=[
+        "cli",
+        "gestures",
+        "keywords",
+        "kinds",
+        "own_words",
+        "page",
+        "pictures",
+        "shipped",
+        "vibration",
+    ],
 )

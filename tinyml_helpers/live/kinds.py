@@ -13,9 +13,11 @@ class Kind(StrEnum):
     drawing = "drawing", "Draw a garment, and a classifier names it"
     keywords = "keywords", "Say a word, and a keyword spotter hears it"
     gestures = "gestures", "Move your wrist, or scrub through a recording of somebody else's"
+    vibration = "vibration", "Let it learn how a machine sounds, and it tells when that changes"
     detector = "detector", "Show a scene, and a detector draws its boxes"
 
     def __new__(cls, name: str, invitation: str) -> Kind:
+        """Make a kind, known by its name alone."""
         kind = str.__new__(cls, name)
         kind._value_ = name
         kind.invitation = invitation

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tinyml_helpers import datasets, mcu
 from tinyml_helpers.datasets.images import scenes
 from tinyml_helpers.datasets.images.fashion_mnist import ImageSet
+from tinyml_helpers.datasets.vibration.simulator import machines
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live.gestures import make_watch
 from tinyml_helpers.live.keywords import make_listener
@@ -18,10 +19,12 @@ from tinyml_helpers.live.kinds import Kind
 from tinyml_helpers.live.own_words import join
 from tinyml_helpers.live.page import Page
 from tinyml_helpers.live.pictures import make_pad, make_viewer
-from tinyml_helpers.usecases import detection, gestures, keywords
+from tinyml_helpers.live.vibration import RECORDED_LEARN, make_guard
+from tinyml_helpers.usecases import anomaly, detection, gestures, keywords
 from tinyml_helpers.usecases.alarms import TradeOff
 
 _SPOKEN = 4  # words of the recording that the page brings
+_EACH = 5  # healthy segments after it has learnt, and damaged ones
 _UNKNOWN_PERSON = "10"
 _SURE = 0.3  # score at which the C counts an object
 
@@ -64,6 +67,21 @@ def move(device: str) -> Page:
     return make_watch(firmware, day.classes, day.raw, day.truth)
 
 
+def guard(device: str) -> Page:
+    """Guard simulated machine 33, which this network never met, or one of your own."""
+    content = datasets.read_verified("models/vibration.tflite")
+    scaling = {name: tensor.numpy() for name, tensor in anomaly.network.load_trained()[1].items()}
+    detector = anomaly.firmware.Int8Autoencoder(anomaly.detect.Scaling(**scaling), litert.load(content))
+    machine = machines.draw(33)
+    healthy = machines.record(machine, 2 * RECORDED_LEARN + _EACH).samples
+    damaged = machines.record(machine, _EACH, "outer race", size_mm=0.53, seed=1).samples
+    baseline = anomaly.features.features(healthy).mean(0)
+    around = anomaly.firmware.pipeline(detector, baseline, machines.SAMPLES)
+    truth = ["healthy"] * len(healthy) + ["a pit of 0.53 mm in the outer race"] * len(damaged)
+    firmware = mcu.build(content, device, pipeline=around)
+    return make_guard(firmware, baseline, np.concatenate([healthy, damaged]), truth)
+
+
 def find(device: str) -> Page:
     """Find garments in scenes of test photos."""
     content = datasets.read_verified("models/tiny_detector.tflite")
@@ -80,6 +98,7 @@ PAGES: Mapping[Kind, Callable[[str], Page]] = {
     Kind.drawing: draw,
     Kind.keywords: listen,
     Kind.gestures: move,
+    Kind.vibration: guard,
     Kind.detector: find,
 }
 """Each page, for a device of the catalogue."""

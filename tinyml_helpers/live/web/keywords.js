@@ -1,15 +1,8 @@
 /* Words from a microphone, or from the recording that the page brings. */
 begin(async (module, place, { classes, words, rate, hop, width, least, gate, recording, says }) => {
-    const LISTENER = `
-        registerProcessor("listener", class extends AudioWorkletProcessor {
-            process([[samples]]) {
-                if (samples) this.port.postMessage(samples);
-                return true;
-            }
-        });`;
     let network = await loadNetwork(module);
     const block = new Int16Array(hop), loudness = [];
-    let filled = 0, seconds = 0, sound = null;
+    let seconds = 0, sound = null, take = null;
     const { list, show } = bars(classes);
     const said = make("p", { class: "said", role: "status" }, "Not listening.");
     const found = make("ol", { id: "words", reversed: "", "aria-label": "Words found, the latest first" });
@@ -18,15 +11,8 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
         id: "sound", width: 600, height: 128, role: "img",
         "aria-label": "Spectrogram: the last seconds of sound, low tones at the foot",
     });
-    const threshold = slider("Least score of a word", 0.3, 1, 0.01, least / (256 * width));
-    const silence = slider("Loudness below which nothing is reported (dB of full scale)", -80, 0, 1, gate);
-
-    function slider(text, min, max, step, value) {
-        const shown = make("output", {}, String(Number(value.toFixed(2))));
-        const input = make("input", { type: "range", min, max, step, value });
-        input.addEventListener("input", () => { shown.textContent = input.value; tune(); });
-        return { input, label: make("label", {}, `${text}: `, shown, make("br"), input) };
-    }
+    const threshold = slider("Least score of a word", 0.3, 1, 0.01, least / (256 * width), tune);
+    const silence = slider("Loudness below which nothing is reported (dB of full scale)", -80, 0, 1, gate, tune);
 
     function tune() {
         network.exports.threshold(Math.ceil(Number(threshold.input.value) * 256 * width - 1e-9));
@@ -51,13 +37,6 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
         }
     }
 
-    function take(samples) {
-        for (const sample of samples) {
-            block[filled++] = Math.max(-32768, Math.min(32767, Math.round(32768 * sample)));
-            if (filled === hop) { step(); filled = 0; }
-        }
-    }
-
     /* A column for what is heard now, the rest moves to the left. */
     function scroll(tones, spectrum) {
         const context = picture.getContext("2d");
@@ -72,49 +51,26 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
     }
 
     async function listen() {
-        const context = new AudioContext({ sampleRate: rate });
-        const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-        const stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
-        // Not a blob: a page from a file has no origin, and its blobs are refused.
-        await context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(LISTENER)}`);
-        const source = context.createMediaStreamSource(stream);
-        const listener = new AudioWorkletNode(context, "listener");
-        listener.port.onmessage = ({ data }) => take(data);
-        const tones = new AnalyserNode(context, { fftSize: 256 });
-        source.connect(listener);
-        source.connect(tones);
-        sound = { context, stream };
+        sound = await hear(rate, take);
+        const tones = new AnalyserNode(sound.source.context, { fftSize: 256 });
+        sound.source.connect(tones);
         scroll(tones, new Uint8Array(128));
     }
 
     async function restart() {
         network = await loadNetwork(module);
         tune();
-        filled = seconds = 0;
+        seconds = 0;
+        take = filling(block, step);
         found.replaceChildren();
-    }
-
-    function stop() {
-        sound.stream.getTracks().forEach((track) => track.stop());
-        sound.context.close();
-        sound = null;
-    }
-
-    function explain(error) {
-        if (!navigator.mediaDevices) {
-            return "A browser gives the microphone to pages of this computer and of https addresses only: open this page so.";
-        }
-        return {
-            NotAllowedError: "The microphone was not allowed. Allow it beside the address of this page, and press the button again.",
-            NotFoundError: "No microphone was found. Plug one in, or use the recording.",
-        }[error.name] || `The microphone does not answer (${error.message}). Does another program use it?`;
     }
 
     const start = make("button", { type: "button", "aria-pressed": "false" }, "Listen");
     start.addEventListener("click", async () => {
         trouble("");
         if (sound) {
-            stop();
+            sound.stop();
+            sound = null;
             said.textContent = "Not listening.";
         } else {
             try {
@@ -122,7 +78,7 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
                 await listen();
                 said.textContent = "Listening.";
             } catch (error) {
-                trouble(explain(error));
+                trouble(explain(error, "microphone", "use the recording"));
             }
         }
         start.setAttribute("aria-pressed", String(Boolean(sound)));

@@ -99,6 +99,62 @@ function bars(classes) {
     return { list, show };
 }
 
+/* Why a microphone or a camera does not come, and what to do instead. */
+function explain(error, what, instead) {
+    if (!navigator.mediaDevices) {
+        return `A browser gives the ${what} to pages of this computer and of https addresses only: open this page so.`;
+    }
+    return {
+        NotAllowedError: `The ${what} was not allowed. Allow it beside the address of this page, and press the button again.`,
+        NotFoundError: `No ${what} was found. Plug one in, or ${instead}.`,
+    }[error.name] || `The ${what} does not answer (${error.message}). Does another program use it?`;
+}
+
+const LISTENER = `
+    registerProcessor("listener", class extends AudioWorkletProcessor {
+        process([[samples]]) {
+            if (samples) this.port.postMessage(samples);
+            return true;
+        }
+    });`;
+
+/* Give sound of a microphone to `take`, in pieces from -1 to 1, until `stop`; `source` leads elsewhere too. */
+async function hear(rate, take) {
+    const context = new AudioContext({ sampleRate: rate });
+    const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
+    // Not a blob: a page from a file has no origin, and its blobs are refused.
+    await context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(LISTENER)}`);
+    const source = context.createMediaStreamSource(stream);
+    const listener = new AudioWorkletNode(context, "listener");
+    listener.port.onmessage = ({ data }) => take(data);
+    source.connect(listener);
+    const stop = () => {
+        stream.getTracks().forEach((track) => track.stop());
+        context.close();
+    };
+    return { source, stop };
+}
+
+/* Fill blocks of int16 with sound from -1 to 1; each full one goes to `step`. */
+function filling(block, step) {
+    let filled = 0;
+    return (samples) => {
+        for (const sample of samples) {
+            block[filled++] = Math.max(-32768, Math.min(32767, Math.round(32768 * sample)));
+            if (filled === block.length) { step(); filled = 0; }
+        }
+    };
+}
+
+/* A slider under its name and its value. */
+function slider(text, min, max, step, value, moved) {
+    const shown = make("output", {}, String(Number(value.toFixed(2))));
+    const input = make("input", { type: "range", min, max, step, value });
+    input.addEventListener("input", () => { shown.textContent = input.value; moved(); });
+    return { input, label: make("label", {}, `${text}: `, shown, make("br"), input) };
+}
+
 async function begin(task) {
     try {
         const module = bytesOf(live.module);
