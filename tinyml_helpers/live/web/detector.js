@@ -6,7 +6,7 @@ begin(async (module, place, { classes, side, stride, anchor, variances, overlap,
     const picture = make("canvas", { id: "scene", width: side * ZOOM, height: side * ZOOM, role: "img" });
     const said = make("p", { class: "said", role: "status" });
     const least = make("input", { type: "range", min: 0.05, max: 0.95, step: 0.05, value: 0.3 });
-    const shown = make("output", {}, "0.3");
+    const shown = make("span", { class: "value" }, "0.3");
     let camera = null, current = bytesOf(scenes[0]);
 
     const sigmoid = (x) => 1 / (1 + Math.exp(-x));

@@ -34,19 +34,6 @@ function checksum(parts) {
     return ((crc ^ 0xffffffff) >>> 0).toString(16).padStart(8, "0");
 }
 
-/* Run the built-in test vector, in an instance of its own. */
-async function checkBytes(module) {
-    const network = await loadNetwork(module);
-    live.probe.inputs.forEach((text, i) => rawOf(network.inputs[i]).set(bytesOf(text)));
-    network.run();
-    const found = checksum(network.outputs.map(rawOf));
-    const same = found === live.probe.checksum;
-    document.getElementById("same").textContent = same
-        ? `yes: on the built-in test input the answer has the checksum ${found}, here and on the emulated chip`
-        : `no: the test input gives the checksum ${found} here, and ${live.probe.checksum} on the chip`;
-    if (!same) throw new Error("This browser does not compute what the chip does: do not trust the answers.");
-}
-
 const times = [];
 
 /* Run the network, and show what an answer takes here: the median of the last 21. */
@@ -58,6 +45,19 @@ function timed(network) {
     const median = [...times].sort((a, b) => a - b)[times.length >> 1];
     document.getElementById("here").textContent = `${median.toFixed(2)} ms, in this browser`;
     return answer;
+}
+
+/* Run the built-in test vector, in an instance of its own. */
+async function checkBytes(module) {
+    const network = await loadNetwork(module);
+    live.probe.inputs.forEach((text, i) => rawOf(network.inputs[i]).set(bytesOf(text)));
+    timed(network);
+    const found = checksum(network.outputs.map(rawOf));
+    const same = found === live.probe.checksum;
+    document.getElementById("same").textContent = same
+        ? `yes: on the built-in test input the answer has the checksum ${found}, here and on the emulated chip`
+        : `no: the test input gives the checksum ${found} here, and ${live.probe.checksum} on the chip`;
+    if (!same) throw new Error("This browser does not compute what the chip does: do not trust the answers.");
 }
 
 /* Real numbers -> what the network takes: value / scale + zero point, rounded and clipped. */
@@ -149,7 +149,7 @@ function filling(block, step) {
 
 /* A slider under its name and its value. */
 function slider(text, min, max, step, value, moved) {
-    const shown = make("output", {}, String(Number(value.toFixed(2))));
+    const shown = make("span", { class: "value" }, String(Number(value.toFixed(2))));
     const input = make("input", { type: "range", min, max, step, value });
     input.addEventListener("input", () => { shown.textContent = input.value; moved(); });
     return { input, label: make("label", {}, `${text}: `, shown, make("br"), input) };

@@ -12,8 +12,8 @@ begin(async (module, place, { rate, segment, learn, recorded_learn, margin, base
         "aria-label": "Scores of the last segments as bars, and the line above which there is an alarm",
     });
     const position = make("input", { type: "range", min: 1, max: truth.length, step: 1, value: 2 * recorded_learn + 1 });
-    const where = make("output");
-    const limit = slider("Alarm above the highest healthy score, times", 1, 5, 0.1, margin, tell);
+    const where = make("span", { class: "value" });
+    const limit = slider("Alarm above the highest healthy score, times", 1, 10, 0.1, margin, tell);
 
     const reals = (address) => new Float32Array(network.exports.memory.buffer, address, before.length);
     const seconds = (segments) => ((segments * segment) / rate).toFixed(1);
