@@ -304,7 +304,7 @@ def test_a_recorded_machine_is_learnt_and_its_damage_found(pages, page, shot):
             assert [float(one) for one in shown] == pytest.approx([middle, limit], rel=0.02)
             alarm = page.locator(".said").inner_text().startswith("Alarm")
             assert alarm == (middle > limit)
-            assert alarm == given["truth"][count - 2].startswith("a pit")  # two of the last three
+            assert alarm == given["truth"][count - 2].startswith("outer race")  # two of the last three
     shot(page, "live/vibration_alarm")
 
 

@@ -5,6 +5,7 @@ import html
 import json
 import re
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from wasm_node import in_node, needs_node
 
 from tinyml_helpers import cli, datasets, mcu
 from tinyml_helpers.datasets.gestures.recordings import UNITS
-from tinyml_helpers.datasets.vibration.simulator import machines
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live import gestures, keywords, kinds, pictures, shipped, vibration
 from tinyml_helpers.live.page import Task, make
@@ -24,7 +24,8 @@ from tinyml_helpers.usecases import keywords as words
 CLASSES = [f"class {number}" for number in range(10)]
 PHOTOS = np.zeros((1, 28, 28), np.uint8)
 BASELINE = np.full(anomaly.features.FEATURES, 8, np.float32)
-MACHINE = machines.record(machines.draw(36), 17).samples
+OWN = vibration.excerpt(datasets.load_vibration(machines=[36], healthy=30, faulty=1))
+MACHINE = OWN.samples
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +57,7 @@ def guarding():
     content = datasets.read_verified("models/vibration.tflite")
     scaling = {name: one.numpy() for name, one in anomaly.network.load_trained()[1].items()}
     detector = anomaly.firmware.Int8Autoencoder(anomaly.detect.Scaling(**scaling), litert.load(content))
-    around = anomaly.firmware.pipeline(detector, BASELINE, machines.SAMPLES)
+    around = anomaly.firmware.pipeline(detector, BASELINE, MACHINE.shape[1])
     return mcu.build(content, pipeline=around)
 
 
@@ -109,7 +110,7 @@ def test_a_page_that_listens_reports_the_words_of_the_chip(listening, tmp_path):
 @needs_node
 def test_a_page_that_learns_a_machine_begins_as_the_chip(guarding, tmp_path):
     """What is usual is a variable there, and a constant on the chip: before it learns, both are one."""
-    page = vibration.make_guard(guarding, BASELINE, MACHINE, ["healthy"] * 17)
+    page = vibration.make_guard(guarding, BASELINE, OWN)
     found = in_node(module(page), [[one] for one in MACHINE[:3]], tmp_path)
     runs = [guarding.run(one) for one in MACHINE[:3]]
     assert [run["answer"] for run in found["runs"]] == [run.score for run in runs]
@@ -117,11 +118,11 @@ def test_a_page_that_learns_a_machine_begins_as_the_chip(guarding, tmp_path):
 
 
 def test_a_recorded_machine_loses_less_than_a_step_of_its_eight_bits(guarding):
-    given = told(vibration.make_guard(guarding, BASELINE, MACHINE, ["healthy"] * 17))["task"]
+    given = told(vibration.make_guard(guarding, BASELINE, OWN))["task"]
     kept = np.frombuffer(base64.b64decode(given["recording"]), np.int8).reshape(MACHINE.shape)
     assert np.abs(kept * float(given["count"]) - MACHINE).max() <= given["count"] / 2
     assert np.abs(kept).max() > 60
-    silent = told(vibration.make_guard(guarding, BASELINE, 0 * MACHINE, ["off"] * 17))["task"]
+    silent = told(vibration.make_guard(guarding, BASELINE, replace(OWN, samples=0 * MACHINE)))["task"]
     assert not np.frombuffer(base64.b64decode(silent["recording"]), np.int8).any()
 
 
@@ -178,18 +179,18 @@ def test_a_network_of_another_kind_is_refused_with_the_cure(small, listening):
     with pytest.raises(ValueError, match=r"build it with detection\.firmware"):
         pictures.make_viewer(small, np.zeros((1, 97, 97), np.uint8), CLASSES)
     with pytest.raises(ValueError, match=r"build it with anomaly\.firmware\.pipeline"):
-        vibration.make_guard(small, BASELINE, MACHINE, ["healthy"] * 17)
+        vibration.make_guard(small, BASELINE, OWN)
 
 
 def test_recordings_and_scenes_of_another_shape_are_refused(feeling, looking, guarding):
     with pytest.raises(ValueError, match=r"shape \[16, 8192\]: give \[17 or more, 8192\]"):
-        vibration.make_guard(guarding, BASELINE, MACHINE[:16], ["healthy"] * 16)
-    with pytest.raises(ValueError, match=r"shape \[17, 4096\]"):
-        vibration.make_guard(guarding, BASELINE, MACHINE[:, :4096], ["healthy"] * 17)
-    with pytest.raises(ValueError, match="16 labels for 17 segments"):
-        vibration.make_guard(guarding, BASELINE, MACHINE, ["healthy"] * 16)
+        vibration.make_guard(guarding, BASELINE, OWN.take(np.arange(26) < 16))
+    with pytest.raises(ValueError, match=r"shape \[26, 4096\]"):
+        vibration.make_guard(guarding, BASELINE, replace(OWN, samples=MACHINE[:, :4096]))
+    with pytest.raises(ValueError, match="the first of them healthy"):
+        vibration.make_guard(guarding, BASELINE, OWN.take(np.arange(26) > 4))
     with pytest.raises(ValueError, match=r"baseline of shape \[28\]: give \[56\]"):
-        vibration.make_guard(guarding, BASELINE[:28], MACHINE, ["healthy"] * 17)
+        vibration.make_guard(guarding, BASELINE[:28], OWN)
     with pytest.raises(ValueError, match=r"shape \[200, 6\]: give \[more than 200, 6\]"):
         gestures.make_watch(feeling, CLASSES, np.zeros((200, 6), np.int16), np.zeros(200, np.int64))
     with pytest.raises(ValueError, match="3 labels for 300 samples"):

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from tinyml_helpers import datasets, mcu
 from tinyml_helpers.datasets.images import scenes
 from tinyml_helpers.datasets.images.fashion_mnist import ImageSet
-from tinyml_helpers.datasets.vibration.simulator import machines
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live.gestures import make_watch
 from tinyml_helpers.live.keywords import make_listener
@@ -19,12 +18,11 @@ from tinyml_helpers.live.kinds import Kind
 from tinyml_helpers.live.own_words import join
 from tinyml_helpers.live.page import Page
 from tinyml_helpers.live.pictures import make_pad, make_viewer
-from tinyml_helpers.live.vibration import RECORDED_LEARN, make_guard
+from tinyml_helpers.live.vibration import excerpt, make_guard
 from tinyml_helpers.usecases import anomaly, detection, gestures, keywords
 from tinyml_helpers.usecases.alarms import TradeOff
 
 _SPOKEN = 4  # words of the recording that the page brings
-_EACH = 5  # healthy segments after it has learnt, and damaged ones
 _UNKNOWN_PERSON = "10"
 _SURE = 0.3  # score at which the C counts an object
 
@@ -72,14 +70,12 @@ def guard(device: str) -> Page:
     content = datasets.read_verified("models/vibration.tflite")
     scaling = {name: tensor.numpy() for name, tensor in anomaly.network.load_trained()[1].items()}
     detector = anomaly.firmware.Int8Autoencoder(anomaly.detect.Scaling(**scaling), litert.load(content))
-    machine = machines.draw(33)
-    healthy = machines.record(machine, 2 * RECORDED_LEARN + _EACH).samples
-    damaged = machines.record(machine, _EACH, "outer race", size_mm=0.53, seed=1).samples
-    baseline = anomaly.features.features(healthy).mean(0)
-    around = anomaly.firmware.pipeline(detector, baseline, machines.SAMPLES)
-    truth = ["healthy"] * len(healthy) + ["a pit of 0.53 mm in the outer race"] * len(damaged)
+    seen = datasets.load_vibration(machines=[33], healthy=30, faulty=9)
+    own = excerpt(seen.take(seen.healthy | (seen.fault == "outer race")))
+    baseline = anomaly.features.features(seen.samples[seen.commissioning()]).mean(0)
+    around = anomaly.firmware.pipeline(detector, baseline, own.samples.shape[1])
     firmware = mcu.build(content, device, pipeline=around)
-    return make_guard(firmware, baseline, np.concatenate([healthy, damaged]), truth)
+    return make_guard(firmware, baseline, own)
 
 
 def find(device: str) -> Page:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from tinyml_helpers.live.page import Page, Task, encode, make
 from tinyml_helpers.usecases.anomaly.features import FEATURES
 
 if TYPE_CHECKING:
+    from tinyml_helpers.datasets.vibration.load import Vibration
     from tinyml_helpers.mcu import Firmware
     from tinyml_helpers.mcu.pipeline import Pipeline
 
@@ -23,6 +23,7 @@ RECORDED_LEARN = 8
 """The same, of the recording that a page brings: it has to be small."""
 MARGIN = 1.5
 """Times the highest healthy score: no alarm in 960 checks of the eight held-out machines."""
+_EACH = 5
 _KERNEL, _TABLES = "vibration.c", "vibration_tables.h"
 _LEARNING = """
 /* Of a page, which learns what is usual: the features as they are, and what turns them into steps. */
@@ -52,20 +53,26 @@ _ABOUT = (
 )
 
 
-def make_guard(
-    firmware: Firmware,
-    baseline: npt.NDArray[np.float32],
-    recording: npt.NDArray[np.int16],
-    truth: Sequence[str],
-) -> Page:
+def excerpt(own: Vibration) -> Vibration:
+    """Cut a recording for a page: to learn from, then a little that is healthy and a little that is not.
+
+    Args:
+        own: segments of one machine; of the damaged ones the last are taken.
+    """
+    learnt = np.flatnonzero(own.healthy)[: 2 * RECORDED_LEARN + _EACH]
+    rows = np.zeros(len(own), bool)
+    rows[[*learnt, *np.flatnonzero(~own.healthy)[-_EACH:]]] = True
+    return own.take(rows)
+
+
+def make_guard(firmware: Firmware, baseline: npt.NDArray[np.float32], recording: Vibration) -> Page:
     """Make a page that learns how a machine sounds, and guards it.
 
     Args:
         firmware: the autoencoder behind `usecases.anomaly.firmware.pipeline`.
         baseline: float32 [FEATURES], with which that pipeline was made.
-        recording: int16 [N, samples], segments of one machine, of which the first
-            2 * `RECORDED_LEARN` are healthy; kept in 8 bits.
-        truth: what the machine was like in each segment.
+        recording: of one machine, healthy for the first 2 * `RECORDED_LEARN` segments: see `excerpt`.
+            The page keeps it in 8 bits.
 
     Returns:
         The page.
@@ -78,13 +85,15 @@ def make_guard(
         raise ValueError("this firmware does not guard: build it with anomaly.firmware.pipeline")
     if baseline.shape != (FEATURES,):
         raise ValueError(f"a baseline of shape {list(baseline.shape)}: give [{FEATURES}]")
-    least = 2 * RECORDED_LEARN + 1
-    if recording.ndim != 2 or recording.shape[1] != around.count or len(recording) < least:
-        wanted = f"[{least} or more, {around.count}]"
-        raise ValueError(f"a recording of shape {list(recording.shape)}: give {wanted}")
-    if len(truth) != len(recording):
-        raise ValueError(f"{len(truth)} labels for {len(recording)} segments: give one for each")
-    count = -(-int(np.abs(recording.astype(np.int32)).max()) // 127) or 1
+    least, samples = 2 * RECORDED_LEARN + 1, recording.samples
+    if samples.shape[1] != around.count or len(samples) < least or not recording.healthy[:least].all():
+        raise ValueError(
+            f"a recording of shape {list(samples.shape)}: give [{least} or more, {around.count}], "
+            "the first of them healthy"
+        )
+    count = -(-int(np.abs(samples.astype(np.int32)).max()) // 127) or 1
+    wide = np.where(recording.fault == "unbalance", 0, recording.size_mm)
+    pits = zip(recording.fault, wide, strict=True)
     given = {
         "rate": RATE_HZ,
         "segment": around.count,
@@ -93,8 +102,8 @@ def make_guard(
         "margin": MARGIN,
         "baseline": encode(baseline.astype("<f4").tobytes()),
         "count": count,
-        "recording": encode(np.rint(recording / count).astype(np.int8).tobytes()),
-        "truth": list(truth),
+        "recording": encode(np.rint(samples / count).astype(np.int8).tobytes()),
+        "truth": [f"{fault}, {size:g} mm" if size else str(fault) for fault, size in pits],
     }
     task = Task("vibration.js", "Guard a machine", _ABOUT, given, height=900)
     return make(firmware, task, _that_learns(around))
