@@ -44,7 +44,7 @@ whole: setup  ## every lesson offline, read-only, in reverse, twice, by two lear
 lab: setup  ## open JupyterLab on lesson 00
 	@JUPYTER_PATH="$(CURDIR)/tinyml_helpers/course/jupyter" $(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
-live: setup  ## a network in a page: drawing, or ARGS=keywords, gestures, detector
+live: setup  ## a network in a page: drawing, or ARGS=keywords, gestures, vibration, detector
 	@mkdir -p build/live && $(BIN)/tinyml live $(or $(ARGS),drawing) --out build/live/$(or $(firstword $(ARGS)),drawing).html
 
 lint: setup  ## ruff and mypy

@@ -17,6 +17,7 @@ from tinyml_helpers import datasets
 from tinyml_helpers.datasets.vibration.simulator import machines
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live import shipped
+from tinyml_helpers.live.page import Page
 from tinyml_helpers.usecases import anomaly, detection
 
 PEOPLE = os.environ.get("TINYML_PEOPLE")
@@ -186,6 +187,19 @@ def test_words_at_a_microphone_are_found_until_it_is_stopped(pages, hearing):
     talking.wait_for_timeout(1500)
     assert talking.locator("#words li").count() == count
     assert talking.locator(".said").inner_text() == "Not listening."
+
+
+def test_words_are_found_in_the_frame_of_a_lesson(pages, hearing, tmp_path):
+    """A notebook and the book show a page in a frame, which has to be given the microphone."""
+    text = Path(unquote(urlsplit(pages("keywords")).path)).read_text("utf-8")
+    lesson = tmp_path / "lesson.html"
+    lesson.write_text(f"<h1>A lesson</h1>{Page('Say a word', text, 980, '')._repr_html_()}", "utf-8")
+    talking = hearing(spoken())
+    talking.goto(lesson.as_uri())
+    frame = talking.frame_locator("iframe")
+    frame.get_by_role("button", name="Listen").click(timeout=60_000)
+    frame.locator("#words li").nth(1).wait_for(timeout=60_000)
+    assert not frame.locator("#trouble").is_visible()
 
 
 @pytest.mark.skipif(not PEOPLE, reason="TINYML_PEOPLE names no folder with the test part's words")

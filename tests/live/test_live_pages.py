@@ -165,6 +165,15 @@ def test_a_page_is_written_as_html_only(small, tmp_path):
     assert not (tmp_path / "live.txt").exists()
 
 
+def test_a_still_stands_where_no_page_can(small):
+    page = pictures.make_pad(small, PHOTOS, CLASSES)
+    picture, metadata = page._repr_png_()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 20_000
+    assert metadata["alt"].startswith("Draw a garment A page that answers in a browser.")
+    assert f"{small.flash_bytes / 1000:,.1f} KB of flash" in metadata["alt"]
+
+
 def test_a_network_of_another_kind_is_refused_with_the_cure(small, listening):
     with pytest.raises(ValueError, match="784 pixels, and this network takes"):
         pictures.make_pad(listening, PHOTOS, CLASSES)

@@ -24,7 +24,7 @@ def live(
     ] = "nano33ble",
     show: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
 ) -> None:
-    """Write a page in which a network of the course draws, hears, feels or sees, and open it.
+    """Write a page in which a network of the course hears, feels, guards or sees, and open it.
 
     The page is one file: it needs no server, no Python and no network, and sends nothing anywhere.
     """

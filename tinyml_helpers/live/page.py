@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tinyml_helpers.mcu.pipeline import Pipeline
     from tinyml_helpers.mcu.run import Run
 
+# To any origin: a frame in a file has none that a browser would give the microphone to.
+_ALLOWED = "microphone *; camera *; accelerometer *; gyroscope *"
 _WEB = resources.files(__package__) / "web"
 
 
@@ -76,7 +78,7 @@ class Page:
         size = f"width:100%;height:{self.height}px;border:0"
         return (
             f'<iframe title="{html.escape(self.title)}" style="{size}" '
-            f'allow="microphone; camera; accelerometer; gyroscope" srcdoc="{html.escape(self.text)}">'
+            f'allow="{_ALLOWED}" srcdoc="{html.escape(self.text)}">'
             "</iframe>"
         )
 
