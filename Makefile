@@ -49,7 +49,7 @@ whole: setup  ## every lesson offline, read-only, in reverse, twice, by two lear
 lab: setup  ## open JupyterLab on lesson 00, with all that the lessons need
 	@$(LAB)
 
-live: setup  ## a network in a page: drawing, or ARGS=keywords, gestures, detector
+live: setup  ## a network in a page: drawing, or ARGS=keywords, gestures, vibration, detector
 	@mkdir -p build/live && $(BIN)/tinyml live $(or $(ARGS),drawing) --out build/live/$(or $(firstword $(ARGS)),drawing).html
 
 lint: setup  ## ruff and mypy

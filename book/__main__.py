@@ -64,8 +64,8 @@ def build() -> int:
 def write_live_pages(folder: Path) -> None:
     """Write the pages in which networks of the course run, beside those of Sphinx."""
     folder.mkdir(exist_ok=True)
-    for task, make in shipped.PAGES.items():
-        make("nano33ble").write(folder / f"{task}.html")
+    for kind, make in shipped.PAGES.items():
+        make("nano33ble").write(folder / f"{kind}.html")
 
 
 def renew_counts() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from book import counts, notebooks, terms
+from tinyml_helpers.live.kinds import Kind
 
 HERE = Path(__file__).parent
 PARTS = {
@@ -42,18 +43,9 @@ def generate(
     yield "how_tested.md", re.sub(r"<!-- \w+ -->", "", facts)
 
 
-LIVE = {
-    "drawing": "Draw a garment, and a classifier names it",
-    "keywords": "Say a word, and a keyword spotter hears it",
-    "gestures": "Move your wrist, or scrub through a recording of somebody else's",
-    "detector": "Show a scene, and a detector draws its boxes",
-}
-"""Task of `tinyml live` -> what it invites to."""
-
-
 def live_list() -> str:
     """A list of the live pages; they are no sources of Sphinx, so the links are plain HTML."""
-    items = "\n".join(f'<li><a href="live/{task}.html">{says}</a></li>' for task, says in LIVE.items())
+    items = "\n".join(f'<li><a href="live/{kind}.html">{kind.invitation}</a></li>' for kind in Kind)
     return f"```{{raw}} html\n<ul>\n{items}\n</ul>\n```"
 
 

@@ -5,6 +5,7 @@ import html
 import json
 import re
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,14 +15,17 @@ from wasm_node import in_node, needs_node
 from tinyml_helpers import cli, datasets, mcu
 from tinyml_helpers.datasets.gestures.recordings import UNITS
 from tinyml_helpers.deploy import litert
-from tinyml_helpers.live import gestures, keywords, pictures, shipped
+from tinyml_helpers.live import gestures, keywords, kinds, pictures, shipped, vibration
 from tinyml_helpers.live.page import Task, make
-from tinyml_helpers.usecases import detection
+from tinyml_helpers.usecases import anomaly, detection
 from tinyml_helpers.usecases import gestures as movements
 from tinyml_helpers.usecases import keywords as words
 
 CLASSES = [f"class {number}" for number in range(10)]
 PHOTOS = np.zeros((1, 28, 28), np.uint8)
+BASELINE = np.full(anomaly.features.FEATURES, 8, np.float32)
+OWN = vibration.excerpt(datasets.load_vibration(machines=[36], healthy=30, faulty=1))
+MACHINE = OWN.samples
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +50,15 @@ def feeling():
 def looking():
     content = datasets.read_verified("models/tiny_detector.tflite")
     return mcu.build(content, pipeline=detection.firmware.pipeline(0))
+
+
+@pytest.fixture(scope="session")
+def guarding():
+    content = datasets.read_verified("models/vibration.tflite")
+    scaling = {name: one.numpy() for name, one in anomaly.network.load_trained()[1].items()}
+    detector = anomaly.firmware.Int8Autoencoder(anomaly.detect.Scaling(**scaling), litert.load(content))
+    around = anomaly.firmware.pipeline(detector, BASELINE, MACHINE.shape[1])
+    return mcu.build(content, pipeline=around)
 
 
 def told(page):
@@ -94,7 +107,26 @@ def test_a_page_that_listens_reports_the_words_of_the_chip(listening, tmp_path):
     assert told(page)["task"]["least"] == np.ceil(0.8 * 256 * 3)
 
 
-@pytest.mark.parametrize("name", ["small", "listening", "feeling", "looking"])
+@needs_node
+def test_a_page_that_learns_a_machine_begins_as_the_chip(guarding, tmp_path):
+    """What is usual is a variable there, and a constant on the chip: before it learns, both are one."""
+    page = vibration.make_guard(guarding, BASELINE, OWN)
+    found = in_node(module(page), [[one] for one in MACHINE[:3]], tmp_path)
+    runs = [guarding.run(one) for one in MACHINE[:3]]
+    assert [run["answer"] for run in found["runs"]] == [run.score for run in runs]
+    assert [run["outputs"][0] for run in found["runs"]] == [run.output.ravel().tolist() for run in runs]
+
+
+def test_a_recorded_machine_loses_less_than_a_step_of_its_eight_bits(guarding):
+    given = told(vibration.make_guard(guarding, BASELINE, OWN))["task"]
+    kept = np.frombuffer(base64.b64decode(given["recording"]), np.int8).reshape(MACHINE.shape)
+    assert np.abs(kept * float(given["count"]) - MACHINE).max() <= given["count"] / 2
+    assert np.abs(kept).max() > 60
+    silent = told(vibration.make_guard(guarding, BASELINE, replace(OWN, samples=0 * MACHINE)))["task"]
+    assert not np.frombuffer(base64.b64decode(silent["recording"]), np.int8).any()
+
+
+@pytest.mark.parametrize("name", ["small", "listening", "feeling", "looking", "guarding"])
 def test_a_page_asks_for_nothing_from_anywhere(name, request):
     firmware = request.getfixturevalue(name)
     page = make(firmware, Task("drawing.js", "Title", "About.", {}))
@@ -133,6 +165,15 @@ def test_a_page_is_written_as_html_only(small, tmp_path):
     assert not (tmp_path / "live.txt").exists()
 
 
+def test_a_still_stands_where_no_page_can(small):
+    page = pictures.make_pad(small, PHOTOS, CLASSES)
+    picture, metadata = page._repr_png_()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 20_000
+    assert metadata["alt"].startswith("Draw a garment A page that answers in a browser.")
+    assert f"{small.flash_bytes / 1000:,.1f} KB of flash" in metadata["alt"]
+
+
 def test_a_network_of_another_kind_is_refused_with_the_cure(small, listening):
     with pytest.raises(ValueError, match="784 pixels, and this network takes"):
         pictures.make_pad(listening, PHOTOS, CLASSES)
@@ -146,9 +187,19 @@ def test_a_network_of_another_kind_is_refused_with_the_cure(small, listening):
         gestures.make_watch(small, CLASSES, np.zeros((300, 6), np.int16), np.zeros(300, np.int64))
     with pytest.raises(ValueError, match=r"build it with detection\.firmware"):
         pictures.make_viewer(small, np.zeros((1, 97, 97), np.uint8), CLASSES)
+    with pytest.raises(ValueError, match=r"build it with anomaly\.firmware\.pipeline"):
+        vibration.make_guard(small, BASELINE, OWN)
 
 
-def test_recordings_and_scenes_of_another_shape_are_refused(feeling, looking):
+def test_recordings_and_scenes_of_another_shape_are_refused(feeling, looking, guarding):
+    with pytest.raises(ValueError, match=r"shape \[16, 8192\]: give \[17 or more, 8192\]"):
+        vibration.make_guard(guarding, BASELINE, OWN.take(np.arange(26) < 16))
+    with pytest.raises(ValueError, match=r"shape \[26, 4096\]"):
+        vibration.make_guard(guarding, BASELINE, replace(OWN, samples=MACHINE[:, :4096]))
+    with pytest.raises(ValueError, match="the first of them healthy"):
+        vibration.make_guard(guarding, BASELINE, OWN.take(np.arange(26) > 4))
+    with pytest.raises(ValueError, match=r"baseline of shape \[28\]: give \[56\]"):
+        vibration.make_guard(guarding, BASELINE[:28], OWN)
     with pytest.raises(ValueError, match=r"shape \[200, 6\]: give \[more than 200, 6\]"):
         gestures.make_watch(feeling, CLASSES, np.zeros((200, 6), np.int16), np.zeros(200, np.int64))
     with pytest.raises(ValueError, match="3 labels for 300 samples"):
@@ -188,4 +239,4 @@ def test_the_command_refuses_in_a_sentence(tmp_path):
 
 
 def test_the_course_has_a_page_for_each_task():
-    assert set(shipped.PAGES) == {"drawing", "keywords", "gestures", "detector"}
+    assert set(shipped.PAGES) == set(kinds.Kind)

@@ -1,4 +1,4 @@
-"""What a learner moves: sliders and menus around a plain drawing function, and a pad to draw on."""
+"""What a learner moves: sliders and menus around a drawing function, and pages that answer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ import ipywidgets
 from tinyml_helpers.course.alt_text import describe
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tinyml_helpers.datasets.images.fashion_mnist import ImageSet
+    from tinyml_helpers.datasets.images.scenes import Scenes
+    from tinyml_helpers.datasets.vibration.load import Vibration
     from tinyml_helpers.live.page import Page
     from tinyml_helpers.mcu import Firmware
+    from tinyml_helpers.usecases.gestures.stream import Stream
 
 # White around the picture for dark themes. With its size told, the page does not jump while the next
 # picture is decoded.
@@ -72,6 +78,51 @@ def pad(firmware: Firmware, pictures: ImageSet) -> Page:
     from tinyml_helpers.live import shipped
 
     return pages.make_pad(firmware, shipped.one_of_each(pictures), pictures.classes)
+
+
+def listen(firmware: Firmware, classes: Sequence[str], sound: NDArray[np.int16]) -> Page:
+    """Let a keyword firmware hear the learner, or int16 `sound` of the lesson at 16 kHz.
+
+    Raises:
+        ValueError: the firmware does not listen, or has other classes.
+    """
+    from tinyml_helpers.live import keywords
+
+    return keywords.make_listener(firmware, classes, sound, "some of the stream above")
+
+
+def feel(firmware: Firmware, stream: Stream) -> Page:
+    """Let a movement firmware feel a phone, or a stream of the lesson.
+
+    Raises:
+        ValueError: the firmware does not feel, or the stream holds no window.
+    """
+    from tinyml_helpers.live import gestures
+
+    return gestures.make_watch(firmware, stream.classes, stream.raw, stream.truth)
+
+
+def guard(firmware: Firmware, baseline: NDArray[np.float32], own: Vibration) -> Page:
+    """Let a vibration firmware learn the learner's machine, or one of the lesson.
+
+    Raises:
+        ValueError: the firmware does not guard, or too little of the machine is healthy.
+    """
+    from tinyml_helpers.live import vibration
+
+    return vibration.make_guard(firmware, baseline, vibration.excerpt(own))
+
+
+def see(firmware: Firmware, shown: Scenes) -> Page:
+    """Let a detector's firmware look at the learner's camera, or at scenes of the lesson.
+
+    Raises:
+        ValueError: the firmware does not look for objects, or the scenes have another size.
+    """
+    from tinyml_helpers.datasets.images.scenes import SCENE_CLASSES
+    from tinyml_helpers.live import pictures
+
+    return pictures.make_viewer(firmware, shown.images, SCENE_CLASSES)
 
 
 def _render(draw: Callable[..., Any], values: Mapping[str, Any]) -> str:

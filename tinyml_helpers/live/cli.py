@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import shlex
 import webbrowser
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from tinyml_helpers.live.kinds import Kind
+
 console = Console(soft_wrap=True, highlight=False)
-
-
-class Kind(StrEnum):
-    """What a page does."""
-
-    drawing = "drawing"
-    keywords = "keywords"
-    gestures = "gestures"
-    detector = "detector"
 
 
 def live(
@@ -33,16 +25,16 @@ def live(
     ] = "nano33ble",
     show: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
 ) -> None:
-    """Write a page in which a network of the course draws, hears, feels or sees, and open it.
+    """Write a page in which a network of the course hears, feels, guards or sees, and open it.
 
     The page is one file: it needs no server, no Python and no network, and sends nothing anywhere.
     """
     from tinyml_helpers.live import shipped
 
-    path = out or Path(f"live_{task.value}.html")
+    path = out or Path(f"live_{task}.html")
     try:
         with console.status(f"Compiling for a page and for {device}"):
-            page = shipped.PAGES[task.value](device)
+            page = shipped.PAGES[task](device)
         page.write(path)
     except (ValueError, OSError, RuntimeError) as error:
         Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)

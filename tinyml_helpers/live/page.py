@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
 import zlib
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tinyml_helpers.mcu.pipeline import Pipeline
     from tinyml_helpers.mcu.run import Run
 
+# To any origin: a frame in a file has none that a browser would give the microphone to.
+_ALLOWED = "microphone *; camera *; accelerometer *; gyroscope *"
 _WEB = resources.files(__package__) / "web"
 
 
@@ -33,11 +36,13 @@ class Page:
         title: its heading.
         text: the HTML, the module inside.
         height: of the frame in a notebook, in pixels.
+        chip: what an answer takes on the chip.
     """
 
     title: str
     text: str
     height: int
+    chip: str
 
     def write(self, path: str | Path) -> Path:
         """Write the page to a file, which any browser opens.
@@ -58,12 +63,22 @@ class Page:
             f'A live page of {len(self.text):,} bytes: {self.title}. page.write("live.html") keeps it.'
         )
 
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        """A still with its alternative text, for paper and wherever else no page can stand."""
+        from matplotlib.figure import Figure
+
+        words = f"{self.title}\nA page that answers in a browser. On the chip:\n{self.chip}"
+        figure, png = Figure(figsize=(7, 1.1), dpi=80), io.BytesIO()
+        figure.text(0.01, 0.9, words, va="top", fontsize=9, linespacing=1.6)
+        figure.savefig(png, format="png")
+        return png.getvalue(), {"alt": " ".join(words.split())}
+
     def _repr_html_(self) -> str:
         """The page in a frame of its own; its network runs in the browser, no kernel is needed."""
         size = f"width:100%;height:{self.height}px;border:0"
         return (
             f'<iframe title="{html.escape(self.title)}" style="{size}" '
-            f'allow="microphone; camera; accelerometer; gyroscope" srcdoc="{html.escape(self.text)}">'
+            f'allow="{_ALLOWED}" srcdoc="{html.escape(self.text)}">'
             "</iframe>"
         )
 
@@ -102,6 +117,7 @@ def make(firmware: Firmware, task: Task, pipeline: Pipeline | None = None) -> Pa
         The page.
     """
     inputs, run = _probe(firmware)
+    chip = _on_chip(firmware, run)
     checksum = zlib.crc32(b"".join(np.ascontiguousarray(out).tobytes() for out in run.outputs))
     given = {
         "module": encode(wasm.compile_module(firmware.program, pipeline or firmware.pipeline)),
@@ -115,9 +131,9 @@ def make(firmware: Firmware, task: Task, pipeline: Pipeline | None = None) -> Pa
         title=html.escape(task.title),
         about=html.escape(task.about),
         device=html.escape(firmware.device.name),
-        chip=_on_chip(firmware, run),
+        chip=chip,
     )
-    return Page(task.title, text, task.height)
+    return Page(task.title, text, task.height, chip)
 
 
 def render(template: str, given: Mapping[str, Any], script: str, **texts: str) -> str:

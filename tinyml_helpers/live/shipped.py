@@ -14,10 +14,12 @@ from tinyml_helpers.datasets.images.fashion_mnist import ImageSet
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live.gestures import make_watch
 from tinyml_helpers.live.keywords import make_listener
+from tinyml_helpers.live.kinds import Kind
 from tinyml_helpers.live.own_words import join
 from tinyml_helpers.live.page import Page
 from tinyml_helpers.live.pictures import make_pad, make_viewer
-from tinyml_helpers.usecases import detection, gestures, keywords
+from tinyml_helpers.live.vibration import excerpt, make_guard
+from tinyml_helpers.usecases import anomaly, detection, gestures, keywords
 from tinyml_helpers.usecases.alarms import TradeOff
 
 _SPOKEN = 4  # words of the recording that the page brings
@@ -63,6 +65,19 @@ def move(device: str) -> Page:
     return make_watch(firmware, day.classes, day.raw, day.truth)
 
 
+def guard(device: str) -> Page:
+    """Guard simulated machine 33, which this network never met, or one of your own."""
+    content = datasets.read_verified("models/vibration.tflite")
+    scaling = {name: tensor.numpy() for name, tensor in anomaly.network.load_trained()[1].items()}
+    detector = anomaly.firmware.Int8Autoencoder(anomaly.detect.Scaling(**scaling), litert.load(content))
+    seen = datasets.load_vibration(machines=[33], healthy=30, faulty=9)
+    own = excerpt(seen.take(seen.healthy | (seen.fault == "outer race")))
+    baseline = anomaly.features.features(seen.samples[seen.commissioning()]).mean(0)
+    around = anomaly.firmware.pipeline(detector, baseline, own.samples.shape[1])
+    firmware = mcu.build(content, device, pipeline=around)
+    return make_guard(firmware, baseline, own)
+
+
 def find(device: str) -> Page:
     """Find garments in scenes of test photos."""
     content = datasets.read_verified("models/tiny_detector.tflite")
@@ -75,10 +90,11 @@ def find(device: str) -> Page:
     return make_viewer(firmware, shown.images, scenes.SCENE_CLASSES)
 
 
-PAGES: Mapping[str, Callable[[str], Page]] = {
-    "drawing": draw,
-    "keywords": listen,
-    "gestures": move,
-    "detector": find,
+PAGES: Mapping[Kind, Callable[[str], Page]] = {
+    Kind.drawing: draw,
+    Kind.keywords: listen,
+    Kind.gestures: move,
+    Kind.vibration: guard,
+    Kind.detector: find,
 }
-"""Task -> its page, for a device of the catalogue."""
+"""Each page, for a device of the catalogue."""

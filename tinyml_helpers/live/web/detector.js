@@ -6,7 +6,7 @@ begin(async (module, place, { classes, side, stride, anchor, variances, overlap,
     const picture = make("canvas", { id: "scene", width: side * ZOOM, height: side * ZOOM, role: "img" });
     const said = make("p", { class: "said", role: "status" });
     const least = make("input", { type: "range", min: 0.05, max: 0.95, step: 0.05, value: 0.3 });
-    const shown = make("output", {}, "0.3");
+    const shown = make("span", { class: "value" }, "0.3");
     let camera = null, current = bytesOf(scenes[0]);
 
     const sigmoid = (x) => 1 / (1 + Math.exp(-x));
@@ -100,9 +100,6 @@ begin(async (module, place, { classes, side, stride, anchor, variances, overlap,
     }
 
     async function watch() {
-        if (!navigator.mediaDevices) {
-            return trouble("A browser gives the camera to pages of this computer and of https addresses only.");
-        }
         try {
             const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
             const video = make("video", { playsinline: "", muted: "" });
@@ -111,9 +108,7 @@ begin(async (module, place, { classes, side, stride, anchor, variances, overlap,
             const timer = setInterval(() => ask(grey(video, video.videoWidth, video.videoHeight)), 200);
             camera = { stream, timer };
         } catch (error) {
-            trouble(error.name === "NotAllowedError"
-                ? "The camera was not allowed. Allow it beside the address of this page, and press the button again."
-                : `No camera answers (${error.message}). Take one of the scenes, or a picture.`);
+            trouble(explain(error, "camera", "take one of the scenes, or a picture"));
         }
     }
 

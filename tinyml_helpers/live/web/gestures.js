@@ -11,7 +11,7 @@ begin(async (module, place, { classes, rate, window: length, hop, units, stream,
     });
     const last = recorded.length / AXES - 1;
     const position = make("input", { type: "range", min: length, max: last, step: 1, value: length });
-    const where = make("output");
+    const where = make("span", { class: "value" });
     let network = await loadNetwork(module), playing = null, sensing = null;
 
     /* Lines of the last seconds before `end` of samples [x y z x y z ...], gravity and all. */

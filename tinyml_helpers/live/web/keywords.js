@@ -2,7 +2,7 @@
 begin(async (module, place, { classes, words, rate, hop, width, least, gate, recording, says }) => {
     let network = await loadNetwork(module);
     const block = new Int16Array(hop), loudness = [];
-    let filled = 0, seconds = 0, sound = null;
+    let seconds = 0, sound = null, take = null;
     const { list, show } = bars(classes);
     const said = make("p", { class: "said", role: "status" }, "Not listening.");
     const found = make("ol", { id: "words", reversed: "", "aria-label": "Words found, the latest first" });
@@ -11,15 +11,8 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
         id: "sound", width: 600, height: 128, role: "img",
         "aria-label": "Spectrogram: the last seconds of sound, low tones at the foot",
     });
-    const threshold = slider("Least score of a word", 0.3, 1, 0.01, least / (256 * width));
-    const silence = slider("Loudness below which nothing is reported (dB of full scale)", -80, 0, 1, gate);
-
-    function slider(text, min, max, step, value) {
-        const shown = make("output", {}, String(Number(value.toFixed(2))));
-        const input = make("input", { type: "range", min, max, step, value });
-        input.addEventListener("input", () => { shown.textContent = input.value; tune(); });
-        return { input, label: make("label", {}, `${text}: `, shown, make("br"), input) };
-    }
+    const threshold = slider("Least score of a word", 0.3, 1, 0.01, least / (256 * width), tune);
+    const silence = slider("Loudness below which nothing is reported (dB of full scale)", -80, 0, 1, gate, tune);
 
     function tune() {
         network.exports.threshold(Math.ceil(Number(threshold.input.value) * 256 * width - 1e-9));
@@ -44,13 +37,6 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
         }
     }
 
-    function take(samples) {
-        for (const sample of samples) {
-            block[filled++] = Math.max(-32768, Math.min(32767, Math.round(32768 * sample)));
-            if (filled === hop) { step(); filled = 0; }
-        }
-    }
-
     /* A column for what is heard now, the rest moves to the left. */
     function scroll(tones, spectrum) {
         const context = picture.getContext("2d");
@@ -65,8 +51,8 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
     }
 
     async function listen() {
-        sound = await openMicrophone({ sampleRate: rate }, take);
-        const tones = new AnalyserNode(sound.context, { fftSize: 256 });
+        sound = await hear(rate, take);
+        const tones = new AnalyserNode(sound.source.context, { fftSize: 256 });
         sound.source.connect(tones);
         scroll(tones, new Uint8Array(128));
     }
@@ -74,20 +60,17 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
     async function restart() {
         network = await loadNetwork(module);
         tune();
-        filled = seconds = 0;
+        seconds = 0;
+        take = filling(block, step);
         found.replaceChildren();
-    }
-
-    function stop() {
-        closeMicrophone(sound);
-        sound = null;
     }
 
     const start = make("button", { type: "button", "aria-pressed": "false" }, "Listen");
     start.addEventListener("click", async () => {
         trouble("");
         if (sound) {
-            stop();
+            sound.stop();
+            sound = null;
             said.textContent = "Not listening.";
         } else {
             try {
@@ -95,7 +78,7 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
                 await listen();
                 said.textContent = "Listening.";
             } catch (error) {
-                trouble(explainMicrophone(error));
+                trouble(explain(error, "microphone", "use the recording"));
             }
         }
         start.setAttribute("aria-pressed", String(Boolean(sound)));

@@ -34,19 +34,6 @@ function checksum(parts) {
     return ((crc ^ 0xffffffff) >>> 0).toString(16).padStart(8, "0");
 }
 
-/* Run the built-in test vector, in an instance of its own. */
-async function checkBytes(module) {
-    const network = await loadNetwork(module);
-    live.probe.inputs.forEach((text, i) => rawOf(network.inputs[i]).set(bytesOf(text)));
-    network.run();
-    const found = checksum(network.outputs.map(rawOf));
-    const same = found === live.probe.checksum;
-    document.getElementById("same").textContent = same
-        ? `yes: on the built-in test input the answer has the checksum ${found}, here and on the emulated chip`
-        : `no: the test input gives the checksum ${found} here, and ${live.probe.checksum} on the chip`;
-    if (!same) throw new Error("This browser does not compute what the chip does: do not trust the answers.");
-}
-
 const times = [];
 
 /* Run the network, and show what an answer takes here: the median of the last 21. */
@@ -58,6 +45,19 @@ function timed(network) {
     const median = [...times].sort((a, b) => a - b)[times.length >> 1];
     document.getElementById("here").textContent = `${median.toFixed(2)} ms, in this browser`;
     return answer;
+}
+
+/* Run the built-in test vector, in an instance of its own. */
+async function checkBytes(module) {
+    const network = await loadNetwork(module);
+    live.probe.inputs.forEach((text, i) => rawOf(network.inputs[i]).set(bytesOf(text)));
+    timed(network);
+    const found = checksum(network.outputs.map(rawOf));
+    const same = found === live.probe.checksum;
+    document.getElementById("same").textContent = same
+        ? `yes: on the built-in test input the answer has the checksum ${found}, here and on the emulated chip`
+        : `no: the test input gives the checksum ${found} here, and ${live.probe.checksum} on the chip`;
+    if (!same) throw new Error("This browser does not compute what the chip does: do not trust the answers.");
 }
 
 /* Real numbers -> what the network takes: value / scale + zero point, rounded and clipped. */
@@ -99,16 +99,29 @@ function bars(classes) {
     return { list, show };
 }
 
-/* Sound as it comes from the microphone: `take` gets Float32Array after Float32Array. */
-async function openMicrophone(options, take) {
-    const LISTENER = `
-        registerProcessor("listener", class extends AudioWorkletProcessor {
-            process([[samples]]) {
-                if (samples) this.port.postMessage(samples);
-                return true;
-            }
-        });`;
-    const context = new AudioContext(options);
+/* Why a microphone or a camera does not come, and what to do instead. */
+function explain(error, what, instead) {
+    if (!navigator.mediaDevices) {
+        return `A browser gives the ${what} to pages of this computer and of https addresses only: open this page so.`;
+    }
+    return {
+        NotAllowedError: `The ${what} was not allowed. Allow it beside the address of this page, and press the button again.`,
+        NotFoundError: `No ${what} was found. Plug one in, or ${instead}.`,
+    }[error.name] || `The ${what} does not answer (${error.message}). Does another program use it?`;
+}
+
+const LISTENER = `
+    registerProcessor("listener", class extends AudioWorkletProcessor {
+        process([[samples]]) {
+            if (samples) this.port.postMessage(samples);
+            return true;
+        }
+    });`;
+
+/* Give sound of a microphone to `take`, in pieces from -1 to 1, until `stop`; `source` leads elsewhere too.
+   Without a rate it is that of the device. */
+async function hear(rate, take) {
+    const context = new AudioContext(rate ? { sampleRate: rate } : {});
     const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     const stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
     // Not a blob: a page from a file has no origin, and its blobs are refused.
@@ -117,22 +130,30 @@ async function openMicrophone(options, take) {
     const listener = new AudioWorkletNode(context, "listener");
     listener.port.onmessage = ({ data }) => take(data);
     source.connect(listener);
-    return { context, stream, source };
+    const stop = () => {
+        stream.getTracks().forEach((track) => track.stop());
+        context.close();
+    };
+    return { source, stop };
 }
 
-function closeMicrophone({ context, stream }) {
-    stream.getTracks().forEach((track) => track.stop());
-    context.close();
+/* Fill blocks of int16 with sound from -1 to 1; each full one goes to `step`. */
+function filling(block, step) {
+    let filled = 0;
+    return (samples) => {
+        for (const sample of samples) {
+            block[filled++] = Math.max(-32768, Math.min(32767, Math.round(32768 * sample)));
+            if (filled === block.length) { step(); filled = 0; }
+        }
+    };
 }
 
-function explainMicrophone(error) {
-    if (!navigator.mediaDevices) {
-        return "A browser gives the microphone to pages of this computer and of https addresses only: open this page so.";
-    }
-    return {
-        NotAllowedError: "The microphone was not allowed. Allow it beside the address of this page, and press the button again.",
-        NotFoundError: "No microphone was found. Plug one in, or use a recording.",
-    }[error.name] || `The microphone does not answer (${error.message}). Does another program use it?`;
+/* A slider under its name and its value. */
+function slider(text, min, max, step, value, moved) {
+    const shown = make("span", { class: "value" }, String(Number(value.toFixed(2))));
+    const input = make("input", { type: "range", min, max, step, value });
+    input.addEventListener("input", () => { shown.textContent = input.value; moved(); });
+    return { input, label: make("label", {}, `${text}: `, shown, make("br"), input) };
 }
 
 async function begin(task) {

@@ -77,14 +77,14 @@
         if (!taking) return;
         taking.parts.push(samples);
         taking.count += samples.length;
-        if (taking.count >= RECORDED_S * sound.context.sampleRate) {
+        if (taking.count >= RECORDED_S * sound.source.context.sampleRate) {
             taking.done(taking.parts);
             taking = null;
         }
     }
 
     function tone() {
-        const { context } = sound, volume = new GainNode(context, { gain: 0.1 });
+        const { context } = sound.source, volume = new GainNode(context, { gain: 0.1 });
         const beep = new OscillatorNode(context, { frequency: 880 });
         beep.connect(volume).connect(context.destination);
         beep.start();
@@ -101,15 +101,15 @@
         }
         busy = true;
         try {
-            sound ||= await openMicrophone({}, take);
-            await sound.context.resume();
+            sound ||= await hear(null, take);
+            await sound.source.context.resume();
             await countDown();
             const parts = await Promise.race([new Promise((done) => { taking = { parts: [], count: 0, done }; }), wait(5000)]);
             if (!parts) throw new Error("it gives no sound");
-            judge(Float32Array.from(parts.flatMap((part) => Array.from(part))), sound.context.sampleRate);
+            judge(Float32Array.from(parts.flatMap((part) => Array.from(part))), sound.source.context.sampleRate);
         } catch (error) {
             off();
-            trouble(explainMicrophone(error));
+            trouble(explain(error, "microphone", "bring files of another recorder"));
         }
         taking = null;
         countdown.textContent = "\u00a0";
@@ -155,7 +155,7 @@
     }
 
     function listen() {
-        const { context } = sound, source = new AudioBufferSourceNode(context, {
+        const { context } = sound.source, source = new AudioBufferSourceNode(context, {
             buffer: new AudioBuffer({ length: second.length, sampleRate: context.sampleRate }),
         });
         source.buffer.copyToChannel(second, 0);
@@ -187,7 +187,7 @@
         busy = true;
         said.textContent = "Being kept ...";
         const told = await ask(`${encodeURIComponent(word)}/${encodeURIComponent(speaker())}`, {
-            method: "POST", headers: { "Content-Type": "audio/wav" }, body: wave(second, sound.context.sampleRate),
+            method: "POST", headers: { "Content-Type": "audio/wav" }, body: wave(second, sound.source.context.sampleRate),
         });
         busy = false;
         said.textContent = "";
@@ -205,7 +205,7 @@
     }
 
     function off() {
-        if (sound) closeMicrophone(sound);
+        if (sound) sound.stop();
         sound = null;
         meter.value = -80;
     }
