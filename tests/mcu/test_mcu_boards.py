@@ -284,5 +284,4 @@ def test_instructions_of_the_same_program_agree_with_qemu(tmp_path, core):
     (ours,) = (span.instructions for span in spans if span.function == "net_invoke")
     code, said = boards.run(tmp_path / "qemu.elf", core, "-icount", "shift=0")
     assert code == 0
-    print(core, ours, said)
     assert abs(40 * int(said) - ours) < 200
