@@ -200,9 +200,12 @@ def predict(model: nn.Module, data: ImageSet, batch_size: int = 100) -> torch.Te
 def run(model: nn.Module, images: torch.Tensor, batch_size: int = 100) -> torch.Tensor:
     """Return what a network says of images float32 [N, C, H, W], some at a time: [N, ...]."""
     images = images.contiguous(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.no_grad():
         batches = tqdm(images.split(batch_size), unit="batch", leave=False, delay=2)
-        return torch.cat([model(batch) for batch in batches])
+        said = torch.cat([model(batch) for batch in batches])
+    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return said
 
 
 def latency_ms(model: nn.Module, images: torch.Tensor, seconds: float = 0.5) -> float:

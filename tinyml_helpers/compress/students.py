@@ -125,12 +125,19 @@ def _images(which: str) -> ImageSet:
 
 @cache
 def _answers(teacher: str, which: str) -> torch.Tensor:
-    return training.predict(models.load_trained(teacher), _images(which))
+    return _exactly(models.load_trained(teacher), _images(which))
 
 
 @cache
 def _maps() -> torch.Tensor:
-    return training.predict(hints.body(models.load_trained("large")), _images("few"))
+    return _exactly(hints.body(models.load_trained("large")), _images("few"))
+
+
+def _exactly(network: nn.Module, images: ImageSet) -> torch.Tensor:
+    # To the last bit as when the students were stored: `training.predict` reorders the weights.
+    pixels = images.tensors()[0].contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        return torch.cat([network(batch) for batch in pixels.split(100)])
 
 
 def _data_and_loss(which: str, kind: str, *, augment: bool) -> Taught:
