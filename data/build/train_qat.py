@@ -70,7 +70,7 @@ def train(name: str, images: ImageSet) -> tuple[torch.nn.Module, dict[str, Any]]
 
 
 def note_verdicts() -> None:
-    """Store which test images each form of `small` and `large` gets right, as lesson 03 compares them."""
+    """Store which test images each form of `small` and `large` gets right, as lesson 03 has them."""
     fashion = load_fashion()
     calibration, truth = fashion.train.tensors()[0][::24], torch.from_numpy(fashion.test.labels)
     found = {}
