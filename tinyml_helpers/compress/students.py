@@ -84,6 +84,9 @@ def train(name: str) -> nn.Module:
     return student.eval()
 
 
+_once = cache(train)  # many comparisons ask for the same students
+
+
 def percent_right(
     kind: str, seeds: int, *, held_out: bool = False, anew: bool = False
 ) -> NDArray[np.float64]:
@@ -97,7 +100,7 @@ def percent_right(
     """
     if anew:
         images = _images("held out") if held_out else load_fashion().test
-        return np.array([training.accuracy(train(f"{kind}/{seed}"), images) for seed in range(seeds)])
+        return np.array([training.accuracy(_once(f"{kind}/{seed}"), images) for seed in range(seeds)])
     notes = json.loads(read_verified("models/students.json"))
     noted = notes["held_out_accuracy_percent" if held_out else "test_accuracy_percent"]
     return np.array([noted[f"{kind}/{seed}"] for seed in range(seeds)])
@@ -180,7 +183,7 @@ def _three_bits(kind: str, seed: int) -> nn.Module:
     """Return the student with weights of 3 bits and activations of 8, trained for them."""
     before, taught = QUANTIZED[kind]
     data, loss = _data_and_loss("few", taught, augment=False)
-    prepared = qat.prepare(train(f"few/{before}/{seed}"), 3)
+    prepared = qat.prepare(_once(f"few/{before}/{seed}"), 3)
     training.fit(
         prepared, data, **QAT_RECIPE, augment=False, seed=seed, loss=loss,
         before_step=lambda done: qat.freeze(prepared) if done >= 0.7 else None,
