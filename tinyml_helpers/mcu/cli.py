@@ -42,6 +42,13 @@ def deploy(
     model: Annotated[Path, typer.Argument(help="An int8 .tflite, or an .onnx in QDQ form.")],
     device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
     export: Annotated[Path | None, typer.Option(help="Folder for a project for a real board.")] = None,
+    toolchain: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help="Whose project it is: cmsis, arduino, platformio, pico-sdk, zephyr, esp-idf, or c.",
+        ),
+    ] = "c",
     name: Annotated[str, typer.Option(help="Prefix of the C names: one for each network.")] = "model",
     wasm: Annotated[
         Path | None,
@@ -71,10 +78,12 @@ def deploy(
     """Compile an int8 .tflite or QDQ .onnx for a microcontroller, run it and show what it takes."""
     from tinyml_helpers import mcu
     from tinyml_helpers.mcu.export import check_folder
+    from tinyml_helpers.mcu.projects import check_kit
 
     try:
+        check_kit(toolchain, devices.get(device))
         if export is not None:
-            check_folder(export, name)
+            check_folder(export, name, toolchain)
         with console.status(f"Compiling {model.name} for {device}"):
             optimize = "-Os" if small else "-O2"
             firmware = mcu.build(
@@ -87,9 +96,8 @@ def deploy(
             console.print(repr(table), markup=False)
             console.print()
         if export is not None:
-            console.print(
-                f"A project for a real board is in {firmware.export(export, run)}", markup=False
-            )
+            where = firmware.export(export, run, toolchain)
+            console.print(f"A project for a real board is in {where}", markup=False)
         if wasm is not None:
             from tinyml_helpers.mcu.wasm import write_module
 

@@ -138,11 +138,11 @@ class Firmware:
             score=int(main.outputs["score"][0]) if "score" in reads else None,
         )
 
-    def export(self, folder: str | Path, run: Run | None = None) -> Path:
+    def export(self, folder: str | Path, run: Run | None = None, toolchain: str = "c") -> Path:
         """Write a project for a real board: see `tinyml_helpers.mcu.export`."""
         from tinyml_helpers.mcu.export import export
 
-        return export(self, Path(folder), run)
+        return export(self, Path(folder), run, toolchain)
 
     def wasm(self) -> bytes:
         """The network and what is around it as a WebAssembly module: see `tinyml_helpers.mcu.wasm`."""
