@@ -41,10 +41,9 @@ def wand():
 def cmake(folder, *options, **environment):
     """Configure and build; return what was said, and whether both went well."""
     said, env = "", {**os.environ, **environment}
-    build = ["--target", target] if target else []
     for command in (
         ["-S", folder, "-B", folder / "build", *options],
-        ["--build", folder / "build", *build],
+        ["--build", folder / "build"],
     ):
         done = subprocess.run(["cmake", *command], capture_output=True, text=True, env=env)
         said += done.stdout + done.stderr

@@ -18,6 +18,11 @@ from tinyml_helpers.mcu.projects import PLAIN
 from tinyml_helpers.mcu.run import Run
 
 FILE = "emulated.json"
+"""Beside the project: what the emulated run took and found, under `KEYS`, and the toolchain."""
+KEYS = (
+    "name", "model", "device", "checks", "bytes", "instructions", "cycles_of_the_core", "cycles_low",
+    "cycles_high", "stack_bytes",
+)  # fmt: skip
 _SPARE_STACK_BYTES = 512
 
 
@@ -57,18 +62,9 @@ def describe(
     checks = re.search(rf"define {name.upper()}_CHECKS (\d+)", header)
     assert checks is not None  # the template has it
     cycles = run.cycles
-    emulated = {
-        "name": name,
-        "model": words["model"],
-        "device": run.device.key,
-        "checks": int(checks[1]),
-        "bytes": int(values.size),
-        "instructions": run.instructions,
-        "cycles_of_the_core": cycles.issue,
-        "cycles_low": cycles.low,
-        "cycles_high": cycles.high,
-        "stack_bytes": run.stack_bytes,
-    }
+    sizes = (int(checks[1]), int(values.size), run.instructions)
+    found = (name, words["model"], run.device.key, *sizes, cycles.issue, cycles.low, cycles.high)
+    emulated = dict(zip(KEYS, (*found, run.stack_bytes), strict=True))
     return words, emulated
 
 

@@ -7,7 +7,7 @@
 
 enum { STACK = ${stack_room}, FILL = 0xA5 };
 ${outputs}
-static char line[320];
+static char line[300 + sizeof "${name}"];
 static uint32_t length, at, wrong_bytes;
 static volatile int filling;
 
