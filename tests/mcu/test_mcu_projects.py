@@ -197,3 +197,132 @@ def test_the_inputs_are_those_of_the_c(wand):
         made.append((state >> 24) - 128)
     assert x.ravel()[:3].tolist() == made
     assert x.dtype == np.int8
+
+
+# ----- SDKs of stubs
+
+
+def stubs(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+ARM = ["-DCMAKE_SYSTEM_NAME=Generic", "-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY"]
+ARM += ["-DCMAKE_C_COMPILER=arm-none-eabi-gcc", "-DCMAKE_CXX_COMPILER=arm-none-eabi-g++"]
+PICO_SDK = {
+    "external/pico_sdk_import.cmake": """function(pico_sdk_init)
+    if(NOT PICO_PLATFORM MATCHES "^rp2(040|350-arm-s|350-riscv)$")
+        message(FATAL_ERROR "platform ${PICO_PLATFORM}")
+    endif()
+    file(WRITE ${CMAKE_BINARY_DIR}/none.c "")
+    add_library(pico_stdlib INTERFACE)
+    target_include_directories(pico_stdlib INTERFACE $ENV{PICO_SDK_PATH}/include)
+    target_compile_definitions(pico_stdlib INTERFACE PICO_RP2040=1)
+    target_link_options(pico_stdlib INTERFACE --specs=nosys.specs)
+endfunction()
+function(pico_enable_stdio_usb target on)
+endfunction()
+function(pico_enable_stdio_uart target on)
+endfunction()
+function(pico_add_extra_outputs target)
+    add_custom_command(TARGET ${target} POST_BUILD COMMAND ${CMAKE_COMMAND} -E touch ${target}.uf2)
+endfunction()
+""",
+    "include/pico/stdlib.h": "#include <stdint.h>\nstatic inline void stdio_init_all(void) {}\n"
+    "static inline void sleep_ms(uint32_t ms) { (void)ms; }\n",
+    "include/pico/time.h": "#include <stdint.h>\n"
+    "static inline uint32_t time_us_32(void) { return 0; }\n",
+    "include/hardware/clocks.h": "#include <stdint.h>\nenum { clk_sys };\n"
+    "static inline uint32_t clock_get_hz(int clock) { return 125000000u + (uint32_t)clock; }\n",
+}
+ZEPHYR = {
+    "cmake/ZephyrConfig.cmake": """
+file(STRINGS ${CMAKE_CURRENT_SOURCE_DIR}/prj.conf options REGEX "^CONFIG_[A-Z0-9_]+=")
+foreach(option ${options})
+    string(REGEX MATCH "^(CONFIG_[A-Z0-9_]+)=(.*)" all ${option})
+    set(${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
+endforeach()
+enable_language(C)
+file(WRITE ${CMAKE_BINARY_DIR}/none.c "int unused_value;")
+add_executable(app ${CMAKE_BINARY_DIR}/none.c)
+include_directories(${ZEPHYR_BASE}/include)
+target_link_options(app PRIVATE --specs=nosys.specs)
+macro(zephyr_library_named name)
+    set(ZEPHYR_CURRENT ${name})
+    add_library(${name} STATIC)
+    target_link_libraries(app PRIVATE ${name})
+endmacro()
+macro(zephyr_library_sources)
+    target_sources(${ZEPHYR_CURRENT} PRIVATE ${ARGN})
+endmacro()
+macro(zephyr_library_compile_options)
+    target_compile_options(${ZEPHYR_CURRENT} PRIVATE ${ARGN})
+endmacro()
+macro(zephyr_include_directories)
+    target_include_directories(app PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${ARGN})
+endmacro()
+foreach(module ${ZEPHYR_EXTRA_MODULES})
+    if(NOT EXISTS ${module}/zephyr/module.yml OR NOT EXISTS ${module}/Kconfig)
+        message(FATAL_ERROR "${module} is no module")
+    endif()
+    add_subdirectory(${module} ${CMAKE_BINARY_DIR}/module)
+endforeach()
+""",
+    "include/zephyr/kernel.h": "#include <stdint.h>\nstatic inline void k_msleep(int ms) { (void)ms; }\n"
+    "static inline uint32_t k_cycle_get_32(void) { return 0; }\n",
+    "include/zephyr/sys/printk.h": "#include <stdio.h>\n#define printk printf\n",
+}
+IDF = {
+    "tools/cmake/project.cmake": """enable_language(C)
+add_library(idf_stub INTERFACE)
+target_include_directories(idf_stub INTERFACE $ENV{IDF_PATH}/include)
+target_compile_definitions(idf_stub INTERFACE ESP_PLATFORM=1)
+function(idf_component_register)
+    cmake_parse_arguments(TOLD "" "" "SRCS;INCLUDE_DIRS;REQUIRES" ${ARGN})
+    get_filename_component(name ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+    add_library(${name} STATIC ${TOLD_SRCS})
+    foreach(folder ${TOLD_INCLUDE_DIRS})
+        target_include_directories(${name} PUBLIC ${folder})
+    endforeach()
+    target_link_libraries(${name} PUBLIC idf_stub ${TOLD_REQUIRES})
+    set(COMPONENT_LIB ${name} PARENT_SCOPE)
+endfunction()
+macro(project name)
+    _project(${name} C)
+    file(GLOB components ${CMAKE_CURRENT_SOURCE_DIR}/components/*)
+    foreach(component ${components} ${CMAKE_CURRENT_SOURCE_DIR}/main)
+        add_subdirectory(${component})
+    endforeach()
+endmacro()
+""",
+    "include/esp_cpu.h": "#include <stdint.h>\n"
+    "static inline uint32_t esp_cpu_get_cycle_count(void) { return 0; }\n",
+    "include/freertos/FreeRTOS.h": "#define pdMS_TO_TICKS(ms) (ms)\n",
+    "include/freertos/task.h": "static inline void vTaskDelay(int ticks) { (void)ticks; }\n",
+}
+
+
+@gcc
+@pytest.mark.parametrize(
+    ("kit", "device", "variable", "files", "place", "made"),
+    [
+        ("pico-sdk", "pico", "PICO_SDK_PATH", PICO_SDK, ".", "wand_board.uf2"),
+        ("zephyr", "nano33ble", "ZEPHYR_BASE", ZEPHYR, "sample", "app"),
+        ("esp-idf", "esp32c3", "IDF_PATH", IDF, ".", "main/libmain.a"),
+    ],
+)
+def test_a_project_builds_with_an_sdk_of_stubs(
+    tmp_path, wand, kit, device, variable, files, place, made
+):
+    project = wand(device).export(tmp_path / "p", toolchain=kit) / place
+    said, fine = cmake(project, *ARM, **{variable: str(tmp_path / "none")})
+    assert not fine and "is not installed: " in " ".join(said.split())
+    sdk = stubs(tmp_path / "sdk", files)
+    found = [f"-DZephyr_DIR={sdk / 'cmake'}", f"-DZEPHYR_BASE={sdk}"] if kit == "zephyr" else []
+    flags = {"nano33ble": boards.CORES["m4"]}.get(device, boards.CORES["m0plus"])
+    flags = [f"-DCMAKE_C_FLAGS=-mthumb {' '.join(flags)}"]
+    said, fine = cmake(project, "--fresh", *ARM, *flags, *found, **{variable: str(sdk)})
+    assert fine and "warning:" not in said, said[-3000:]
+    assert (project / "build" / made).exists()
