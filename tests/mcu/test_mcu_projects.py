@@ -14,11 +14,14 @@ import pytest
 
 from tinyml_helpers import devices, mcu
 from tinyml_helpers.datasets import data_folder
+from tinyml_helpers.deploy import litert
 from tinyml_helpers.mcu import projects, self_test
+from tinyml_helpers.usecases.gestures import firmware as gestures
 
 WAND = data_folder() / "models" / "magic_wand.tflite"
 WORDS = ["name", "NAME", "device", "core", "flags", "use", "firmware", "run", "model", "outputs"]
-WORDS += ["compare", "reset", "stack_room"]
+WORDS += ["compare", "reset", "stack_room", "again"]
+GESTURES = data_folder() / "models" / "gestures.tflite"
 gcc = pytest.mark.skipif(
     not (boards.GCC and boards.CMAKE), reason="GCC for Arm and CMake are not both installed"
 )
@@ -67,7 +70,7 @@ def test_every_device_of_a_toolchain_gets_its_words_into_all_files(kit):
     layout, words = projects.kits()[kit], dict.fromkeys(WORDS, "net")
     words |= {"stack_bytes": "1", "task_stack": "1"}
     for key in layout["devices"]:
-        project = projects.make_project(kit, devices.get(key), {"net.c": "int x;\n"}, words)
+        project = projects.make_project(kit, devices.get(key), {"net.c": "int x;\n"}, words, {})
         assert {"README.md", *(p.replace("${name}", "net") for p in layout["files"])} <= set(project)
         readme = project["README.md"].decode()
         assert len(re.findall(r"^\d\. ", readme, re.MULTILINE)) == 5
@@ -76,8 +79,13 @@ def test_every_device_of_a_toolchain_gets_its_words_into_all_files(kit):
 
 
 @qemu
-def test_a_bare_project_builds_and_its_line_is_right_on_qemu(tmp_path, wand):
-    project = wand("nucleo_l4r5zi").export(tmp_path / "p", toolchain="cmsis")
+@pytest.mark.parametrize("chain", [False, True], ids=["a network", "a chain that remembers"])
+def test_a_bare_project_builds_and_its_line_is_right_on_qemu(tmp_path, wand, chain):
+    firmware = wand("nucleo_l4r5zi")
+    if chain:
+        around = gestures.pipeline(litert.load(GESTURES))
+        firmware = mcu.build(GESTURES, "nucleo_l4r5zi", name="wand", pipeline=around)
+    project = firmware.export(tmp_path / "p", toolchain="cmsis")
     script = (project / "board.ld").read_text()
     assert "LENGTH = 655360" in script
     # QEMU has a chip whose flash and RAM begin there, with less of both.

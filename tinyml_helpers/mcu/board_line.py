@@ -54,6 +54,7 @@ def describe(
         "outputs": c_source.array("int8_t", "expected", values),
         "compare": "\n    ".join(f"compare({port}(), {port.upper()}_COUNT);" for port in ports),
         "reset": f"{name}_reset();" if remembers else "",
+        "again": "if (length) return line; /* the chain remembers: it runs once */" if pipeline else "",
         "stack_room": str(room),
         "stack_bytes": f"{run.stack_bytes:,}",
         "task_stack": str(room + 4096),

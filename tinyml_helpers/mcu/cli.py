@@ -51,6 +51,9 @@ def deploy(
             help="Whose project it is: cmsis, arduino, platformio, pico-sdk, zephyr, esp-idf, or c.",
         ),
     ] = "c",
+    sensor: Annotated[
+        str, typer.Option(help="What a sketch reads: pdm, lsm9ds1, bmi270, lsm6ds3 or analog.")
+    ] = "",
     name: Annotated[str, typer.Option(help="Prefix of the C names: one for each network.")] = "model",
     wasm: Annotated[
         Path | None,
@@ -81,9 +84,11 @@ def deploy(
     from tinyml_helpers import mcu
     from tinyml_helpers.mcu.export import check_folder
     from tinyml_helpers.mcu.projects import check_kit
+    from tinyml_helpers.mcu.sensors import check_sensor
 
     try:
         check_kit(toolchain, devices.get(device))
+        check_sensor(sensor, toolchain, devices.get(device))
         if export is not None:
             check_folder(export, name, toolchain)
         with console.status(f"Compiling {model.name} for {device}"):
@@ -98,7 +103,7 @@ def deploy(
             console.print(repr(table), markup=False)
             console.print()
         if export is not None:
-            where = firmware.export(export, run, toolchain)
+            where = firmware.export(export, run, toolchain, sensor)
             console.print(f"A project for a real board is in {where}", markup=False)
         if wasm is not None:
             from tinyml_helpers.mcu.wasm import write_module

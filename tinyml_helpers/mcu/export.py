@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.devices import Device
-from tinyml_helpers.mcu import board_line, projects
+from tinyml_helpers.mcu import board_line, projects, sensors
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.pipeline import Pipeline
 from tinyml_helpers.mcu.run import Run
@@ -53,7 +53,11 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def export(
-    firmware: Exportable, folder: Path, run: Run | None = None, toolchain: str = projects.PLAIN
+    firmware: Exportable,
+    folder: Path,
+    run: Run | None = None,
+    toolchain: str = projects.PLAIN,
+    sensor: str = "",
 ) -> Path:
     """Write the project.
 
@@ -62,6 +66,7 @@ def export(
         folder: created if missing; what an earlier export of the same network wrote is replaced.
         run: a run whose figures go into a plain README; left out, the network is run once on zeros.
         toolchain: whose project it is: "arduino", "zephyr" or another of `projects.kits`.
+        sensor: what an example reads, one of `sensors.sensors`; left out, there is none.
 
     Returns:
         The folder.
@@ -75,6 +80,7 @@ def export(
     program, name = firmware.program, firmware.program.name
     check_folder(folder, name, toolchain)
     projects.check_kit(toolchain, firmware.device)
+    sensors.check_sensor(sensor, toolchain, firmware.device)
     tensors = [program.graph.tensors[i] for i in (*program.graph.inputs, *program.graph.outputs)]
     if any(t.dtype == "int16" for t in tensors):
         raise ValueError("a network with inputs or outputs of int16: a project takes int8, a page both")
@@ -85,7 +91,7 @@ def export(
     if toolchain == projects.PLAIN:
         project = _plain_project(firmware, firmware.run(*_zeros(firmware)) if run is None else run)
     else:
-        project = _project_for(toolchain, firmware)
+        project = _project_for(toolchain, firmware, sensor)
     _write(project, folder)
     return folder
 
@@ -110,7 +116,7 @@ def _plain_project(firmware: Exportable, run: Run) -> dict[str, bytes]:
     return {place: text.encode() for place, text in texts.items()}
 
 
-def _project_for(toolchain: str, firmware: Exportable) -> dict[str, bytes]:
+def _project_for(toolchain: str, firmware: Exportable, sensor: str) -> dict[str, bytes]:
     """The project of a toolchain, with the run that its board repeats beside it."""
     program, pipeline = firmware.program, firmware.pipeline
     steps = [first_inputs(program, pipeline)] * (2 if pipeline else 1)  # a self-test ran the chain once
@@ -119,7 +125,8 @@ def _project_for(toolchain: str, firmware: Exportable) -> dict[str, bytes]:
     files = network_files(firmware)
     words, emulated = board_line.describe(program, pipeline, files, run)
     words = {**_words(firmware, run), **words}
-    project = projects.make_project(toolchain, firmware.device, files, words)
+    more = {sensors.EXAMPLE: sensors.make_sketch(sensor, words)} if sensor else {}
+    project = projects.make_project(toolchain, firmware.device, files, words, more)
     emulated["kit"] = toolchain
     return {**project, board_line.FILE: json.dumps(emulated, indent=1).encode()}
 
@@ -181,12 +188,12 @@ def _stream(firmware: Exportable) -> dict[str, str]:
         hop = max(1, taken.shape[1] // 4) * (window // taken.shape[1])
     calls = [f"memcpy({name}_input(), window, sizeof window);", f"{name}_invoke();"]
     show = f'for (int i = 0; i < {name.upper()}_OUTPUT_COUNT; i++) printf("%d ", {name}_output()[i]);'
-    calls += [show, 'printf("\\n");']
+    shown = [show, 'printf("\\n");']
     if pipeline:
-        calls[:2] = pipeline.calls(name, "window")
+        calls, hop = pipeline.calls(name, "window"), pipeline.hop or hop
     if pipeline and pipeline.after:
         calls[2] = f"const int32_t {calls[2]}"
-        calls[3:] = ['printf("%ld\\n", (long)score);']
+        shown = ['printf("%ld\\n", (long)score);']
     real = not pipeline and bool(taken.scales)
     return {
         "window": str(window),
@@ -195,7 +202,9 @@ def _stream(firmware: Exportable) -> dict[str, str]:
         "sample": "float" if real else pipeline.samples if pipeline else "int8_t",
         "convert": f"{name}_input_from_real(value)" if real else "value",
         "reset": f"{name}_reset();" if graph.variables else "",
-        "invoke": "\n        ".join(calls),
+        "invoke": "\n        ".join([*calls, *shown]),
+        "calls": "\n    ".join(calls),
+        "scored": "yes" if pipeline and pipeline.after else "",
     }
 
 

@@ -60,7 +60,11 @@ def source_folder(kit: str, name: str) -> str:
 
 
 def make_project(
-    kit: str, device: Device, files: Mapping[str, str], words: Mapping[str, str]
+    kit: str,
+    device: Device,
+    files: Mapping[str, str],
+    words: Mapping[str, str],
+    more: Mapping[str, str],
 ) -> dict[str, bytes]:
     """Lay out a project.
 
@@ -69,6 +73,7 @@ def make_project(
         device: the board's.
         files: file name -> text: all C of the network and its self-test.
         words: what templates ask for.
+        more: path in the project -> text that goes along.
 
     Returns:
         Path in the project -> content.
@@ -82,7 +87,7 @@ def make_project(
     listed = sorted(f"src/{file}" for file in sources if file.endswith(".c"))
     told |= {"files": "\n    ".join(listed), "sources": f"`{folder}`"}
     told["steps"] = _fill(read_kit_file(layout["steps"]), told)
-    made = {f"{folder}/{file}": text for file, text in sources.items()}
+    made = {**more, **{f"{folder}/{file}": text for file, text in sources.items()}}
     for place, template in (*layout["files"].items(), ("README.md", "README.md")):
         made[_fill(place, told)] = _fill(read_kit_file(template), told)
     project = {place: text.encode() for place, text in made.items()}

@@ -46,6 +46,7 @@ static void compare(const int8_t *output, uint32_t bytes) {
 
 const char *${name}_board_line(void) {
     uint32_t first, taken;
+    ${again}
     const uint32_t wrong_checks = ${name}_self_test(&first);
     length = at = wrong_bytes = 0;
     ${reset}
