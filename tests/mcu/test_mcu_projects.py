@@ -68,7 +68,7 @@ def syntax(source, *include, language=boards.CPLUSPLUS, core="m4", defines=()):
 @pytest.mark.parametrize("kit", projects.kits())
 def test_every_device_of_a_toolchain_gets_its_words_into_all_files(kit):
     layout, words = projects.kits()[kit], dict.fromkeys(WORDS, "net")
-    words |= {"stack_bytes": "1", "task_stack": "1"}
+    words["task_stack"] = "1"
     for key in layout["devices"]:
         project = projects.make_project(kit, devices.get(key), {"net.c": "int x;\n"}, words, {})
         assert {"README.md", *(p.replace("${name}", "net") for p in layout["files"])} <= set(project)
@@ -165,7 +165,8 @@ def test_a_platformio_project_names_its_board_and_compiles_with_a_stub(tmp_path,
     [
         ("keil", "nano33ble", "choose one of c, cmsis, arduino"),
         ("cmsis", "nano33ble", "--for arduino or platformio"),
-        ("esp-idf", "pico", "esp32c3"),
+        ("esp-idf", "pico", "among esp32c3"),
+        ("esp-idf", "esp32s3", "set-target esp32s3"),
     ],
 )
 def test_a_toolchain_that_does_not_serve_the_board_is_refused_with_what_does(kit, device, said):

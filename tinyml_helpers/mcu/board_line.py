@@ -56,7 +56,6 @@ def describe(
         "reset": f"{name}_reset();" if remembers else "",
         "again": "if (length) return line; /* the chain remembers: it runs once */" if pipeline else "",
         "stack_room": str(room),
-        "stack_bytes": f"{run.stack_bytes:,}",
         "task_stack": str(room + 4096),
     }
     header = files[f"{name}_self_test.h"]

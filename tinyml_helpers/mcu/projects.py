@@ -45,6 +45,7 @@ def check_kit(kit: str, device: Device, ram_bytes: int = 0) -> None:
         raise ValueError(
             f"{kit} has no project for {device.name}: choose a device among "
             f"{', '.join(kits()[kit]['devices'])}, or --for {' or '.join([*serving, PLAIN])}"
+            f"{kits()[kit].get('instead', '')}"
         )
     room = 1024 * words.get("ram_kib", 0)
     if room and ram_bytes > room:
@@ -86,7 +87,7 @@ def make_project(
     # Paths in a CMake list are told from the file that lists them, which lies beside the folder.
     listed = sorted(f"src/{file}" for file in sources if file.endswith(".c"))
     told |= {"files": "\n    ".join(listed), "sources": f"`{folder}`"}
-    told["steps"] = _fill(read_kit_file(layout["steps"]), told)
+    told["steps"] = make_steps(kit, device, told)
     made = {**more, **{f"{folder}/{file}": text for file, text in sources.items()}}
     for place, template in (*layout["files"].items(), ("README.md", "README.md")):
         made[_fill(place, told)] = _fill(read_kit_file(template), told)
@@ -94,6 +95,11 @@ def make_project(
     if layout.get("zip"):
         project[f"{words['name']}.zip"] = _zip(words["name"], project)
     return project
+
+
+def make_steps(kit: str, device: Device, words: Mapping[str, str]) -> str:
+    """The steps from nothing to the serial monitor, in Markdown; `words` has the network's `name`."""
+    return _fill(read_kit_file(kits()[kit]["steps"]), {**words, **_texts(kit, device)})
 
 
 def read_kit_file(template: str) -> str:
