@@ -40,7 +40,7 @@ def run(*arguments):
 
 def test_a_log_with_noise_around_its_lines(project):
     log = f"boot\n{line(cycles=1)}\n\x00\xff{line()[:40]}\nI (33) {line()}\n{line()}\r\n"
-    found = board_check.check(log, project)
+    found = board_check.check_log(log, project)
     assert found.right and found.row["cycles"] == 501_234
     assert "440,000 to 750,000" in repr(found) and "501,234 (DWT)" in repr(found)
     assert "about 452" in repr(found)
@@ -77,7 +77,7 @@ def test_a_board_that_is_wrong_ends_the_command_with_1(project, fault):
 )
 def test_a_log_of_something_else_is_refused(project, log, said):
     with pytest.raises(board_check.LogError, match=said):
-        board_check.check(log, project)
+        board_check.check_log(log, project)
 
 
 def test_files_that_are_missing_or_too_large(project, monkeypatch):
@@ -89,7 +89,7 @@ def test_files_that_are_missing_or_too_large(project, monkeypatch):
     for content in ("{", "[]", json.dumps({"name": "net"})):
         (project / board_line.FILE).write_text(content)
         with pytest.raises(board_check.LogError, match="missing or damaged"):
-            board_check.check(line(), project)
+            board_check.check_log(line(), project)
     assert "give either --port or --from-file" in run(project)[1]
 
 

@@ -57,7 +57,7 @@ class BoardRun:
         return f"{head}\n{text_table(('', 'emulated', 'measured'), rows, names=(0,))}"
 
 
-def check(log: str, project: Path) -> BoardRun:
+def check_log(log: str, project: Path) -> BoardRun:
     """Compare the last line of JSON in a log with the emulated run of a project.
 
     Args:

@@ -136,7 +136,7 @@ def check_board(
         else:
             with console.status(f"Listening to {port}, for {_LISTEN_SECONDS} seconds at most"):
                 log = board_check.listen(str(port), _LISTEN_SECONDS)
-        run = board_check.check(log, project)
+        run = board_check.check_log(log, project)
         console.print(repr(run), markup=False)
         if row is not None:
             row.write_text(json.dumps(run.row), "utf-8")
