@@ -171,8 +171,8 @@ def _argument(given: Address | str | int, graph: Network, arena: Arena, layer: i
     if not isinstance(given, Address):
         return str(given)
     if given.tensor == SCRATCH:
-        place = f"at + {arena.scratch(layer) + given.skipped}"
-        return f"({given.ctype} *)({place})" if given.ctype else place
+        there = f"at + {arena.scratch(layer) + given.skipped}"
+        return f"({given.ctype} *)({there})" if given.ctype else there
     tensor = graph.tensors[given.tensor]
     if not tensor.data:
         place = arena.offset(tensor.index) + given.skipped

@@ -119,14 +119,14 @@ def pack_blocks(rows: npt.NDArray[np.int64], int8_bytes: int, *, dsp: bool) -> P
     else:
         bytes_of = blocks & 255
     kept, steps = [], []
-    for row, there in zip(bytes_of, blocks.any(axis=2), strict=True):
+    for row, there in zip(bytes_of, np.asarray(blocks.any(axis=2)), strict=True):
         places = _with_stops(np.flatnonzero(there))
         kept.append(row[places].astype(np.uint8) * there[places, None])
         count = np.array([len(places)], "<u2").view(np.uint8)
         steps += [count, np.diff(places, prepend=0).astype(np.uint8)]
     stored = np.concatenate(kept).ravel()
     found = PackedWeights(8, int8_bytes, stored, steps=np.concatenate(steps))
-    return found if 0 < stored.size and found.size_bytes < int8_bytes else None
+    return found if stored.size > 0 and found.size_bytes < int8_bytes else None
 
 
 def _with_stops(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
