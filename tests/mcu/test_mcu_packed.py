@@ -152,14 +152,13 @@ def test_odd_lengths_on_the_devices(device, count, free_code):
 
 
 def layers_of_zeros(rng):
-    """Convolutions of few blocks that are not zero, and of two weights in four; depthwise ones of INT4."""
+    """Convolutions of few blocks that are not zero, or of two weights in four; depthwise ones, INT4."""
     m = Maker()
 
     def sparse(shape):
         rows = rng.integers(-127, 128, (shape[0], np.prod(shape[1:]) // 4, 4))
         if shape[0] == 8:
-            rows[np.arange(rows.size).reshape(rows.shape) % 7 % 2 == 0] = 0
-            rows[..., 1] = 0
+            rows[..., 1:3] = 0
         else:
             rows[rng.random(rows.shape[:2]) < 0.85] = 0
         rows[0] = 0  # a filter of which nothing is left
@@ -193,7 +192,8 @@ def test_zeros_are_skipped_on_the_devices(device, free_code):
         (layers_of_zeros(rng), ["blocks of four", "4 bits", "4 bits", "4 bits", "two of four"]),
         (dense(gaps + np.eye(6, 1300, 640, int) * np.arange(6)[:, None] * 20), ["blocks of four"]),
     ):
-        firmware, reference = mcu.build(content, device, packed=True), Reference(content)
+        firmware = mcu.build(content, device, trimmed=False, packed=True)  # trimmed, fours shift
+        reference = Reference(content)
         found = firmware.program.packed_layers.layers.values()
         assert [weights.form for weights in found] == forms_of
         shape = firmware.program.graph.tensors[firmware.program.graph.inputs[0]].shape

@@ -88,7 +88,7 @@ def generate(
         dsp: whether the core has DSP instructions.
         folded: make each PAD part of the convolution behind it, where that is possible.
         trimmed: leave out channels that are the same for every input, or that nothing reads.
-        packed: store weights of few values in fewer bits, where that takes fewer bytes.
+        packed: store weights in fewer bytes, where that saves more than the code for it takes.
         rounding: whose bytes layers give; left out, as the network says.
 
     Returns:
