@@ -33,7 +33,7 @@ def release_notes(tag: str, root: Path = ROOT) -> str:
 
 
 def release(tag: str, root: Path = ROOT) -> list[Path]:
-    """Leave wheel, workshop kit and the book, as pages, PDF and EPUB, in build/release; return the paths.
+    """Leave wheel, workshop kit and book (pages, PDF, EPUB) in build/release; return their paths.
 
     Raises:
         ValueError: the changelog has no such version.
