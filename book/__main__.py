@@ -39,7 +39,7 @@ def build() -> int:
     sources = out.with_name(f"{out.name}-source")
     pages = assemble.assemble(ROOT, sources, chosen.lesson)
     print(f"{pages} sources assembled in {time.perf_counter() - start:.0f} s", flush=True)
-    if failed := run_sphinx(sources, out, chosen.jobs, chosen.language):
+    if failed := run_sphinx(sources, out, chosen.jobs, chosen.language, partial=bool(chosen.lesson)):
         return failed
     sweep_pages(sources, out)
     write_live_pages(out / "live")
@@ -125,14 +125,20 @@ def sweep_pages(sources: Path, out: Path) -> None:
             page.unlink()
 
 
-def run_sphinx(sources: Path, out: Path, jobs: str, language: str = "en") -> int:
+def run_sphinx(
+    sources: Path, out: Path, jobs: str, language: str = "en", *, partial: bool = False
+) -> int:
     """Run Sphinx with warnings as errors; return its exit status.
+
+    In a partial book a link to a lesson that it leaves out becomes words, without a warning.
 
     Raises:
         OSError: there is no room, of which Sphinx tells in a traceback.
     """
     doctrees = out.with_name(f"{out.name}-doctrees")
     options = ["-b", "html", "-W", "--keep-going", "-j", jobs, "-d", doctrees, "-c", ROOT / "book"]
+    if partial:
+        options += ["-D", "suppress_warnings=myst.strikethrough,myst.xref_missing"]
     if language != "en":
         # A copy, because Sphinx compiles the catalogues where they lie.
         catalogues = out.with_name(f"{out.name}-locale")

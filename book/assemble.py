@@ -19,8 +19,8 @@ _OUTSIDE = re.compile(r"[a-z]+:|#|/")
 class Tree:
     """The folder that Sphinx reads; a file that did not change is not touched."""
 
-    def __init__(self, root: Path, folder: Path, absent: Iterable[Path] = ()) -> None:
-        self.root, self.folder, self.absent = root, folder, frozenset(absent)
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root, self.folder = root, folder
         self.written: set[Path] = set()
 
     def write(self, name: str, content: str | bytes) -> None:
@@ -37,18 +37,13 @@ class Tree:
         self.write(name, self.linked(markdown, name))
 
     def linked(self, markdown: str, name: str) -> str:
-        """Copy the files that a text links; a link to a folder becomes one to its page.
-
-        A link to a lesson that this book leaves out becomes words.
-        """
+        """Copy the files that a text links; a link to a folder becomes one to its page."""
 
         def follow(match: re.Match[str]) -> str:
             mark, words, address, place = match[1], match[2], match[3], match[4] or ""
             if _OUTSIDE.match(address):
                 return match[0]
             target = (self.root / name).parent.joinpath(address).resolve()
-            if target in self.absent:
-                return words
             if not target.is_relative_to(self.root):
                 return match[0]
             inside = target.relative_to(self.root).as_posix()
@@ -100,10 +95,8 @@ def assemble(root: Path, folder: Path, numbers: Iterable[int] | None = None) -> 
     """
     from tinyml_helpers.course import syllabus
 
-    every = syllabus.lessons(root / "notebooks")
-    lessons = [it for it in every if not numbers or it.number in numbers]
-    absent = {it.path.resolve() for it in every} - {it.path.resolve() for it in lessons}
-    tree = Tree(root, folder, absent)
+    tree = Tree(root, folder)
+    lessons = [it for it in syllabus.lessons(root / "notebooks") if not numbers or it.number in numbers]
     alt: dict[str, str] = {}
     for lesson in lessons:
         stored = json.loads(lesson.path.read_text("utf-8"))

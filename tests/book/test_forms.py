@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # the book is beside the package, not in it
 
 from book import __main__ as build  # noqa: E402
-from book import assemble, chapters, ebook, paper  # noqa: E402
+from book import chapters, ebook, paper  # noqa: E402
 
 PDF = b"""1 0 obj
 <</Type /Pages
@@ -154,11 +154,13 @@ def test_without_a_browser_a_pdf_is_refused_before_any_work(monkeypatch, capsys)
     assert "apt install chromium" in capsys.readouterr().err
 
 
-def test_a_link_to_a_lesson_that_is_left_out_becomes_words(tmp_path):
-    lessons = tmp_path / "notebooks"
-    lessons.mkdir()
-    for name in ("00_a.ipynb", "01_b.ipynb"):
-        (lessons / name).write_text("{}", "utf-8")
-    tree = assemble.Tree(tmp_path, tmp_path / "out", [lessons / "01_b.ipynb"])
-    told = tree.linked("[a](notebooks/00_a.ipynb), [b](notebooks/01_b.ipynb#x)", "README.md")
-    assert told == "[a](notebooks/00_a.ipynb), b"
+@pytest.mark.parametrize("partial", [True, False])
+def test_a_link_to_a_lesson_that_a_partial_book_leaves_out_becomes_words(partial, tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    (source / "index.md").write_text("# Start\n\nOn to [the next](notebooks/01_b.ipynb).\n", "utf-8")
+    failed = build.run_sphinx(source, out, "1", partial=partial)
+    assert bool(failed) == (not partial)
+    if partial:
+        told = (out / "index.html").read_text("utf-8")
+        assert "the next" in told and "01_b.ipynb" not in told
