@@ -138,7 +138,7 @@ def run_sphinx(
     doctrees = out.with_name(f"{out.name}-doctrees")
     options = ["-b", "html", "-W", "--keep-going", "-j", jobs, "-d", doctrees, "-c", ROOT / "book"]
     if partial:
-        options += ["-D", "suppress_warnings=myst.strikethrough,myst.xref_missing"]
+        options += ["-D", "partial=1"]
     if language != "en":
         # A copy, because Sphinx compiles the catalogues where they lie.
         catalogues = out.with_name(f"{out.name}-locale")
