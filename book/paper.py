@@ -21,12 +21,13 @@ TITLE = "TinyML, measured"
 COVER = f'<header class="cover"><h1>{TITLE}</h1><p>{__version__}</p></header>'
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _MOST_SECONDS = 900
+_WIDTH = "174mm"  # of A4 between the margins that the style sets
 # What is wider than the sheet is made smaller as a whole, so that nothing is cut.
 _FIT = """
-const sheet = document.body.clientWidth;
-for (const one of document.querySelectorAll("table, math, img")) {
-  const wide = one.scrollWidth || one.getBoundingClientRect().width;
-  if (wide > sheet) one.style.zoom = sheet / wide;
+const edge = document.body.getBoundingClientRect().right;
+for (const one of document.querySelectorAll("table, math")) {
+  const { left, right } = one.getBoundingClientRect();
+  if (right > edge) one.style.zoom = (edge - left) / (right - left + 1);
 }
 """
 
@@ -73,7 +74,7 @@ def join(book: Path, parts: Sequence[chapters.Chapter], begins: Mapping[str, int
         f'<!DOCTYPE html><html lang="{chapters.read_language(book)}" data-theme="light"><head>'
         f'<meta charset="utf-8"><title>{TITLE}</title>'
         '<link rel="stylesheet" href="_static/pygments.css">'
-        f"<style>{STYLE.read_text('utf-8')}</style></head><body>{COVER}"
+        f"<style>{STYLE.read_text('utf-8')} body {{ width: {_WIDTH} }}</style></head><body>{COVER}"
         f'<nav><p class="head">Contents</p><ol>{lines}</ol></nav>'
         f"{''.join(str(part.body) for part in parts)}<script>{_FIT}</script></body></html>"
     )
