@@ -47,15 +47,15 @@ BUDGETS = {
     "training": 240,
     "compress": 1647,
     "deploy": 4572,
-    "mcu": 9192,
-    "usecases": 8733,
+    "mcu": 9976,
+    "usecases": 8734,
     "live": 1235,
     "search": 1783,
     "course": 9537,
     "classroom": 4583,
     "cli": 226,
 }
-WHOLE_BUDGET = 48_783
+WHOLE_BUDGET = 49_568
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12

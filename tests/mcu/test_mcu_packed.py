@@ -13,12 +13,20 @@ from tflite_maker import Maker, narrow_network
 from typer.testing import CliRunner
 
 from tinyml_helpers import cli, mcu
+from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite import reader
 from tinyml_helpers.mcu import UnsupportedError
 from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
-from tinyml_helpers.mcu.compiler.lowering.packing import pack
+from tinyml_helpers.mcu.compiler.lowering import forms
+from tinyml_helpers.mcu.compiler.lowering.packing import pack, pack_blocks
+
+
+@pytest.fixture
+def free_code(monkeypatch):
+    """As if kernels took no flash: the smallest layer takes the smallest form of its weights."""
+    monkeypatch.setattr(forms, "CODE_BYTES", {True: {}, False: {}})
 
 
 def dense(values, dtype="int8", scale=0.01, zero=0, given="int8", raw=None):
@@ -53,12 +61,45 @@ def test_one_bit_takes_half_a_byte_for_each_four_weights():
 
 def test_blocks_of_zeros_are_left_out_by_hand():
     rows = np.zeros((2, 37), int)
-    rows[0, :20], rows[0, 36], rows[1, 5] = np.arange(1, 21), -1, -100
-    packed = pack(rows, 80)
-    assert (packed.bits, packed.form, packed.palettes.size) == (8, "blocks of four", 0)
-    first = [0b0001_1111, 0b10, *range(1, 21), 255, 0, 0, 0]  # ten blocks: bits of 0 to 4, and of 9
-    assert packed.stored.tolist() == [*first, 0b10, 0, 0, 156, 0, 0]
-    assert pack(np.arange(1, 41)[None], 40) is None  # nothing to leave out
+    rows[0, :4], rows[0, 36], rows[1, 5] = [1, -2, 3, 4], -1, -100
+    plain, dsp = (pack_blocks(rows, 80, dsp=dsp) for dsp in (False, True))
+    assert (plain.bits, plain.form, plain.size_bytes) == (8, "blocks of four", 12 + 7)
+    # Two blocks, the first at once, the other nine further on; one block, one further on.
+    assert plain.steps.tolist() == dsp.steps.tolist() == [2, 0, 0, 9, 1, 0, 1]
+    assert plain.stored.tolist() == [1, 254, 3, 4, 255, 0, 0, 0, 0, 156, 0, 0]
+    # 256 * -2 + 1, 256 * 4 + 3; 256 * 0 - 1; 256 * -100 + 0
+    pairs = dsp.stored.view("<i2").tolist()
+    assert pairs == [-511, 1027, -1, 0, -25600, 0]
+    assert pack_blocks(np.arange(1, 41)[None], 40, dsp=True) is None  # nothing to leave out
+    assert pack_blocks(np.zeros((1, 40), int), 40, dsp=True) is None  # nothing is left
+
+
+def test_steps_between_blocks_fit_a_byte():
+    rows = np.zeros((1, 4 * 600), int)
+    rows[0, -1] = 7
+    packed = pack_blocks(rows, 2400, dsp=True)
+    assert packed.steps.tolist() == [3, 0, 255, 255, 89]
+    assert packed.stored.tolist() == [*bytes(11), 7]
+
+
+def test_neighbours_that_do_not_fit_sixteen_bits_are_not_left_in_blocks():
+    rows = np.zeros((1, 400), int)
+    rows[0, :2] = [-1, -128]
+    assert pack_blocks(rows, 400, dsp=True) is None
+    assert pack_blocks(rows, 400, dsp=False).stored.tolist() == [255, 128, 0, 0]
+
+
+def test_two_of_four_by_hand():
+    rows = np.array([[0, 0, 50, -60, 0, 0, 0, 70, -80], [10, 0, 20, 0, 0, 0, 0, 0, 0]] * 5)
+    rows += 8 * np.arange(10)[:, None] * (rows != 0)  # many values
+    packed = pack(rows, 120)
+    assert (packed.bits, packed.form, packed.size_bytes) == (8, "two of four", 80)
+    first, second = packed.stored.reshape(10, 8)[:2].tolist()
+    # Places 2 and 3; 0 and 3; 0 and 1. Then weights.
+    assert first == [0b1100_1110, 0b0100, 50, 196, 0, 70, 176, 0]
+    assert second == [0b0100_1000, 0b0100, 18, 28, 0, 0, 0, 0]
+    rows[3, :3] = 1
+    assert pack(rows, 120) is None
 
 
 def test_outputs_have_palettes_of_their_own_where_that_is_smaller():
@@ -77,23 +118,27 @@ def test_seventeen_values_are_not_packed():
 
 @pytest.mark.parametrize("dsp", [True, False])
 @pytest.mark.parametrize("packed", [True, False])
-def test_random_networks_of_few_values_equal_the_reference_in_every_byte(dsp, packed):
+def test_random_networks_of_few_values_equal_the_reference_in_every_byte(dsp, packed, free_code):
     contents = {seed: narrow_network(seed) for seed in range(120)}
     compared, wrong = check(contents, dsp, packed=packed)
     assert compared > 80 * len(contents)
     assert wrong == []
     layers = [layer for p in programs(contents, dsp, packed=packed).values() for layer in p.layers]
-    found = {(one.operator.type, one.packed.bits, one.packed.apart > 0) for one in layers if one.packed}
-    assert {("CONV_2D", 4, False), ("FULLY_CONNECTED", 4, False)} <= found  # INT4 always
+    found = {(one.operator.type, one.packed.form, one.packed.apart > 0) for one in layers if one.packed}
     kinds = ("CONV_2D", "FULLY_CONNECTED")
+    assert {(kind, "4 bits", False) for kind in (*kinds, "DEPTHWISE_CONV_2D")} <= found  # INT4 always
     if packed:
-        palettes = {(k, bits, own) for k in kinds for bits in (1, 2, 4) for own in (True, False)}
-        assert found == palettes | {(kind, 8, False) for kind in kinds}
+        palettes = {
+            (k, f"{bits} bits", own) for k in kinds for bits in (1, 2, 4) for own in (True, False)
+        }
+        zeros = {(k, "blocks of four", False) for k in kinds} | {(kinds[1], "two of four", False)}
+        alone = {("DEPTHWISE_CONV_2D", f"{bits} bits", False) for bits in (1, 2, 4)}
+        assert palettes | zeros | alone <= found
 
 
 @pytest.mark.parametrize("device", ["nano33ble", "pico", "esp32c3", "nucleo_h743zi"])
 @pytest.mark.parametrize("count", [2, 3, 16])
-def test_odd_lengths_on_the_devices(device, count):
+def test_odd_lengths_on_the_devices(device, count, free_code):
     """37 inputs leave three bytes of a word, five outputs leave three of four filters."""
     rng = np.random.default_rng(count)
     palette = np.append([-128, 127], rng.integers(-127, 127, 14))[:count]
@@ -106,7 +151,99 @@ def test_odd_lengths_on_the_devices(device, count):
         assert run.output.tobytes() == want.tobytes()
 
 
-def test_a_firmware_says_what_each_layer_uses():
+def layers_of_zeros(rng):
+    """Convolutions of few blocks that are not zero, or of two weights in four; depthwise ones, INT4."""
+    m = Maker()
+
+    def sparse(shape):
+        rows = rng.integers(-127, 128, (shape[0], np.prod(shape[1:]) // 4, 4))
+        if shape[0] == 8:
+            rows[..., 1:3] = 0
+        else:
+            rows[rng.random(rows.shape[:2]) < 0.85] = 0
+        rows[0] = 0  # a filter of which nothing is left
+        return rows.reshape(shape)
+
+    x = m.tensor((1, 9, 7, 8), 0.1, 3)
+    steps = [
+        ("CONV_2D", (11, 3, 3, 8), "int8", (1, 5, 4, 11), 0, {"strideH": 2, "strideW": 2}),
+        ("DEPTHWISE_CONV_2D", (1, 3, 3, 11), "int4", (1, 5, 4, 11), 3, {"depthMultiplier": 1}),
+        ("DEPTHWISE_CONV_2D", (1, 2, 4, 11), "int4", (1, 4, 1, 11), 3, {"padding": 1}),
+        ("CONV_2D", (40, 1, 1, 11), "int4", (1, 4, 1, 40), 0, {"fusedActivationFunction": 1}),
+        ("CONV_2D", (8, 1, 1, 40), "int8", (1, 4, 1, 8), 0, {}),
+    ]
+    given = x
+    for kind, shape, dtype, made, axis, options in steps:
+        values = rng.integers(-8, 8, shape) if dtype == "int4" else sparse(shape)
+        w = m.tensor(shape, np.full(shape[axis], 0.02), 0, dtype, values, axis)
+        b = m.tensor((shape[axis],), 0.002, 0, "int32", rng.integers(-900, 900, shape[axis]))
+        out = m.tensor(made, 1.0, int(rng.integers(-9, 9)))
+        m.operator(kind, [given, w, b], out, **{"strideH": 1, "strideW": 1} | options)
+        given = out
+    return m.content([x], [given])
+
+
+@pytest.mark.parametrize("device", ["nano33ble", "pico", "esp32c3", "nucleo_h743zi"])
+def test_zeros_are_skipped_on_the_devices(device, free_code):
+    rng = np.random.default_rng(5)
+    gaps = np.zeros((6, 1300), int)
+    gaps[1, -3:], gaps[2, ::400] = [5, -6, 127], 9  # far between
+    for content, forms_of in (
+        (layers_of_zeros(rng), ["blocks of four", "4 bits", "4 bits", "4 bits", "two of four"]),
+        (dense(gaps + np.eye(6, 1300, 640, int) * np.arange(6)[:, None] * 20), ["blocks of four"]),
+    ):
+        firmware = mcu.build(content, device, trimmed=False, packed=True)  # trimmed, fours shift
+        reference = Reference(content)
+        found = firmware.program.packed_layers.layers.values()
+        assert [weights.form for weights in found] == forms_of
+        shape = firmware.program.graph.tensors[firmware.program.graph.inputs[0]].shape
+        for x in (rng.integers(-128, 128, shape), rng.choice([-128, 127], shape)):
+            (want,) = reference.run([x.astype(np.int8)], firmware.program.graph.outputs)
+            assert firmware.run(x.astype(np.int8)).output.tobytes() == want.tobytes()
+
+
+def test_zeros_save_flash_and_instructions():
+    rng = np.random.default_rng(6)
+    rows = rng.integers(-127, 128, (128, 160, 4))
+    rows[rng.random((128, 160)) < 0.75] = 0
+    content = dense(rows.reshape(128, 640))
+    plain, packed = mcu.build(content), mcu.build(content, packed=True)
+    assert packed.flash_bytes < 0.4 * plain.flash_bytes
+    x = rng.integers(-128, 128, (1, 640)).astype(np.int8)
+    before, after = plain.run(x), packed.run(x)
+    assert after.output.tobytes() == before.output.tobytes()
+    assert after.instructions < 0.7 * before.instructions
+
+
+@pytest.mark.parametrize("device", ["nano33ble", "pico"])
+@pytest.mark.parametrize("name", ["tiny", "small", "gestures", "tiny-ternary", "small-pruned"])
+def test_no_network_of_the_course_grows(name, device):
+    """Some layers of the first three could be packed; the code would take more than that saves."""
+    file = data_folder() / "models" / f"{name}.tflite"
+    plain, packed = mcu.build(file, device), mcu.build(file, device, packed=True)
+    if "-" in name:
+        assert packed.flash_bytes < plain.flash_bytes
+    else:
+        assert packed.program.files == plain.program.files
+
+
+def test_code_is_weighed_for_the_whole_program():
+    """One layer saves less than the kernel for it takes; six larger layers share that kernel."""
+    rng = np.random.default_rng(8)
+    one = dense(rng.choice([-127, 0, 127], (4, 96)))
+    assert not mcu.build(one, packed=True).program.packed_layers.layers
+    m = Maker()
+    x = first = m.tensor((1, 96), 0.1, 3)
+    for _ in range(6):
+        w = m.tensor((96, 96), 0.01, 0, "int8", rng.choice([-127, 0, 127], (96, 96)))
+        y = m.tensor((1, 96), 5.0, 1)
+        m.operator("FULLY_CONNECTED", [x, w, -1], y)
+        x = y
+    packed = mcu.build(m.content([first], [x]), packed=True)
+    assert len(packed.program.packed_layers.layers) == 6
+
+
+def test_a_firmware_says_what_each_layer_uses(free_code):
     rng = np.random.default_rng(0)
     content = dense(rng.choice([-127, 0, 127], (8, 512)))
     plain, packed = mcu.build(content), mcu.build(content, packed=True)
@@ -175,7 +312,7 @@ def floats():
     return m.content([x], [out])
 
 
-def test_a_file_of_the_quantizer_with_int4_weights():
+def test_a_file_of_the_quantizer_with_int4_weights(free_code):
     rng = np.random.default_rng(2)
     images = [{"x": rng.normal(size=(1, 6, 6, 3)).astype(np.float32)} for _ in range(8)]
     tensor, names = qtyping.TensorQuantizationConfig, qtyping.TFLOperationName
@@ -197,14 +334,14 @@ def test_a_file_of_the_quantizer_with_int4_weights():
         assert firmware.run(image["x"]).output.tobytes() == want.tobytes()
 
 
-def test_deploy_packed_from_the_shell(tmp_path):
+def test_deploy_packed_from_the_shell(tmp_path, free_code):
     path = tmp_path / "ternary.tflite"
     path.write_bytes(dense(np.random.default_rng(0).choice([-127, 0, 127], (8, 64))))
     out = tmp_path / "out"
     done = CliRunner().invoke(cli.app, ["deploy", str(path), "--packed", "--export", str(out)])
     assert done.exit_code == 0, done.output
     assert "palettes" in done.output
-    assert (out / "src" / "unpack.h").exists()
+    assert (out / "src" / "unpack.c").exists()
     assert "tm_fully_connected_packed" in (out / "src" / "model.c").read_text()
 
 
@@ -212,7 +349,10 @@ def test_deploy_packed_from_the_shell(tmp_path):
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4", "cortex-m33"])
 @pytest.mark.parametrize("level", ["-O0", "-O2", "-O3", "-Os"])
 def test_gcc_compiles_the_packed_kernels(tmp_path, core, level):
-    files = read_kernels(["tm_conv_2d_packed", "tm_fully_connected_packed"])
+    layers = [
+        f"tm_{kind}_{form}" for kind in ("conv_2d", "fully_connected") for form in ("packed", "blocks")
+    ]
+    files = read_kernels([*layers, "tm_depthwise_unpack"])
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     sources = [name for name in files if name.endswith(".c")]

@@ -64,7 +64,10 @@ def deploy(
     ] = None,
     small: Annotated[bool, typer.Option("--small", help="Optimize for size.")] = False,
     packed: Annotated[
-        bool, typer.Option("--packed", help="Store weights of at most 16 values in fewer bits.")
+        bool,
+        typer.Option(
+            "--packed", help="Store weights in fewer bytes where that saves flash, code included."
+        ),
     ] = False,
     rounding: Annotated[
         Literal["litert", "tflm", "onnx"] | None,

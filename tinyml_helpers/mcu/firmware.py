@@ -213,8 +213,8 @@ def build(
         float_io: keep QUANTIZE and DEQUANTIZE at float ends; left out, ends are int8 and `run` converts.
         folded: make each PAD part of the convolution behind it, where possible; the bytes are the same.
         trimmed: leave out channels that are constant, or that nothing reads; the bytes are the same.
-        packed: store the weights of a layer that has at most 16 different ones, or as many for each
-            output, in 4, 2 or 1 bits where that takes fewer bytes; outputs are the same.
+        packed: store weights of at most 16 values in 4, 2 or 1 bits, and leave out zeros in fours,
+            where that saves more flash than the code for it takes; outputs are the same.
         rounding: for the bytes of LiteRT's reference "litert"; of TFLM, which rounds fully connected
             layers twice, "tflm"; of ONNX Runtime "onnx". Left out: those of the file's own runtime.
         pipeline: C that turns raw samples into the input, and the output into an answer.

@@ -88,7 +88,7 @@ def generate(
         dsp: whether the core has DSP instructions.
         folded: make each PAD part of the convolution behind it, where that is possible.
         trimmed: leave out channels that are the same for every input, or that nothing reads.
-        packed: store weights of few values in fewer bits, where that takes fewer bytes.
+        packed: store weights in fewer bytes, where that saves more than the code for it takes.
         rounding: whose bytes layers give; left out, as the network says.
 
     Returns:
@@ -171,7 +171,8 @@ def _argument(given: Address | str | int, graph: Network, arena: Arena, layer: i
     if not isinstance(given, Address):
         return str(given)
     if given.tensor == SCRATCH:
-        return f"at + {arena.scratch(layer)}"
+        there = f"at + {arena.scratch(layer) + given.skipped}"
+        return f"({given.ctype} *)({there})" if given.ctype else there
     tensor = graph.tensors[given.tensor]
     if not tensor.data:
         place = arena.offset(tensor.index) + given.skipped

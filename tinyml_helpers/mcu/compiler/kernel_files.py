@@ -12,6 +12,7 @@ KERNELS = {
     "casts.c": tuple(f"tm_{a}_to_{b}" for a in CASTS for b in CASTS),
     "choices.c": ("tm_maximum", "tm_minimum", "tm_greater", "tm_equal", "tm_select"),
     "conv_2d.c": ("tm_conv_2d", "tm_conv_2d_tiled"),
+    "conv_2d_blocks.c": ("tm_conv_2d_blocks",),
     "conv_2d_general.c": ("tm_conv_2d_general",),
     "conv_2d_int16.c": ("tm_conv_2d_int16",),
     "conv_2d_packed.c": ("tm_conv_2d_packed",),
@@ -20,8 +21,10 @@ KERNELS = {
         "tm_depthwise_conv_2d",
         *(f"tm_depthwise_conv_2d_{form}{by}" for form in ("3x3", "5", "7") for by in ("", "_by_2")),
     ),
+    "depthwise_packed.c": ("tm_depthwise_unpack",),
     "differences.c": ("tm_sub", "tm_squared_difference", "tm_prelu", "tm_div"),
     "fully_connected.c": ("tm_fully_connected",),
+    "fully_connected_blocks.c": ("tm_fully_connected_blocks",),
     "fully_connected_general.c": ("tm_fully_connected_general",),
     "fully_connected_packed.c": ("tm_fully_connected_packed",),
     "indices.c": ("tm_arg_max", "tm_gather"),
@@ -38,13 +41,20 @@ KERNELS = {
     "softmax.c": ("tm_softmax",),
     "svdf.c": ("tm_svdf",),
     "transpose_conv.c": ("tm_transpose_conv",),
+    "unpack.c": ("tm_conv_2d_packed", "tm_fully_connected_packed", "tm_depthwise_unpack"),
     "values_int16.c": (
         *(f"tm_{kind}_int16" for kind in ("add", "sub", "mul", "logistic", "tanh", "softmax")),
         *(f"tm_rescale_{ends}" for ends in ("int16_to_int16", "int16_to_int8", "int8_to_int16")),
     ),
 }
-"""File of kernels/ -> the kernels that it defines."""
+"""File of kernels/ -> the kernels that need it: those that it defines; or that call what it defines."""
 _INCLUDED = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
+
+
+def files_of(called: Iterable[str]) -> tuple[str, ...]:
+    """The files that kernels need, headers left out."""
+    wanted = set(called)
+    return tuple(file for file, kernels in KERNELS.items() if wanted & set(kernels))
 
 
 def read_kernels(called: Iterable[str]) -> dict[str, str]:
@@ -56,10 +66,9 @@ def read_kernels(called: Iterable[str]) -> dict[str, str]:
     Returns:
         File name -> text.
     """
-    wanted, folder = set(called), resources.files("tinyml_helpers.mcu") / "kernels"
-    files = [file for file, kernels in KERNELS.items() if wanted & set(kernels)]
+    folder = resources.files("tinyml_helpers.mcu") / "kernels"
     found: dict[str, str] = {}
-    for file in ("kernels.h", "arithmetic.h", *files):
+    for file in ("kernels.h", "arithmetic.h", *files_of(called)):
         found[file] = (folder / file).read_text("utf-8")
         waiting = _INCLUDED.findall(found[file])
         while waiting:

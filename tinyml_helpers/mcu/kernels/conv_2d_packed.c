@@ -1,7 +1,6 @@
-/* Convolution whose weights are stored in fewer bits, or without zeros: two filters are unpacked into RAM, and run
+/* Convolution whose weights are stored in fewer bits, or two of four: two filters are unpacked into RAM, and run
    over a tile of up to 32 pixels there. The bytes are those of the weights in eight bits. */
 #include "tile.h"
-#include "unpack.h"
 
 /* What two unpacked filters, the first of them number `i`, make of a tile. */
 #ifdef TINYML_DSP
@@ -56,7 +55,7 @@ void tm_conv_2d_packed(const tm_conv *layer, const tm_packed *packed, const int8
         }
         const uint8_t *from = (const uint8_t *)layer->weights;
         for (uint32_t i = 0; i < w->output_channels; i += 2) {
-            from = unpack_together(packed, from, i, w->output_channels, place.taps, 2, (uint8_t *)filters);
+            from = tm_unpack(packed, from, i, w->output_channels, place.taps, 2, (uint8_t *)filters);
             run_filters(layer, filters, i, columns, place.quads, pixels, to);
         }
     }

@@ -1,7 +1,6 @@
-/* Fully connected layer whose weights are stored in fewer bits, or without zeros: four filters are
+/* Fully connected layer whose weights are stored in fewer bits, or two of four: four filters are
    unpacked into RAM at a time. The bytes are those of the weights in eight bits. */
 #include "four_filters.h"
-#include "unpack.h"
 
 /* By itself, for its assembly leaves no register to a function around it. */
 static __attribute__((noinline)) void multiply_apart(const uint32_t *filters, const uint32_t *inputs, uint32_t quads,
@@ -21,7 +20,7 @@ void tm_fully_connected_packed(const tm_dense *layer, const tm_packed *packed, c
             int32_t sums[4];
 #pragma GCC unroll 1
             for (uint32_t i = 0; i < 4; i++) sums[i] = (int32_t)((uint32_t)channel[i].bias + correction);
-            from = unpack_together(packed, from, first, layer->outputs, layer->inputs, 4, (uint8_t *)filters);
+            from = tm_unpack(packed, from, first, layer->outputs, layer->inputs, 4, (uint8_t *)filters);
             multiply_apart(filters, expanded, quads, sums);
 KEEP_ROLLED
             for (uint32_t i = 0; i < 4 && first + i < layer->outputs; i++, channel++) {

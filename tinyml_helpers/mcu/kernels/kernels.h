@@ -59,12 +59,16 @@ typedef struct {
 
 /* Weights in fewer bits. Each filter begins with a byte of its own and holds the index of one weight
    after another, the first in the lowest bits. What an index stands for is in a palette, plus 128.
-   With 8 bits, a filter holds a bit for each four weights, and of those that are not all zero the bytes. */
+   With 8 bits, a filter holds the places of two weights among each four, two bits each, and behind them the two
+   weights of each four; the others are zero. */
 typedef struct {
     uint16_t bits;  /* of an index: 1, 2 or 4; or 8 */
     uint16_t apart; /* from the palette of a filter to that of the next; 0: they share one */
     const uint8_t *palettes;
 } tm_packed;
+
+/* Room for a tm_conv in working memory, before weights that are unpacked there. */
+#define TM_CONV_BYTES 64u
 
 typedef struct {
     tm_window window;
@@ -172,6 +176,11 @@ void tm_conv_2d_tiled(const tm_conv *layer, const int8_t *input, int8_t *output,
 void tm_conv_2d_general(const tm_conv *layer, const int8_t *input, int8_t *output);
 void tm_conv_2d_packed(const tm_conv *layer, const tm_packed *packed, const int8_t *input, int8_t *output,
                        void *scratch, uint32_t tile);
+void tm_conv_2d_blocks(const tm_conv *layer, const uint8_t *steps, const int8_t *input, int8_t *output, void *scratch,
+                       uint32_t tile);
+const uint8_t *tm_unpack(const tm_packed *packed, const uint8_t *from, uint32_t first, uint32_t filters, uint32_t taps,
+                         uint32_t together, uint8_t *to);
+void tm_depthwise_unpack(const tm_conv *layer, const tm_packed *packed, uint32_t taps, void *scratch);
 void tm_depthwise_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_depthwise_conv_2d_3x3(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
 void tm_depthwise_conv_2d_3x3_by_2(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch);
@@ -184,6 +193,8 @@ void tm_fully_connected(const tm_dense *layer, const int8_t *input, int8_t *outp
 void tm_fully_connected_general(const tm_dense *layer, const int8_t *input, int8_t *output);
 void tm_fully_connected_packed(const tm_dense *layer, const tm_packed *packed, const int8_t *input,
                                int8_t *output, void *scratch);
+void tm_fully_connected_blocks(const tm_dense *layer, const uint8_t *steps, const int8_t *input, int8_t *output,
+                               void *scratch);
 void tm_average_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *output);
 void tm_max_pool_2d(const tm_pool *layer, const int8_t *input, int8_t *output);
 void tm_mean_of(const tm_mean *layer, const int8_t *input, int8_t *output);

@@ -27,6 +27,7 @@ from tinyml_helpers.mcu.compiler.lowering import (
 )
 from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, UnsupportedError
 from tinyml_helpers.mcu.compiler.lowering.folding import fold_padding, fold_tables
+from tinyml_helpers.mcu.compiler.lowering.forms import choose_forms
 from tinyml_helpers.mcu.compiler.lowering.trimming import count_channels, trim
 
 __all__ = [
@@ -116,14 +117,16 @@ def lower(graph: Network, *, dsp: bool, packed: bool = False) -> tuple[Layer, ..
     Args:
         graph: the network.
         dsp: whether the core has DSP instructions: weights are arranged for them.
-        packed: store weights of few values in fewer bits; those of type INT4 are anyway.
+        packed: store weights in fewer bytes, where that saves more than the code for it takes; those
+            of type INT4 may be anyway.
 
     Raises:
         UnsupportedError: the first operator, or form of one, that cannot be translated.
     """
     check(graph)
     live = find_live_operators(graph)
-    return tuple(_translate(Context(graph, op, dsp, _name(op), packed)) for op in live)
+    layers = tuple(_translate(Context(graph, op, dsp, _name(op), packed)) for op in live)
+    return choose_forms(layers, dsp=dsp)
 
 
 def check(graph: Network) -> None:

@@ -74,6 +74,7 @@ class Layer:
         in_place: of how many inputs, the first ones, any may lend the output its place.
         note: the layer in words, for the comment above its constants.
         wider: the same layer in forms that need more working memory, the best first.
+        forms: the same layer with weights in fewer bytes.
         packed: its weights, where they take fewer than 8 bits.
     """
 
@@ -87,6 +88,7 @@ class Layer:
     in_place: int = 0
     note: str = ""
     wider: tuple[Layer, ...] = ()
+    forms: tuple[Layer, ...] = ()
     packed: PackedWeights | None = None
 
 

@@ -9,7 +9,11 @@ import numpy as np
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.mcu.compiler.lowering.context import Context, KernelCall, Layer
 from tinyml_helpers.mcu.compiler.lowering.matrices import lower_computed_dense
-from tinyml_helpers.mcu.compiler.lowering.packed import pack_convolution, pack_dense
+from tinyml_helpers.mcu.compiler.lowering.packed import (
+    pack_convolution,
+    pack_dense,
+    pack_depthwise,
+)
 from tinyml_helpers.mcu.compiler.lowering.weighted import (
     describe_convolution,
     describe_dense,
@@ -61,10 +65,12 @@ def lower_conv_2d(context: Context) -> Layer:
         scratch_bytes=arranged.size // bias.size * (5 if context.dsp else 3),
         in_place=lends,
     )
-    if packed := pack_convolution(context, layer, f, arranged.size):
-        return packed
     many = context.dsp and output.shape[1] * output.shape[2] > 4
-    return replace(layer, wider=tuple(_tiled(layer, output, n) for n in _TILES if many))
+    return replace(
+        layer,
+        wider=tuple(_tiled(layer, output, n) for n in _TILES if many),
+        forms=pack_convolution(context, layer, f, arranged.size),
+    )
 
 
 def _tiled(layer: Layer, output: Tensor, pixels: int) -> Layer:
@@ -93,17 +99,21 @@ def lower_depthwise_conv_2d(context: Context) -> Layer:
     struct = describe_convolution(context, window, image.shape[3])
     weights = f.weights.astype(np.int8)
     if image.shape[3] == len(rows) and window.kernel != (3, 3) and window.lies_inside(image, output):
-        return weighted_layer(context, "tm_depthwise_conv_2d_channels", f, weights.T, f.folded, struct)
-    return weighted_layer(
+        kernel, weights, scratch_bytes, lends = "tm_depthwise_conv_2d_channels", weights.T, 0, False
+    else:
+        kernel, lends = _choose_depthwise(window, dsp=context.dsp), image.shape == output.shape
+        scratch_bytes = plane_bytes(window, image, output, 2 if context.dsp else 1)
+    layer = weighted_layer(
         context,
-        _choose_depthwise(window, dsp=context.dsp),
+        kernel,
         f,
         weights,
         f.folded,
         struct,
-        scratch_bytes=plane_bytes(window, image, output, 2 if context.dsp else 1),
-        in_place=image.shape == output.shape,
+        scratch_bytes=scratch_bytes,
+        in_place=lends,
     )
+    return replace(layer, forms=pack_depthwise(context, layer, weights))
 
 
 def _choose_depthwise(window: Window, *, dsp: bool) -> str:
@@ -172,7 +182,7 @@ def lower_fully_connected(context: Context) -> Layer:
         describe_dense(context),
         scratch_bytes=arranged.size // bias.size * (2 if context.dsp else 1),
     )
-    return pack_dense(context, layer, f, arranged.size) or layer
+    return replace(layer, forms=pack_dense(context, layer, f, arranged.size))
 
 
 def lower_any_fully_connected(context: Context, f: Filters) -> Layer:

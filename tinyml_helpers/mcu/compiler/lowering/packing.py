@@ -1,9 +1,10 @@
-"""Weights in fewer bits: indices and palettes that say what they stand for; or without their zeros."""
+"""Weights in fewer bytes: indices and palettes that say what they stand for; or without zeros."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,34 +13,40 @@ from tinyml_helpers.system.tables import text_table
 
 Bytes = npt.NDArray[np.uint8]
 _BITS = (1, 2, 4)
+_FARTHEST = 255
 
 
 @dataclass(frozen=True, eq=False)
 class PackedWeights:
-    """The weights of a layer as indices into palettes, or in blocks of four; nothing of them is lost.
+    """The weights of a layer as indices into palettes, or without zeros; nothing of them is lost.
 
     Args:
-        bits: of an index; 8 for blocks, of which those that are all zero are left out.
+        bits: of an index; 8 where weights are stored as they are.
         int8_bytes: what the weights take as bytes.
-        stored: one output after another: indices, the first in the lowest bits; or a bit for each
-            block, and the blocks that are left.
+        stored: one output after another: indices, the first in the lowest bits; or the places of
+            two weights for each four, and these weights; or blocks of four that are not all zero.
         palettes: values + 128, one row for all outputs or one for each: rows x 2^bits.
+        steps: of blocks: for each output how many, in two bytes, and how far each lies behind
+            the one before.
     """
 
     bits: int
     int8_bytes: int
     stored: Bytes = field(repr=False)
-    palettes: Bytes = field(repr=False)
+    palettes: Bytes = field(default_factory=lambda: np.zeros((0, 0), np.uint8), repr=False)
+    steps: Bytes = field(default_factory=lambda: np.zeros(0, np.uint8), repr=False)
 
     @property
     def size_bytes(self) -> int:
-        """What they take, palettes included."""
-        return self.stored.size + self.palettes.size
+        """What they take, palettes and steps included."""
+        return self.stored.size + self.palettes.size + self.steps.size
 
     @property
     def form(self) -> str:
         """In what form they are stored, in words."""
-        return f"{self.bits} bits" if self.palettes.size else "blocks of four"
+        if self.palettes.size:
+            return f"{self.bits} bits"
+        return "blocks of four" if self.steps.size else "two of four"
 
     @property
     def apart(self) -> int:
@@ -78,35 +85,73 @@ class PackedLayers:
 
 
 def pack(rows: npt.NDArray[np.int64], int8_bytes: int) -> PackedWeights | None:
-    """Pack weights in the smallest form there is.
+    """Pack weights in the smallest form that is unpacked before it is multiplied.
 
     Args:
         rows: outputs x taps, -128 to 127.
         int8_bytes: what they take as bytes.
 
     Returns:
-        The form: one palette, one for each output, or blocks; `None` where none takes fewer bytes.
+        The form: one palette, one for each output, or two of four; `None` where none takes fewer bytes.
     """
-    forms = [_leave_out_zeros(rows, int8_bytes)]
-    found = (_pack(rows, int8_bytes, shared=shared) for shared in (True, False))
-    forms += [form for form in found if form is not None]
-    best = min(forms, key=lambda form: form.size_bytes)
-    return best if best.size_bytes < int8_bytes else None
+    found = (_two_of_four(rows, int8_bytes), *(_pack(rows, int8_bytes, shared=s) for s in (True, False)))
+    best = min((form for form in found if form), key=lambda form: form.size_bytes, default=None)
+    return best if best and best.size_bytes < int8_bytes else None
 
 
-def _leave_out_zeros(rows: npt.NDArray[np.int64], int8_bytes: int) -> PackedWeights:
-    """Weights in blocks of four, of which those are kept that are not all zero."""
+def pack_blocks(rows: npt.NDArray[np.int64], int8_bytes: int, *, dsp: bool) -> PackedWeights | None:
+    """Leave out blocks of four weights that are all zero.
+
+    Args:
+        rows: outputs x taps, -128 to 127.
+        int8_bytes: what they take as bytes.
+        dsp: whether the core has DSP instructions, which multiply two neighbours as 256 b + a.
+
+    Returns:
+        The blocks; `None` where that takes no fewer bytes, or a pair of neighbours no 16 bits.
+    """
+    blocks = _in_fours(rows)
+    if dsp:
+        pairs = 256 * blocks[..., 1::2] + blocks[..., ::2]
+        if pairs.size and pairs.min() < -(1 << 15):
+            return None
+        bytes_of = np.stack([pairs & 255, pairs >> 8 & 255], axis=-1).reshape(blocks.shape)
+    else:
+        bytes_of = blocks & 255
+    kept, steps = [], []
+    for row, there in zip(bytes_of, np.asarray(blocks.any(axis=2)), strict=True):
+        places = _with_stops(np.flatnonzero(there))
+        kept.append(row[places].astype(np.uint8) * there[places, None])
+        count = np.array([len(places)], "<u2").view(np.uint8)
+        steps += [count, np.diff(places, prepend=0).astype(np.uint8)]
+    stored = np.concatenate(kept).ravel()
+    found = PackedWeights(8, int8_bytes, stored, steps=np.concatenate(steps))
+    return found if stored.size > 0 and found.size_bytes < int8_bytes else None
+
+
+def _with_stops(places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Places with more between them, where a step would not fit a byte."""
+    ends = np.append(0, places)
+    gaps = [np.arange(a + _FARTHEST, b, _FARTHEST) for a, b in pairwise(ends.tolist())]
+    return np.unique(np.concatenate([places, *gaps])).astype(np.int64)
+
+
+def _in_fours(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     outputs, taps = rows.shape
-    blocks = np.zeros((outputs, -(-taps // 4), 4), np.int8)
-    blocks.reshape(outputs, -1)[:, :taps] = rows
-    kept: npt.NDArray[np.bool_] = np.asarray(blocks.any(axis=2))
-    bitmaps = np.packbits(kept, axis=1, bitorder="little")
-    parts = [
-        part
-        for bitmap, row, there in zip(bitmaps, blocks, kept, strict=True)
-        for part in (bitmap, row[there].view(np.uint8).ravel())
-    ]
-    return PackedWeights(8, int8_bytes, np.concatenate(parts), np.zeros((0, 0), np.uint8))
+    filled = np.zeros((outputs, -(-taps // 4) * 4), np.int64)
+    filled[:, :taps] = rows
+    return filled.reshape(outputs, -1, 4)
+
+
+def _two_of_four(rows: npt.NDArray[np.int64], int8_bytes: int) -> PackedWeights | None:
+    """Two weights of each four, and their places."""
+    blocks = _in_fours(rows)
+    if (np.count_nonzero(blocks, axis=2) > 2).any():
+        return None
+    places = np.sort(np.argsort(blocks == 0, axis=2, kind="stable")[..., :2], axis=2)
+    two = np.take_along_axis(blocks, places, axis=2).astype(np.uint8).reshape(len(blocks), -1)
+    joined = _join((places[..., 0] | places[..., 1] << 2).astype(np.uint8), 4, whole=False)
+    return PackedWeights(8, int8_bytes, np.hstack([joined, two]).ravel())
 
 
 def _pack(rows: npt.NDArray[np.int64], int8_bytes: int, *, shared: bool) -> PackedWeights | None:
@@ -126,12 +171,12 @@ def _index(rows: npt.NDArray[np.int64], found: list[npt.NDArray[np.int64]]) -> I
         yield np.searchsorted(found[number % len(found)], row).astype(np.uint8)
 
 
-def _join(indices: Bytes, bits: int) -> Bytes:
-    """Join indices to bytes; what is left of an output's last byte is 0."""
+def _join(indices: Bytes, bits: int, *, whole: bool = True) -> Bytes:
+    """Join indices to bytes; what is left of an output's last byte is 0, or, where whole, of four."""
     outputs, taps = indices.shape
     each = 8 // bits
-    quads = -(-taps // 4)
-    padded = np.zeros((outputs, -(-quads * 4 // each) * each), np.uint8)
+    filled = -(-taps // 4) * 4 if whole else taps
+    padded = np.zeros((outputs, -(-filled // each) * each), np.uint8)
     padded[:, :taps] = indices
     shifted = padded.reshape(outputs, -1, each) << (bits * np.arange(each)).astype(np.uint8)
     return np.asarray(np.bitwise_or.reduce(shifted, axis=2))

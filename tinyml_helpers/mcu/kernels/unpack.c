@@ -1,6 +1,4 @@
-/* Weights that are stored in fewer bits, or without zeros, and unpacked as the inner loops read them. */
-#ifndef TINYML_UNPACK_H
-#define TINYML_UNPACK_H
+/* Weights that are stored in fewer bits, or two of four, and unpacked as the inner loops read them. */
 #include "arithmetic.h"
 #include "kernels.h"
 
@@ -43,7 +41,7 @@ static inline void put_quad(uint8_t *to, uint32_t together, const uint8_t *palet
 static __attribute__((noinline)) const uint8_t *unpack(uint32_t bits, const uint8_t *from, const uint8_t *palette,
                                                        uint32_t taps, uint32_t together, uint8_t *to) {
     const uint32_t quads = (taps + 3) / 4, step = 4 * together;
-    const uint8_t *next = from + (bits == 8 ? (quads + 7) / 8 : (quads * bits + 1) / 2);
+    const uint8_t *next = from + (quads * (bits == 8 ? 1 : bits) + 1) / 2;
     uint8_t *quad = to, *const end = to + quads * step;
     if (bits == 4) {
 #pragma GCC unroll 1
@@ -58,10 +56,10 @@ static __attribute__((noinline)) const uint8_t *unpack(uint32_t bits, const uint
             put_quad(quad, together, palette, (uint32_t)*from >> shift, 1);
     } else {
 #pragma GCC unroll 1
-        for (uint32_t i = 0; i < quads; i++, quad += step) {
-            uint32_t word = 0x80808080;
-            if (from[i / 8] >> i % 8 & 1) word ^= load_word(next), next += 4;
-            put_word(quad, together, word);
+        for (uint32_t i = 0; i < quads; i++, quad += step, next += 2) {
+            const uint32_t places = (uint32_t)from[i / 2] >> i % 2 * 4;
+            const uint32_t word = (uint32_t)next[0] << 8 * (places & 3) ^ (uint32_t)next[1] << 8 * (places >> 2 & 3);
+            put_word(quad, together, word ^ 0x80808080);
         }
     }
 #pragma GCC unroll 1
@@ -71,9 +69,8 @@ static __attribute__((noinline)) const uint8_t *unpack(uint32_t bits, const uint
 
 /* Unpack filters that run together, from number `first` on, and return where the next ones begin. Beyond
    the last one the last is repeated: nobody reads what comes of it. */
-static __attribute__((noinline)) const uint8_t *unpack_together(const tm_packed *packed, const uint8_t *from,
-                                                                uint32_t first, uint32_t filters, uint32_t taps,
-                                                                uint32_t together, uint8_t *to) {
+const uint8_t *tm_unpack(const tm_packed *packed, const uint8_t *from, uint32_t first, uint32_t filters, uint32_t taps,
+                         uint32_t together, uint8_t *to) {
     const uint8_t *next = from;
 #pragma GCC unroll 1
     for (uint32_t i = 0; i < together; i++) {
@@ -85,4 +82,3 @@ static __attribute__((noinline)) const uint8_t *unpack_together(const tm_packed 
     }
     return next;
 }
-#endif
