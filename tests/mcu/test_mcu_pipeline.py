@@ -105,6 +105,8 @@ def test_samples_of_every_type(ctype, dtype):
         ({"after": "a b"}, "'a b' is no C identifier"),
         ({"samples": "double"}, "choose one of int8_t, uint8_t, int16_t, float"),
         ({"count": 0}, "takes at least 1"),
+        ({"hop": -1}, "a hop of -1"),
+        ({"hop": 1 << 20}, "a hop of 1048576"),
     ],
 )
 def test_a_wrong_pipeline_is_refused_at_once(changes, message):

@@ -11,8 +11,9 @@ import zipfile
 import board_compilers as boards
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from tinyml_helpers import devices, mcu
+from tinyml_helpers import cli, devices, mcu
 from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.mcu import projects, self_test
@@ -21,6 +22,7 @@ from tinyml_helpers.usecases.gestures import firmware as gestures
 WAND = data_folder() / "models" / "magic_wand.tflite"
 WORDS = ["name", "NAME", "device", "core", "flags", "use", "firmware", "run", "model", "outputs"]
 WORDS += ["compare", "reset", "stack_room", "again"]
+KEYWORDS = data_folder() / "models" / "kws.tflite"
 GESTURES = data_folder() / "models" / "gestures.tflite"
 gcc = pytest.mark.skipif(
     not (boards.GCC and boards.CMAKE), reason="GCC for Arm and CMake are not both installed"
@@ -192,6 +194,26 @@ def test_another_projects_folder_is_left_alone_and_an_own_one_is_renewed(tmp_pat
     (project / "README.md").write_text("old")
     firmware.export(project, toolchain="zephyr")
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--for", "arduino"], "give a folder by --export"),
+        (["--for", "keil", "--export", "p"], "choose one of c, cmsis"),
+        (["--for", "pico-sdk", "--export", "p"], "choose a device among pico"),
+        (
+            ["--for", "cmsis", "--sensor", "pdm", "--device", "nucleo_l4r5zi", "--export", "p"],
+            "--for arduino",
+        ),
+        (["--for", "arduino", "--sensor", "pdm", "--export", "p"], "build it with its pipeline"),
+    ],
+)
+def test_the_command_refuses_in_a_sentence_and_writes_nothing(tmp_path, monkeypatch, options, said):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli.app, ["deploy", str(KEYWORDS), *options])
+    assert (done.exit_code, said in done.output) == (1, True), done.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_inputs_are_those_of_the_c(wand):

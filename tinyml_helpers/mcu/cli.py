@@ -90,6 +90,8 @@ def deploy(
     from tinyml_helpers.mcu.sensors import check_sensor
 
     try:
+        if export is None and (toolchain != "c" or sensor):
+            raise ValueError("--for and --sensor say what to write: give a folder by --export")
         check_kit(toolchain, devices.get(device))
         check_sensor(sensor, toolchain, devices.get(device))
         if export is not None:

@@ -32,7 +32,7 @@ class Pipeline:
         hop: samples from one run to the next where runs share some; 0: as many as a run takes.
 
     Raises:
-        ValueError: a name that C does not take, an unknown type, or no samples.
+        ValueError: a name that C does not take, an unknown type, no samples, or a hop beyond them.
     """
 
     files: Mapping[str, str]
@@ -50,6 +50,8 @@ class Pipeline:
             raise ValueError(f"samples of type {self.samples!r}: choose one of {', '.join(_DTYPES)}")
         if self.count < 1:
             raise ValueError(f"{self.count} samples in a run: it takes at least 1")
+        if not 0 <= self.hop <= self.count:
+            raise ValueError(f"a hop of {self.hop} samples: give 0 to the {self.count} of a run")
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -67,10 +67,5 @@ def make_sketch(sensor: str, words: Mapping[str, str]) -> str:
 
 
 def _print_all(name: str) -> str:
-    lines = [
-        f"for (int i = 0; i < {name.upper()}_OUTPUT_COUNT; i++) {{",
-        f"    Serial.print({name}_output()[i]);",
-        "    Serial.print(' ');",
-        "}",
-    ]
-    return "\n    ".join(lines)
+    loop = f"for (int i = 0; i < {name.upper()}_OUTPUT_COUNT; i++) {{"
+    return f"{loop}\n        Serial.print({name}_output()[i]);\n        Serial.print(' ');\n    }}"
