@@ -69,8 +69,8 @@ load: setup  ## memory and time of every lesson, for who plans a class
 
 # Only what is said to make: many systems have a variable LANGUAGE of their own.
 SPOKEN := $(if $(filter command,$(firstword $(origin LANGUAGE))),--language $(LANGUAGE))
-book: setup  ## the lessons, glossary and reference as pages that open from build/book; LANGUAGE=de
-	@OMP_NUM_THREADS=1 $(BIN)/python -m book $(SPOKEN)
+book: setup  ## the lessons, glossary and reference as pages that open from build/book; LANGUAGE=de, FORMAT=pdf or epub
+	@OMP_NUM_THREADS=1 $(BIN)/python -m book $(SPOKEN) $(addprefix --format ,$(FORMAT))
 
 translations: setup  ## what is left to translate: LANGUAGE=de, for a new one ARGS="--lesson 0"
 	@$(BIN)/python -m book.translations $(SPOKEN) $(ARGS)
@@ -97,7 +97,7 @@ outputs: setup  ## run all lessons; store their outputs in notebooks/, and the s
 publish: setup  ## write the course's public addresses: ADDRESS=https://github.com/NAME/REPOSITORY
 	@$(BIN)/python -m book.addresses "$(ADDRESS)"
 
-release: setup  ## wheel, workshop kit and book in build/release: TAG=v2.0.0
+release: setup  ## wheel, workshop kit and book, as PDF and EPUB too, in build/release: TAG=v2.0.0
 	@$(BIN)/python -m book.release "$(TAG)"
 
 clean:  ## remove what the other commands made

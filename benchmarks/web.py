@@ -47,7 +47,6 @@ from float_ends import with_float_ends
 from mcu_host import Reference
 from tqdm import tqdm
 
-from tinyml_helpers import mcu
 from tinyml_helpers.datasets import data_folder, read_verified, write_manifest
 from tinyml_helpers.mcu import wasm
 from tinyml_helpers.mcu.compiler import codegen, graph
@@ -210,17 +209,14 @@ def downloads(folder: Path, name: str) -> dict[str, dict[str, int]]:
 def measure(folder: Path, name: str, page: Any) -> dict[str, Any]:
     """One network everywhere."""
     content, rng = with_float_ends(read_verified(f"models/{name}.tflite")), np.random.default_rng(0)
-    firmware, reference, source = (
-        mcu.build(content, float_io=True),
-        Reference(content),
-        graph.read(content),
-    )
+    source, reference = graph.read(content), Reference(content)
+    portable = codegen.generate(source, "model", dsp=False, folded=False)  # the C of a page
     quantized = source.tensors[source.operators[0].outputs[0]]
     inputs = [quantized.real(rng.integers(-128, 128, quantized.shape)) for _ in range(8)]
     wanted = np.array([reference.run([x], source.outputs)[0].ravel() for x in inputs])
     folder.joinpath(f"{name}.tflite").write_bytes(content)
-    wasm.write_module(firmware.wasm(), folder / f"{name}.wasm").rename(folder / "network.js")
-    portable = codegen.generate(source, "host", dsp=False, folded=False)  # the C of the page
+    module = wasm.compile_module(portable, None)
+    wasm.write_module(module, folder / f"{name}.wasm").rename(folder / "network.js")
     given = [x.ravel().tolist() for x in inputs]
     folder.joinpath("given.json").write_text(json.dumps(given), "utf-8")
     prepare = "([name, given, shape]) => prepare(name, given, shape)"
@@ -232,7 +228,7 @@ def measure(folder: Path, name: str, page: Any) -> dict[str, Any]:
         "LiteRT.js, Chromium": in_page(page, "litert"),
     }
     found = {runtime: one.measure(wanted) for runtime, one in runtimes.items()}
-    return {"macs": firmware.program.macs, "runs": found, "downloads": downloads(folder, name)}
+    return {"macs": portable.macs, "runs": found, "downloads": downloads(folder, name)}
 
 
 def machine(page: Any, node_modules: Path) -> dict[str, str | float]:

@@ -9,11 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from book import assemble, counts, links, teaching, texts, translations
+from book import assemble, counts, ebook, links, paper, teaching, texts, translations
 from tinyml_helpers.live import shipped
 from tinyml_helpers.system import disk_full, folders
 
 ROOT = Path(__file__).parents[1]
+FORMATS = ("pdf", "epub")
 _SPHINX_OWN = ("genindex.html", "search.html", "py-modindex.html")
 
 
@@ -30,25 +31,15 @@ def main() -> int:
 
 def build() -> int:
     """Assemble, run Sphinx, check links; return 0 if there is no warning and no broken link."""
-    parser = argparse.ArgumentParser(prog="python -m book", description=__doc__)
-    parser.add_argument("--lesson", type=int, action="append", help="only this lesson (may be repeated)")
-    parser.add_argument("--out", type=Path, help="folder of the pages: build/book, or build/book-de")
-    parser.add_argument("--language", default="en", help="prose from its catalogues in book/locale")
-    parser.add_argument("--jobs", default="2", help="processes that write pages")
-    chosen = parser.parse_args()
-    spoken = [] if chosen.language == "en" else [chosen.language]
-    if unknown := set(spoken).difference(translations.languages()):
-        parser.error(
-            f"no catalogue for {unknown.pop()}: there are {', '.join(translations.languages())}"
-        )
-    out = chosen.out or ROOT / "build" / "-".join(["book", *spoken])
+    chosen = read_options()
+    out = chosen.out
     start = time.perf_counter()
     renew_counts()
     renew_teaching()
     sources = out.with_name(f"{out.name}-source")
     pages = assemble.assemble(ROOT, sources, chosen.lesson)
     print(f"{pages} sources assembled in {time.perf_counter() - start:.0f} s", flush=True)
-    if failed := run_sphinx(sources, out, chosen.jobs, chosen.language):
+    if failed := run_sphinx(sources, out, chosen.jobs, chosen.language, partial=bool(chosen.lesson)):
         return failed
     sweep_pages(sources, out)
     write_live_pages(out / "live")
@@ -57,8 +48,44 @@ def build() -> int:
     print(report)
     if report.broken:
         return 1
-    print(f"{out / 'index.html'}, {time.perf_counter() - start:.0f} s")
+    print(f"{out / 'index.html'}, {time.perf_counter() - start:.0f} s", flush=True)
+    for form in chosen.format:
+        write_as(form, out)
     return 0
+
+
+def read_options() -> argparse.Namespace:
+    """Read the command line; what cannot be done ends here, before any work."""
+    parser = argparse.ArgumentParser(prog="python -m book", description=__doc__)
+    parser.add_argument("--lesson", type=int, action="append", help="only this lesson (may be repeated)")
+    parser.add_argument("--out", type=Path, help="folder of the pages: build/book, or build/book-de")
+    parser.add_argument("--language", default="en", help="prose from its catalogues in book/locale")
+    parser.add_argument("--jobs", default="2", help="processes that write pages")
+    parser.add_argument(
+        "--format", action="append", default=[], choices=FORMATS, help="one file, too (may be repeated)"
+    )
+    chosen = parser.parse_args()
+    spoken = [] if chosen.language == "en" else [chosen.language]
+    if unknown := set(spoken).difference(translations.languages()):
+        parser.error(
+            f"no catalogue for {unknown.pop()}: there are {', '.join(translations.languages())}"
+        )
+    if "pdf" in chosen.format:
+        try:
+            paper.find_browser()
+        except LookupError as error:
+            parser.error(f"the PDF is printed by a browser. {error}")
+    chosen.out = chosen.out or ROOT / "build" / "-".join(["book", *spoken])
+    return chosen
+
+
+def write_as(form: str, out: Path) -> None:
+    """Write the built pages as one file beside their folder."""
+    target = out.with_name(f"{out.name}.{form}")
+    if form == "pdf":
+        print(f"{target}, {paper.print_book(out, target)} pages")
+    else:
+        print(f"{target}, {ebook.write(out, target)} chapters")
 
 
 def write_live_pages(folder: Path) -> None:
@@ -98,14 +125,20 @@ def sweep_pages(sources: Path, out: Path) -> None:
             page.unlink()
 
 
-def run_sphinx(sources: Path, out: Path, jobs: str, language: str = "en") -> int:
+def run_sphinx(
+    sources: Path, out: Path, jobs: str, language: str = "en", *, partial: bool = False
+) -> int:
     """Run Sphinx with warnings as errors; return its exit status.
+
+    In a partial book a link to a lesson that it leaves out becomes words, without a warning.
 
     Raises:
         OSError: there is no room, of which Sphinx tells in a traceback.
     """
     doctrees = out.with_name(f"{out.name}-doctrees")
     options = ["-b", "html", "-W", "--keep-going", "-j", jobs, "-d", doctrees, "-c", ROOT / "book"]
+    if partial:
+        options += ["-D", "partial=1"]
     if language != "en":
         # A copy, because Sphinx compiles the catalogues where they lie.
         catalogues = out.with_name(f"{out.name}-locale")

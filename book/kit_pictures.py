@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from book import paper
 from tinyml_helpers.classroom.workshop import kit
 from tinyml_helpers.course import syllabus
 from tinyml_helpers.system.folders import write_atomically
@@ -23,7 +23,6 @@ from tinyml_helpers.system.folders import write_atomically
 FOLDER = Path(__file__).parent / "teach"
 LESSON = 2
 MOST_BYTES = 150_000
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _SLIDE = (1280, 720)
 _A4 = (794, 1123)  # at 96 dots an inch
 _SECTION = "One scale for a layer, or one for each channel?"  # its slide with a figure is shown
@@ -35,9 +34,7 @@ def take() -> dict[str, bytes]:
     Raises:
         LookupError: there is no Chromium, or the deck has no such slide.
     """
-    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if path is None:
-        raise LookupError("No Chromium or Chrome on this machine: on Debian, apt install chromium")
+    path = paper.find_browser()
     from playwright.sync_api import sync_playwright
 
     lessons = syllabus.select([LESSON])

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from book import counts, notebooks, terms
+from book import boards, counts, notebooks, terms
 from tinyml_helpers.live.kinds import Kind
 
 HERE = Path(__file__).parent
@@ -37,6 +37,7 @@ def generate(
     yield "try_it.md", tried.replace("<!-- web -->", web_table(root))
     yield "glossary.md", glossary_page(terms.read(), lessons)
     yield "devices.md", _at_the_root("devices.md") + device_tables()
+    yield from boards.pages(root)
     yield "own_recordings.md", _at_the_root("own_recordings.md")
     yield "scoreboard.md", _at_the_root("scoreboard.md")
     facts = counts.renew(_at_the_root("how_tested.md"), root)

@@ -1,4 +1,4 @@
-"""What a release hands out: the wheel, the workshop kit and the book, and what the changelog says of it.
+"""What a release hands out: the wheel, the workshop kit, the book in three forms, the changelog's words.
 
 make release TAG=v2.0.0
 """
@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from book.__main__ import FORMATS
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,7 +33,7 @@ def release_notes(tag: str, root: Path = ROOT) -> str:
 
 
 def release(tag: str, root: Path = ROOT) -> list[Path]:
-    """Leave the wheel, the workshop kit and the book in build/release; return their paths.
+    """Leave wheel, workshop kit and book (pages, PDF, EPUB) in build/release; return their paths.
 
     Raises:
         ValueError: the changelog has no such version.
@@ -44,12 +46,15 @@ def release(tag: str, root: Path = ROOT) -> list[Path]:
     python = [sys.executable, "-m"]
     wheel = ("pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
     subprocess.run([*python, *wheel, "--wheel-dir", str(folder), "."], cwd=root, check=True)
-    subprocess.run([*python, "book"], cwd=root, check=True)
+    forms = [f"--format={form}" for form in FORMATS]
+    subprocess.run([*python, "book", *forms], cwd=root, check=True)
     kit = root / "build" / "kit"
     shutil.rmtree(kit, ignore_errors=True)
     subprocess.run([*python, "tinyml_helpers.cli", "workshop", "--out", str(kit)], cwd=root, check=True)
     for name, source in (("workshop-kit", kit), ("book", root / "build" / "book")):
         shutil.make_archive(str(folder / f"tinyml-{name}-{tag}"), "zip", source)
+    for form in FORMATS:
+        shutil.copy(root / "build" / f"book.{form}", folder / f"tinyml-book-{tag}.{form}")
     (root / "build" / "release-notes.md").write_text(notes, "utf-8")
     return sorted(folder.iterdir())
 

@@ -115,7 +115,7 @@ def take_over(names: Sequence[str], folder: str) -> None:
             told = draw_all(draw, choices, path) | {"controls": _describe(choices, controls, starts)}
             path.with_suffix(".json").write_text(json.dumps(told), "utf-8")
 
-    widgets.explore = explore  # type: ignore[assignment]
+    widgets.explore = explore
 
 
 def choose(controls: Mapping[str, Any], starts: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:

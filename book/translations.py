@@ -107,7 +107,7 @@ def extract(numbers: Iterable[int], root: Path = ROOT) -> dict[str, Catalog]:
         subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
         return {
             path.stem: read_po(io.BytesIO(path.read_bytes()))
-            for path in sorted((out / "notebooks").glob("*.pot"))
+            for path in sorted((out / "notebooks").glob("[0-9]*.pot"))
         }
 
 

@@ -88,7 +88,7 @@ def run(program, core, *options):
     """Run a program on QEMU's board; return the number it leaves with, and what it printed."""
     machine = ["-machine", BOARDS[core][0], "-display", "none", "-monitor", "none", "-serial", "none"]
     halt = ["-semihosting-config", "enable=on,target=native", "-no-reboot", *options]
-    done = subprocess.run(
-        [QEMU, *machine, *halt, "-kernel", program], timeout=300, capture_output=True, text=True
-    )
+    command = [QEMU, *machine, *halt, "-kernel", program]
+    pipe, both = subprocess.PIPE, subprocess.STDOUT
+    done = subprocess.run(command, timeout=300, stdout=pipe, stderr=both, text=True)
     return done.returncode, done.stdout

@@ -38,24 +38,24 @@ SHARED_BY_USE_CASES = {"alarms"}
 BUDGETS = {
     "__init__": 8,
     "system": 1186,
-    "integers": 72,
+    "integers": 80,
     "intervals": 175,
-    "devices": 226,
+    "devices": 238,
     "cost": 1029,
-    "datasets": 4047,
+    "datasets": 4062,
     "models": 257,
     "training": 240,
-    "compress": 1637,
-    "deploy": 3495,
-    "mcu": 8386,
-    "usecases": 8621,
-    "live": 635,
+    "compress": 1647,
+    "deploy": 4572,
+    "mcu": 9976,
+    "usecases": 8734,
+    "live": 1235,
     "search": 1783,
-    "course": 9483,
-    "classroom": 4584,
-    "cli": 219,
+    "course": 9537,
+    "classroom": 4583,
+    "cli": 226,
 }
-WHOLE_BUDGET = 46_083
+WHOLE_BUDGET = 49_568
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12

@@ -233,13 +233,6 @@ def _device(key: str, entry: dict[str, Any]) -> Device:
     sources = {name: entry[name][1] for name in _FIGURES if name in entry}
     text = {name: entry[name] for name in ("name", "chip", "core", "checked")}
     memory = {name: (value, source) for name, (value, source) in entry.get("memory", {}).items()}
-    system = entry.get("system_flash_bytes", (0, ""))[0]
-    return Device(
-        key=key,
-        kind=entry["class"],
-        system_flash_bytes=system,
-        sources=sources,
-        memory=memory,
-        **text,
-        **figures,
-    )
+    if "system_flash_bytes" in entry:
+        figures["system_flash_bytes"] = entry["system_flash_bytes"][0]
+    return Device(key=key, kind=entry["class"], sources=sources, memory=memory, **text, **figures)

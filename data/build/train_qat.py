@@ -1,12 +1,15 @@
 """Train the spine with fake quantizers, and store the integers and the recipe in data/models.
 
     python data/build/train_qat.py [large-qat4|small-qat4|tiny-qat8|tiny-qat6 ...] [--source FOLDER]
+    python data/build/train_qat.py --verdicts
 
 "qat4" has weights of 4 bits per channel; activations always have 8. Without --source the 12,000 training
 images of the course serve; with it, all 60,000 from a folder with the four .gz files of Fashion-MNIST.
 --held-out trains on nine images in ten and scores the tenth, as was done to choose the recipe. (The
 spine has seen all training images; for choosing between recipes that does.) The test images are looked
-at once, at the end. Run data/build/manifest.py afterwards.
+at once, at the end. --verdicts trains nothing: it notes for `small` and `large` which test images the
+float network, its post-training forms of 8 and 4 bits and the trained one get right
+(data/models/qat-verdicts.safetensors, bool [4, 10000] each). Run data/build/manifest.py afterwards.
 """
 
 import argparse
@@ -66,14 +69,32 @@ def train(name: str, images: ImageSet) -> tuple[torch.nn.Module, dict[str, Any]]
     return prepared, made
 
 
+def note_verdicts() -> None:
+    """Store which test images each form of `small` and `large` gets right, as lesson 03 has them."""
+    fashion = load_fashion()
+    calibration, truth = fashion.train.tensors()[0][::24], torch.from_numpy(fashion.test.labels)
+    found = {}
+    for name in ("small", "large"):
+        network = models.load_trained(name)
+        rounded = [qat.calibrate(qat.prepare(network, bits), calibration) for bits in (8, 4)]
+        forms = (network, *rounded, qat.load_trained(name))
+        found[name] = torch.stack([training.predict(f, fashion.test).argmax(1) == truth for f in forms])
+        print(name, found[name].sum(1).tolist(), flush=True)
+    save_file(found, data_folder() / "models" / "qat-verdicts.safetensors")
+
+
 def main() -> None:
     """Train the networks named on the command line, one after the other."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("names", nargs="*", default=list(NAMES))
     arguments.add_argument("--source", type=Path)
     arguments.add_argument("--held-out", action="store_true")
+    arguments.add_argument("--verdicts", action="store_true")
     options = arguments.parse_args()
     compat.expect_quantization_warnings()
+    if options.verdicts:
+        note_verdicts()
+        return
     images, scored = read_training_images(options.source), load_fashion().test
     if options.held_out:
         tenth = np.arange(len(images)) % 10 == 0

@@ -146,7 +146,7 @@ def test_a_picture_that_is_too_large_loses_colours_and_then_is_refused():
 
 
 def test_without_a_browser_the_pictures_stay_and_the_command_says_so(monkeypatch, capsys):
-    monkeypatch.setattr(kit_pictures.shutil, "which", lambda _: None)
+    monkeypatch.setattr(kit_pictures.paper.shutil, "which", lambda _: None)
     assert kit_pictures.main() == 1
     assert "as they were. No Chromium" in capsys.readouterr().err
 

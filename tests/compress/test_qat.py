@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load
 from torch.ao import quantization as tq
 
 from tinyml_helpers import datasets, models, training
@@ -210,3 +211,20 @@ def test_the_noted_accuracy_of_a_stored_network_is_counted_again(bits):
     notes = json.loads(datasets.read_verified("models/qat.json"))[f"tiny-qat{bits}"]
     counted = training.accuracy(qat.load_trained("tiny", f"qat{bits}"), datasets.load_fashion().test)
     assert counted == pytest.approx(notes["test_accuracy_percent"], abs=0.05)
+
+
+def test_the_noted_verdicts_of_each_form_are_found_again():
+    fashion_set = datasets.load_fashion()
+    some, truth = fashion_set.test.take(slice(300)), torch.from_numpy(fashion_set.test.labels)
+    noted = load(datasets.read_verified("models/qat-verdicts.safetensors"))
+    small = models.load_trained("small")
+    rounded = [
+        qat.calibrate(qat.prepare(small, bits), fashion_set.train.tensors()[0][::24]) for bits in (8, 4)
+    ]
+    for form, verdicts in zip((small, *rounded, qat.load_trained("small")), noted["small"], strict=True):
+        found = training.predict(form, some).argmax(1) == truth[:300]
+        assert (found == verdicts[:300]).sum() >= 298  # a near tie may fall the other way
+    recipes = json.loads(datasets.read_verified("models/qat.json"))
+    for name, verdicts in noted.items():
+        percent = 100 * verdicts[3].double().mean().item()
+        assert percent == pytest.approx(recipes[f"{name}-qat4"]["test_accuracy_percent"], abs=0.05)

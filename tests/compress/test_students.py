@@ -33,8 +33,11 @@ def test_what_was_noted_is_read_by_seed(kind):
 
 @pytest.fixture
 def short(monkeypatch):
-    """Two epochs in place of thirty."""
+    """Two epochs in place of thirty, and no student remembered."""
     monkeypatch.setattr(students, "EPOCHS", {"few": 2, "many": 1})
+    students._once.cache_clear()
+    yield
+    students._once.cache_clear()
 
 
 KINDS = (

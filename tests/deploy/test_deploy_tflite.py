@@ -106,6 +106,7 @@ def test_options_of_a_convolution():
     graph = reader.read(conv(np.zeros((3, 3, 3, 2), np.float32), same(stride=2))).graphs[0]
     assert graph.operators[0].options == {
         "padding": 0, "stride_w": 2, "stride_h": 1, "activation": 3, "dilation_w": 1, "dilation_h": 1,
+        "bias_type": 0,
     }  # fmt: skip
     assert graph.operators[0].activation == "RELU6"
 

@@ -6,6 +6,7 @@ in a long run: TINYML_COMPILERS=all.
 
 import ctypes
 import os
+import string
 import subprocess
 import sys
 
@@ -21,6 +22,7 @@ from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.mcu.compiler.kernel_files import KERNELS, read_kernels
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.mcu.target.emulator import Machine
+from tinyml_helpers.mcu.target.image import Image
 
 MODELS = data_folder() / "models"
 ALL = os.environ.get("TINYML_COMPILERS") == "all"
@@ -233,3 +235,53 @@ def test_every_network_that_is_shipped_passes_on_qemu(tmp_path, model, core):
         return
     built = boards.build(firmware.export(tmp_path / "p"), core, tmp_path)
     assert boards.run(built / "net_self_test", core)[0] == 0
+
+
+COUNTING = """#include <stdint.h>
+#include "net.h"
+#define SYSTICK ((volatile uint32_t *)0xE000E010)
+volatile uint32_t ticks;
+int main(void) {
+    SYSTICK[1] = 0xFFFFFF;
+    SYSTICK[2] = 0;
+    SYSTICK[0] = 5;
+    net_invoke();
+    ticks = 0xFFFFFF - SYSTICK[2];
+#ifdef ON_QEMU
+    char text[12] = {0}, *to = text + 11;
+    uint32_t left = ticks;
+    do *--to = (char)('0' + left % 10); while (left /= 10);
+    register int operation __asm__("r0") = 4; /* semihosting: write, then exit */
+    register const void *what __asm__("r1") = to;
+    __asm__ volatile("bkpt 0xab" : "+r"(operation) : "r"(what) : "memory");
+    operation = 0x18, what = (const void *)0x20026;
+    __asm__ volatile("bkpt 0xab" : "+r"(operation) : "r"(what) : "memory");
+#endif
+    return 0;
+}
+"""
+
+
+@qemu
+@pytest.mark.parametrize("core", ["m3", "m4"])
+def test_instructions_of_the_same_program_agree_with_qemu(tmp_path, core):
+    """QEMU's SysTick of 25 MHz ticks each 40 instructions where an instruction takes a nanosecond."""
+    files = dict(mcu.build(MODELS / "magic_wand.tflite", DEVICES[core], name="net").program.files)
+    files |= {"main.c": COUNTING, "_startup.c": toolchain._asset("startup.c")}
+    sizes = {"flash_bytes": 1 << 20, "ram_bytes": 1 << 18, "least_stack_bytes": 512}
+    link = string.Template(toolchain._asset("link.ld")).substitute(sizes)
+    names = written(files, tmp_path)
+    (tmp_path / "here.ld").write_text(link)
+    (tmp_path / "qemu.ld").write_text(link.replace("0x08000000", "0x00000000"))
+    flags = [*boards.CORES[core], "-mthumb", "-O2", "-g", "-ffreestanding", "-nostartfiles"]
+    for place, more in (("here", []), ("qemu", ["-DON_QEMU"])):
+        command = [boards.GCC, *flags, *more, *names, "-T", f"{place}.ld", "-o", f"{place}.elf"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[:2000]
+    elf = (tmp_path / "here.elf").read_bytes()
+    image = Image(elf, f"cortex-{core}", sizes["flash_bytes"], sizes["ram_bytes"])
+    spans = Machine(image).run({}, {}, watch=("main",)).spans
+    (ours,) = (span.instructions for span in spans if span.function == "net_invoke")
+    code, said = boards.run(tmp_path / "qemu.elf", core, "-icount", "shift=0")
+    assert code == 0
+    assert abs(40 * int(said) - ours) < 200

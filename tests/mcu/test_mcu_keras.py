@@ -9,8 +9,9 @@ import pytest
 from mcu_host import Reference, inputs, library, programs, run
 from wasm_node import in_node, needs_node
 
-from tinyml_helpers import mcu
+from tinyml_helpers import devices, mcu
 from tinyml_helpers.deploy import litert
+from tinyml_helpers.mcu.target import cores
 
 SCRIPT = Path(__file__).with_name("keras_files.py")
 
@@ -47,6 +48,15 @@ def test_it_gives_the_same_bytes_on_the_chip_and_on_the_host(files, kind):
         assert firmware.run(x).output.tobytes() == want.tobytes()
         assert run(host, made["n0"], x, 0xA5)[0].tobytes() == want.tobytes()
     assert len({want.tobytes() for want in expected}) > 1
+
+
+@pytest.mark.parametrize("core", cores.CORES)
+def test_it_gives_the_same_bytes_on_each_core(files, core):
+    device = next(d for d in devices.catalogue() if cores.core_name(d.core) == core)
+    for content in files.values():
+        _, steps, expected = answered(content)
+        found = mcu.build(content, device).run(steps[0]).output
+        assert found.tobytes() == expected[0].tobytes()
 
 
 @needs_node

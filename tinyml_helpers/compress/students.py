@@ -84,6 +84,9 @@ def train(name: str) -> nn.Module:
     return student.eval()
 
 
+_once = cache(train)  # many comparisons ask for the same students
+
+
 def percent_right(
     kind: str, seeds: int, *, held_out: bool = False, anew: bool = False
 ) -> NDArray[np.float64]:
@@ -97,7 +100,7 @@ def percent_right(
     """
     if anew:
         images = _images("held out") if held_out else load_fashion().test
-        return np.array([training.accuracy(train(f"{kind}/{seed}"), images) for seed in range(seeds)])
+        return np.array([training.accuracy(_once(f"{kind}/{seed}"), images) for seed in range(seeds)])
     notes = json.loads(read_verified("models/students.json"))
     noted = notes["held_out_accuracy_percent" if held_out else "test_accuracy_percent"]
     return np.array([noted[f"{kind}/{seed}"] for seed in range(seeds)])
@@ -125,12 +128,19 @@ def _images(which: str) -> ImageSet:
 
 @cache
 def _answers(teacher: str, which: str) -> torch.Tensor:
-    return training.predict(models.load_trained(teacher), _images(which))
+    return _exactly(models.load_trained(teacher), _images(which))
 
 
 @cache
 def _maps() -> torch.Tensor:
-    return training.predict(hints.body(models.load_trained("large")), _images("few"))
+    return _exactly(hints.body(models.load_trained("large")), _images("few"))
+
+
+def _exactly(network: nn.Module, images: ImageSet) -> torch.Tensor:
+    # To the last bit as when the students were stored: `training.predict` reorders the weights.
+    pixels = images.tensors()[0].contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        return torch.cat([network(batch) for batch in pixels.split(100)])
 
 
 def _data_and_loss(which: str, kind: str, *, augment: bool) -> Taught:
@@ -173,7 +183,7 @@ def _three_bits(kind: str, seed: int) -> nn.Module:
     """Return the student with weights of 3 bits and activations of 8, trained for them."""
     before, taught = QUANTIZED[kind]
     data, loss = _data_and_loss("few", taught, augment=False)
-    prepared = qat.prepare(train(f"few/{before}/{seed}"), 3)
+    prepared = qat.prepare(_once(f"few/{before}/{seed}"), 3)
     training.fit(
         prepared, data, **QAT_RECIPE, augment=False, seed=seed, loss=loss,
         before_step=lambda done: qat.freeze(prepared) if done >= 0.7 else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from tinyml_helpers import devices
 
+_LISTEN_SECONDS = 60
 console = Console(soft_wrap=True, highlight=False)
 
 
@@ -42,6 +44,16 @@ def deploy(
     model: Annotated[Path, typer.Argument(help="An int8 .tflite, or an .onnx in QDQ form.")],
     device: Annotated[str, typer.Option(help="Key of a device: see `tinyml devices`.")] = "nano33ble",
     export: Annotated[Path | None, typer.Option(help="Folder for a project for a real board.")] = None,
+    toolchain: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help="Whose project it is: cmsis, arduino, platformio, pico-sdk, zephyr, esp-idf, or c.",
+        ),
+    ] = "c",
+    sensor: Annotated[
+        str, typer.Option(help="What a sketch reads: pdm, lsm9ds1, bmi270, lsm6ds3 or analog.")
+    ] = "",
     name: Annotated[str, typer.Option(help="Prefix of the C names: one for each network.")] = "model",
     wasm: Annotated[
         Path | None,
@@ -74,10 +86,14 @@ def deploy(
     """Compile an int8 .tflite or QDQ .onnx for a microcontroller, run it and show what it takes."""
     from tinyml_helpers import mcu
     from tinyml_helpers.mcu.export import check_folder
+    from tinyml_helpers.mcu.projects import check_kit
+    from tinyml_helpers.mcu.sensors import check_sensor
 
     try:
+        check_kit(toolchain, devices.get(device))
+        check_sensor(sensor, toolchain, devices.get(device))
         if export is not None:
-            check_folder(export, name)
+            check_folder(export, name, toolchain)
         with console.status(f"Compiling {model.name} for {device}"):
             optimize = "-Os" if small else "-O2"
             firmware = mcu.build(
@@ -90,9 +106,8 @@ def deploy(
             console.print(repr(table), markup=False)
             console.print()
         if export is not None:
-            console.print(
-                f"A project for a real board is in {firmware.export(export, run)}", markup=False
-            )
+            where = firmware.export(export, run, toolchain, sensor)
+            console.print(f"A project for a real board is in {where}", markup=False)
         if wasm is not None:
             from tinyml_helpers.mcu.wasm import write_module
 
@@ -103,7 +118,39 @@ def deploy(
         raise typer.Exit(1) from error
 
 
+board = typer.Typer(help="A board that runs an exported project.", no_args_is_help=True)
+
+
+@board.command("check")
+def check_board(
+    project: Annotated[Path, typer.Argument(help="Folder that `tinyml deploy --export --for` wrote.")],
+    port: Annotated[str | None, typer.Option(help="Serial port, such as /dev/ttyACM0 or COM3.")] = None,
+    from_file: Annotated[Path | None, typer.Option(help="What a serial monitor showed, saved.")] = None,
+    row: Annotated[Path | None, typer.Option(help="File for the comparison as JSON.")] = None,
+) -> None:
+    """Hold the line that a board prints against the emulated run of the same project."""
+    from tinyml_helpers.mcu import board_check
+
+    try:
+        if (port is None) == (from_file is None):
+            raise board_check.LogError("give either --port or --from-file")
+        if from_file is not None:
+            log = board_check.read_log(from_file)
+        else:
+            with console.status(f"Listening to {port}, for {_LISTEN_SECONDS} seconds at most"):
+                log = board_check.listen(str(port), _LISTEN_SECONDS)
+        run = board_check.check_log(log, project)
+        console.print(repr(run), markup=False)
+        if row is not None:
+            row.write_text(json.dumps(run.row), "utf-8")
+    except (board_check.LogError, OSError) as error:
+        Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
+        raise typer.Exit(1) from error
+    raise typer.Exit(not run.right)
+
+
 def add_to(app: typer.Typer) -> None:
-    """Give an application both commands."""
+    """Give an application the commands."""
     app.command("deploy")(deploy)
     app.command("devices")(show_devices)
+    app.add_typer(board, name="board")

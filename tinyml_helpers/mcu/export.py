@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.devices import Device
+from tinyml_helpers.mcu import board_line, projects, sensors
 from tinyml_helpers.mcu.compiler.codegen import Program
 from tinyml_helpers.mcu.pipeline import Pipeline
 from tinyml_helpers.mcu.run import Run
-from tinyml_helpers.mcu.self_test import make_self_test
+from tinyml_helpers.mcu.self_test import first_inputs, make_self_test
 from tinyml_helpers.mcu.target.cores import CORES
 from tinyml_helpers.mcu.target.image import Image
 
@@ -43,17 +45,28 @@ class Exportable(Protocol):
     def run(self, *inputs: npt.ArrayLike) -> Run:
         """Run it once, from reset."""
 
+    def stream(self, steps: Iterable[npt.ArrayLike | Sequence[npt.ArrayLike]]) -> Iterator[Run]:
+        """Run it once for each step."""
+
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
+def export(
+    firmware: Exportable,
+    folder: Path,
+    run: Run | None = None,
+    toolchain: str = projects.PLAIN,
+    sensor: str = "",
+) -> Path:
     """Write the project.
 
     Args:
         firmware: the network.
         folder: created if missing; what an earlier export of the same network wrote is replaced.
-        run: a run whose figures go into the README; left out, the network is run once on zeros.
+        run: a run whose figures go into a plain README; left out, the network is run once on zeros.
+        toolchain: whose project it is: "arduino", "zephyr" or another of `projects.kits`.
+        sensor: what an example reads, one of `sensors.sensors`; left out, there is none.
 
     Returns:
         The folder.
@@ -61,10 +74,13 @@ def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
     Raises:
         FileExistsError: the folder holds other files, or is a file itself.
         OSError: it cannot be written, and is as it was.
-        ValueError: the network takes or gives something else than int8.
+        ValueError: the network takes or gives something else than int8, or the toolchain does not
+            serve the device.
     """
     program, name = firmware.program, firmware.program.name
-    check_folder(folder, name)
+    check_folder(folder, name, toolchain)
+    projects.check_kit(toolchain, firmware.device)
+    sensors.check_sensor(sensor, toolchain, firmware.device)
     tensors = [program.graph.tensors[i] for i in (*program.graph.inputs, *program.graph.outputs)]
     if any(t.dtype == "int16" for t in tensors):
         raise ValueError("a network with inputs or outputs of int16: a project takes int8, a page both")
@@ -72,13 +88,23 @@ def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
         raise ValueError(
             "a network with float inputs or outputs: build it without float_io to export it"
         )
+    if toolchain == projects.PLAIN:
+        project = _plain_project(firmware, firmware.run(*_zeros(firmware)) if run is None else run)
+    else:
+        project = _project_for(toolchain, firmware, sensor)
+    _write(project, folder)
+    return folder
+
+
+def _plain_project(firmware: Exportable, run: Run) -> dict[str, bytes]:
+    name = firmware.program.name
     files = network_files(firmware)
     programs = {"self_test": "run_self_test.c", **({"stream": "stream.c"} if _streams(firmware) else {})}
-    words = _words(firmware, firmware.run(*_zeros(firmware)) if run is None else run)
+    words = _words(firmware, run)
     words["files"] = "\n    ".join(sorted(f"src/{file}" for file in files if file.endswith(".c")))
     words["programs"] = " ".join(programs)
     sketch = f"arduino/{name}"
-    project = {f"{place}/{file}": text for place in ("src", sketch) for file, text in files.items()}
+    texts = {f"{place}/{file}": text for place in ("src", sketch) for file, text in files.items()}
     for target, template in (
         *((f"examples/{target}.c", template) for target, template in programs.items()),
         (f"{sketch}/{name}.ino", "sketch.ino"),
@@ -86,12 +112,26 @@ def export(firmware: Exportable, folder: Path, run: Run | None = None) -> Path:
         ("README.md", "README.md"),
     ):
         text = (_TEMPLATES / template).read_text("utf-8")
-        project[target] = string.Template(text).substitute(words)
-    _write(project, folder)
-    return folder
+        texts[target] = string.Template(text).substitute(words)
+    return {place: text.encode() for place, text in texts.items()}
 
 
-def check_folder(folder: Path, name: str) -> None:
+def _project_for(toolchain: str, firmware: Exportable, sensor: str) -> dict[str, bytes]:
+    """The project of a toolchain, with the run that its board repeats beside it."""
+    program, pipeline = firmware.program, firmware.pipeline
+    steps = [first_inputs(program, pipeline)] * (2 if pipeline else 1)  # a self-test ran the chain once
+    run = list(firmware.stream(steps))[-1]
+    projects.check_kit(toolchain, firmware.device, run.ram_bytes)
+    files = network_files(firmware)
+    words, emulated = board_line.describe(program, pipeline, files, run)
+    words = {**_words(firmware, run), **words}
+    more = {sensors.EXAMPLE: sensors.make_sketch(sensor, words)} if sensor else {}
+    project = projects.make_project(toolchain, firmware.device, files, words, more)
+    emulated["kit"] = toolchain
+    return {**project, board_line.FILE: json.dumps(emulated, indent=1).encode()}
+
+
+def check_folder(folder: Path, name: str, toolchain: str = projects.PLAIN) -> None:
     """Refuse a place where something else lies than an earlier export of the same network.
 
     Raises:
@@ -100,7 +140,8 @@ def check_folder(folder: Path, name: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file: give the name of a folder")
     theirs = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    if theirs and not (folder / "src" / f"{name}_self_test.h").exists():
+    ours = folder / projects.source_folder(toolchain, name) / f"{name}_self_test.h"
+    if theirs and not (ours.exists() and board_line.kit_of(folder) == toolchain):
         raise FileExistsError(f"{folder} holds {theirs[0]} already: give an empty folder")
 
 
@@ -116,13 +157,13 @@ def network_files(firmware: Exportable) -> dict[str, str]:
     return {file: re.sub(r"\btm_", own, text) for file, text in files.items()}
 
 
-def _write(project: Mapping[str, str], folder: Path) -> None:
+def _write(project: Mapping[str, bytes], folder: Path) -> None:
     """Put files into a folder, all or none."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as work:
-        for file, text in project.items():
+        for file, content in project.items():
             (Path(work) / file).parent.mkdir(parents=True, exist_ok=True)
-            (Path(work) / file).write_text(text, "utf-8")
+            (Path(work) / file).write_bytes(content)
         for file in project:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (Path(work) / file).replace(folder / file)
@@ -147,12 +188,12 @@ def _stream(firmware: Exportable) -> dict[str, str]:
         hop = max(1, taken.shape[1] // 4) * (window // taken.shape[1])
     calls = [f"memcpy({name}_input(), window, sizeof window);", f"{name}_invoke();"]
     show = f'for (int i = 0; i < {name.upper()}_OUTPUT_COUNT; i++) printf("%d ", {name}_output()[i]);'
-    calls += [show, 'printf("\\n");']
+    shown = [show, 'printf("\\n");']
     if pipeline:
-        calls[:2] = pipeline.calls(name, "window")
+        calls, hop = pipeline.calls(name, "window"), pipeline.hop or hop
     if pipeline and pipeline.after:
         calls[2] = f"const int32_t {calls[2]}"
-        calls[3:] = ['printf("%ld\\n", (long)score);']
+        shown = ['printf("%ld\\n", (long)score);']
     real = not pipeline and bool(taken.scales)
     return {
         "window": str(window),
@@ -161,7 +202,9 @@ def _stream(firmware: Exportable) -> dict[str, str]:
         "sample": "float" if real else pipeline.samples if pipeline else "int8_t",
         "convert": f"{name}_input_from_real(value)" if real else "value",
         "reset": f"{name}_reset();" if graph.variables else "",
-        "invoke": "\n        ".join(calls),
+        "invoke": "\n        ".join([*calls, *shown]),
+        "calls": "\n    ".join(calls),
+        "scored": "yes" if pipeline and pipeline.after else "",
     }
 
 

@@ -138,11 +138,13 @@ class Firmware:
             score=int(main.outputs["score"][0]) if "score" in reads else None,
         )
 
-    def export(self, folder: str | Path, run: Run | None = None) -> Path:
+    def export(
+        self, folder: str | Path, run: Run | None = None, toolchain: str = "c", sensor: str = ""
+    ) -> Path:
         """Write a project for a real board: see `tinyml_helpers.mcu.export`."""
         from tinyml_helpers.mcu.export import export
 
-        return export(self, Path(folder), run)
+        return export(self, Path(folder), run, toolchain, sensor)
 
     def wasm(self) -> bytes:
         """The network and what is around it as a WebAssembly module: see `tinyml_helpers.mcu.wasm`."""
@@ -208,11 +210,9 @@ def build(
         device: a device with a Cortex-M or RISC-V core, or its key.
         name: prefix of the C names.
         optimize: the compiler's flag, "-O2" or "-Os".
-        float_io: keep QUANTIZE and DEQUANTIZE at the ends of a network that takes float;
-            left out, the firmware takes and gives int8, and `run` converts.
+        float_io: keep QUANTIZE and DEQUANTIZE at float ends; left out, ends are int8 and `run` converts.
         folded: make each PAD part of the convolution behind it, where possible; the bytes are the same.
-        trimmed: leave out channels that are the same for every input, or that nothing reads; the
-            bytes are the same.
+        trimmed: leave out channels that are constant, or that nothing reads; the bytes are the same.
         packed: store weights of at most 16 values in 4, 2 or 1 bits, and leave out zeros in fours,
             where that saves more flash than the code for it takes; outputs are the same.
         rounding: for the bytes of LiteRT's reference "litert"; of TFLM, which rounds fully connected

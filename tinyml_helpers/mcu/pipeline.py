@@ -29,6 +29,7 @@ class Pipeline:
             do, and count neither as flash nor as RAM: the C keeps what it needs of them.
         after: name of the function that turns the network's output into an answer,
             `int32_t after(const int8_t *output)`; `None` leaves the output as it is.
+        hop: samples from one run to the next where runs share some; 0: as many as a run takes.
 
     Raises:
         ValueError: a name that C does not take, an unknown type, or no samples.
@@ -39,6 +40,7 @@ class Pipeline:
     samples: str
     count: int
     after: str | None = None
+    hop: int = 0
 
     def __post_init__(self) -> None:
         for name in filter(None, (self.before, self.after)):

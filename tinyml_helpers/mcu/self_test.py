@@ -5,8 +5,10 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.compiler.codegen import Program
@@ -102,7 +104,8 @@ def _words(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
     once = [f"{name}_fill_inputs();", f"report((uint32_t){name}_run());", *looks]
     include, run = "", [f"{name}_invoke();", "return 0;"]
     if pipeline:
-        include = f'#include "{name}_chain.h"\n\n{_samples(pipeline)}'
+        samples = c_source.array(pipeline.samples, "samples", _samples(pipeline))
+        include = f'#include "{name}_chain.h"\n\n{samples}'
         before, *calls = pipeline.calls(name, "samples")
         once = [before, f"look({inputs[0]}(), {inputs[0].upper()}_COUNT);", *once[1:]]
         run = [before, *calls, "return 0;"]
@@ -125,9 +128,28 @@ def _words(program: Program, pipeline: Pipeline | None) -> dict[str, str]:
     }
 
 
-def _samples(pipeline: Pipeline) -> str:
+def first_inputs(program: Program, pipeline: Pipeline | None) -> tuple[npt.NDArray[Any], ...]:
+    """What `<name>_run()` of a self-test sees: samples, or what `<name>_fill_inputs()` makes."""
+    if pipeline:
+        return (_samples(pipeline),)
+    tensors = [program.graph.tensors[i] for i in program.graph.inputs]
+    drawn = np.fromiter(_xorshift(), np.int16, sum(tensor.size for tensor in tensors)) - 128
+    ends = np.cumsum([tensor.size for tensor in tensors])[:-1]
+    return tuple(part.astype(np.int8) for part in np.split(drawn, ends))
+
+
+def _xorshift() -> Iterator[int]:
+    """The numbers of the template's `draw()`, from its first seed on."""
+    state = 2463534242
+    while True:
+        state ^= state << 13 & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= state << 5 & 0xFFFFFFFF
+        yield state >> 24
+
+
+def _samples(pipeline: Pipeline) -> npt.NDArray[Any]:
     """Noise for what runs before the network, the same in every export."""
     rng, dtype = np.random.default_rng(0), pipeline.dtype
     limits = np.iinfo(dtype if dtype.kind in "iu" else np.int8)
-    values = rng.integers(limits.min, limits.max, pipeline.count, endpoint=True).astype(dtype)
-    return c_source.array(pipeline.samples, "samples", values)
+    return rng.integers(limits.min, limits.max, pipeline.count, endpoint=True).astype(dtype)

@@ -73,7 +73,7 @@ def finish(
 
 
 def find_activation(draft: Draft, node: NodeProto, steps: Steps) -> int:
-    """Which activation of TensorFlow Lite a Relu or Clip is, at the steps of what comes out: its number.
+    """Which activation of LiteRT a Relu or Clip is, at the steps of what comes out: its number.
 
     Raises:
         ModelError: none.

@@ -1,4 +1,4 @@
-"""Translate the nodes of an ONNX graph in QDQ form to operators of TensorFlow Lite."""
+"""Translate the nodes of an ONNX graph in QDQ form to operators of LiteRT."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FUNCTIONS: dict[str, tuple[str, Steps | None]] = {
     "Softmax": ("SOFTMAX", Steps((1 / 256,), (-128,))),
     "Tanh": ("TANH", Steps((1 / 128,), (0,))),
 }
-"""ONNX function -> that of TensorFlow Lite, and the steps of its output, if it has no others."""
+"""ONNX function -> that of LiteRT, and the steps of its output, if it has no others."""
 
 
 def translate(draft: Draft, node: NodeProto) -> None:

@@ -1,4 +1,4 @@
-"""Windows that move over images: where ONNX pads, and how TensorFlow Lite says it."""
+"""Windows that move over images: where ONNX pads, and how LiteRT says it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorFlow Lite files: reading, running, and what is in them."""
+"""Files of LiteRT, once TensorFlow Lite: reading, running, and what is in them."""
 
 import lazy_loader
 

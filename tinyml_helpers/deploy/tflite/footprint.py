@@ -30,7 +30,7 @@ def footprint(model: str | Path | bytes, float_bits: int = 32) -> Footprint:
     """Work out the flash and the RAM of a .tflite file from its graph.
 
     It takes files that no engine for microcontrollers runs, such as networks with weights in int8 and
-    activations in float: TensorFlow Lite Micro calls those hybrid, and refuses them.
+    activations in float: TFLM calls those hybrid, and refuses them.
 
     Args:
         model: path or bytes.

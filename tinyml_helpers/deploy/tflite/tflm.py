@@ -1,4 +1,4 @@
-"""TFLM, the TensorFlow Lite interpreter for microcontrollers, on this machine: its working memory.
+"""TFLM, today LiteRT for Microcontrollers, on this machine: its working memory.
 
 The package tflite-micro runs the very code that goes onto a board. It has wheels for Linux only.
 """

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.deploy.tflite.graph import Tensor
+
 Ints = npt.NDArray[np.int64]
 Scale = Callable[[npt.ArrayLike, int, int], Ints]
 """Integers times a factor of `quantize_multiplier`."""
@@ -102,3 +104,15 @@ def _exp_within_quarter(a: Ints) -> Ints:
 
 def _saturate(value: Ints) -> Ints:
     return np.clip(value, _LEAST, _MOST)
+
+
+def quantize_range(tensor: Tensor, low: float | None, high: float | None) -> tuple[int, int]:
+    """Limits of an activation, such as 0 and 6, in a tensor's integers."""
+    scale, zero, ends = np.float32(tensor.scale), tensor.zero_point, np.iinfo(tensor.dtype)
+    least = ends.min if low is None else max(ends.min, zero + _round(np.float32(low) / scale))
+    most = ends.max if high is None else min(ends.max, zero + _round(np.float32(high) / scale))
+    return least, most
+
+
+def _round(value: np.float32) -> int:
+    return int(np.clip(np.trunc(value + np.copysign(np.float32(0.5), value)), -(2**30), 2**30))

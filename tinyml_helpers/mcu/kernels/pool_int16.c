@@ -10,8 +10,7 @@ static void pool(const tm_pool *layer, const int16_t *input, int16_t *output, in
             for (int32_t channel = 0; channel < channels; channel++) {
                 const int32_t top = y * w->stride_height - w->padding_top;
                 const int32_t left = x * w->stride_width - w->padding_left;
-                int64_t sum = 0;
-                int32_t largest = -32768, count = 0;
+                int32_t sum = 0, largest = -32768, count = 0;
                 for (int32_t i = clamp(top, 0, w->input_height); i < w->input_height && i < top + w->kernel_height; i++)
                     for (int32_t j = clamp(left, 0, w->input_width); j < w->input_width && j < left + w->kernel_width;
                          j++, count++) {
@@ -19,7 +18,7 @@ static void pool(const tm_pool *layer, const int16_t *input, int16_t *output, in
                         sum += value;
                         largest = value > largest ? value : largest;
                     }
-                if (mean) largest = (int32_t)((sum > 0 ? sum + count / 2 : sum - count / 2) / count);
+                if (mean) largest = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
                 *output++ = (int16_t)clamp(largest, layer->output_min, layer->output_max);
             }
 }

@@ -33,14 +33,13 @@ static inline int32_t rescale(const tm_rescaling *r, int32_t value) {
     return clamp(value + r->output_zero_point, r->output_min, r->output_max);
 }
 
-#define DEFINE(from, to)                                                                               \
-    void tm_rescale_##from##_to_##to(const tm_rescaling *r, const from##_t *input, to##_t *output,     \
-                                     uint32_t count) {                                                 \
-        for (; count; count--) *output++ = (to##_t)rescale(r, *input++);                               \
+#define KERNEL(name, from, to)                                                                         \
+    void name(const tm_rescaling *r, const from *input, to *output, uint32_t count) {                  \
+        for (; count; count--) *output++ = (to)rescale(r, *input++);                                   \
     }
-DEFINE(int16, int16)
-DEFINE(int16, int8)
-DEFINE(int8, int16)
+KERNEL(tm_rescale_int16_to_int16, int16_t, int16_t)
+KERNEL(tm_rescale_int16_to_int8, int16_t, int8_t)
+KERNEL(tm_rescale_int8_to_int16, int8_t, int16_t)
 
 /* The table holds 1 / (1 + e^-x) for x of 0, 1/24, 2/24 and on, in 16 bits; lines are drawn between. */
 static inline uint32_t between(const int32_t *table, uint32_t x, uint32_t bits, uint32_t most) {

@@ -83,7 +83,10 @@ def compile_c(
     target = CORES[core]
     files["_startup.c"] = _asset(target.architecture.startup)
     files["link.ld"] = string.Template(_asset("link.ld")).substitute(
-        flash_bytes=flash_bytes, ram_bytes=ram_bytes, least_stack_bytes=LEAST_STACK_BYTES
+        ram_origin="0x20000000",
+        flash_bytes=flash_bytes,
+        ram_bytes=ram_bytes,
+        least_stack_bytes=LEAST_STACK_BYTES,
     )
     flags = ["-target", target.target, f"-mcpu={target.cpu}", optimize, *target.architecture.flags]
     elf = _build(files, [*flags, *_C_FLAGS], ".elf").read_bytes()

@@ -29,7 +29,7 @@ def quantize(
     images: Iterable[NDArray[np.float32]] = (),
     clip: Mapping[int, tuple[float, float]] | None = None,
 ) -> bytes:
-    """Quantize a float .tflite file with ai-edge-quantizer, scales per channel.
+    """Quantize a float .tflite file with ai-edge-quantizer, now litert-quantizer, scales per channel.
 
     Args:
         model: path or bytes; weights in float32 or float16.

@@ -36,7 +36,8 @@ def pipeline(model: Model, *, right: bool = False, votes: int = 5, margin: int =
         margin=margin,
         classes=model.output.shape[-1],
     )
-    return Pipeline(files, "motion_features", "int16_t", features.WINDOW * 6, "motion_vote")
+    counts = features.WINDOW * 6, features.HOP * 6
+    return Pipeline(files, "motion_features", "int16_t", counts[0], "motion_vote", hop=counts[1])
 
 
 def motion_files(

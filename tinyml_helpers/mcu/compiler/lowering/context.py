@@ -6,11 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Operator, Tensor
-from tinyml_helpers.mcu.compiler.fixed_point import Scale, quantize_multiplier, scale_by, scale_once
+from tinyml_helpers.mcu.compiler.fixed_point import (
+    Scale,
+    quantize_multiplier,
+    quantize_range,
+    scale_by,
+    scale_once,
+)
 from tinyml_helpers.mcu.compiler.graph import GraphError, Network
 from tinyml_helpers.mcu.compiler.lowering.constants import Constant
 from tinyml_helpers.mcu.compiler.lowering.packing import PackedWeights
@@ -227,18 +232,6 @@ class Context:
         if exponent > 30:
             raise self.refuse(f"scales that need a factor of {real:.3g}")
         return multiplier, -exponent
-
-
-def quantize_range(tensor: Tensor, low: float | None, high: float | None) -> tuple[int, int]:
-    """Limits of an activation, such as 0 and 6, in a tensor's integers."""
-    scale, zero, ends = np.float32(tensor.scale), tensor.zero_point, np.iinfo(tensor.dtype)
-    least = ends.min if low is None else max(ends.min, zero + _round(np.float32(low) / scale))
-    most = ends.max if high is None else min(ends.max, zero + _round(np.float32(high) / scale))
-    return least, most
-
-
-def _round(value: np.float32) -> int:
-    return int(np.clip(np.trunc(value + np.copysign(np.float32(0.5), value)), -(2**30), 2**30))
 
 
 def _describe(tensor: Tensor) -> str:

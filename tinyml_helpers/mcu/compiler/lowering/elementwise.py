@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tinyml_helpers.deploy.tflite.graph import Tensor
 from tinyml_helpers.integers import Integers
 from tinyml_helpers.mcu.compiler import c_source, fixed_point
+from tinyml_helpers.mcu.compiler.fixed_point import quantize_range
 from tinyml_helpers.mcu.compiler.lowering import functions
 from tinyml_helpers.mcu.compiler.lowering.constants import Array
 from tinyml_helpers.mcu.compiler.lowering.context import (
@@ -18,7 +19,6 @@ from tinyml_helpers.mcu.compiler.lowering.context import (
     Context,
     KernelCall,
     Layer,
-    quantize_range,
 )
 
 _ALL = np.arange(-128, 128)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from tinyml_helpers.integers import Integers
 from tinyml_helpers.mcu.compiler import fixed_point
-from tinyml_helpers.mcu.compiler.lowering.context import Context, quantize_range
+from tinyml_helpers.mcu.compiler.fixed_point import quantize_range
+from tinyml_helpers.mcu.compiler.lowering.context import Context
 
 Ints = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]

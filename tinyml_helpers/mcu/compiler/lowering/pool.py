@@ -23,6 +23,7 @@ def lower_pool(context: Context) -> Layer:
         raise context.refuse("input and output of different scale")
     kernel = (context.option("filter_h"), context.option("filter_w"))
     window = place_window(context, kernel, image.shape[-1])
+    context.check_fields(kernel[0] * kernel[1] if suffix else 0)  # whose sum fits 32 bits
     low, high = context.activation_range()
     lines = ({"window": window.fields(image, output)}, {"output_min": low, "output_max": high})
     layer = context.layer(

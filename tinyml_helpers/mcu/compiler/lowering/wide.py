@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyml_helpers.mcu.compiler.fixed_point import quantize_range
 from tinyml_helpers.mcu.compiler.lowering import curves, pairs, pool, reduce
 from tinyml_helpers.mcu.compiler.lowering.batches import repeat_for_images
 from tinyml_helpers.mcu.compiler.lowering.constants import Array, Struct
-from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, quantize_range
+from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer
 from tinyml_helpers.mcu.compiler.lowering.weights import read_weight_scales
 from tinyml_helpers.mcu.compiler.lowering.window import Window, place_window
 

@@ -1,0 +1,8 @@
+set(CMAKE_SYSTEM_NAME Generic)
+set(CMAKE_SYSTEM_PROCESSOR arm)
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+find_program(GCC_FOR_ARM arm-none-eabi-gcc)
+if(NOT GCC_FOR_ARM)
+    message(FATAL_ERROR "arm-none-eabi-gcc is not installed: Debian's package is gcc-arm-none-eabi, Arm's download is named Arm GNU Toolchain.")
+endif()
+set(CMAKE_C_COMPILER $${GCC_FOR_ARM})
