@@ -41,20 +41,21 @@ KERNELS = {
     "softmax.c": ("tm_softmax",),
     "svdf.c": ("tm_svdf",),
     "transpose_conv.c": ("tm_transpose_conv",),
-    "unpack.c": ("tm_conv_2d_packed", "tm_fully_connected_packed", "tm_depthwise_unpack"),
     "values_int16.c": (
         *(f"tm_{kind}_int16" for kind in ("add", "sub", "mul", "logistic", "tanh", "softmax")),
         *(f"tm_rescale_{ends}" for ends in ("int16_to_int16", "int16_to_int8", "int8_to_int16")),
     ),
 }
-"""File of kernels/ -> the kernels that need it: those that it defines; or that call what it defines."""
+"""File of kernels/ -> the kernels that it defines."""
+_UNPACKING = {"tm_conv_2d_packed", "tm_fully_connected_packed", "tm_depthwise_unpack"}
 _INCLUDED = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
 
 
 def files_of(called: Iterable[str]) -> tuple[str, ...]:
     """The files that kernels need, headers left out."""
     wanted = set(called)
-    return tuple(file for file, kernels in KERNELS.items() if wanted & set(kernels))
+    files = tuple(file for file, kernels in KERNELS.items() if wanted & set(kernels))
+    return (*files, "unpack.c") if wanted & _UNPACKING else files
 
 
 def read_kernels(called: Iterable[str]) -> dict[str, str]:
