@@ -85,10 +85,11 @@ def read(memory, start, tensor):
 
 
 def inputs(tensor, seed):
-    """Random values, and ones from the ends of the range."""
-    rng, ends = np.random.default_rng(seed), np.iinfo(tensor.dtype)
-    yield rng.integers(ends.min, ends.max + 1, tensor.shape).astype(tensor.dtype)
-    yield rng.choice([ends.min, ends.max], tensor.shape).astype(tensor.dtype)
+    """Random values, and ones from the ends of the range; for floats whole steps in int8."""
+    dtype = "int8" if tensor.dtype == "float32" else tensor.dtype
+    rng, ends = np.random.default_rng(seed), np.iinfo(dtype)
+    yield rng.integers(ends.min, ends.max + 1, tensor.shape).astype(dtype)
+    yield rng.choice([ends.min, ends.max], tensor.shape).astype(dtype)
 
 
 def check(contents, dsp, *flags, plain=False, **options):

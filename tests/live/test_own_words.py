@@ -50,7 +50,7 @@ def test_all_of_it_is_there(delivered):
         "report.txt",
         "words.tflite",
     ]
-    assert (out / "project" / "src" / "main.c").exists()
+    assert (out / "project" / "examples" / "self_test.c").exists()
     assert (out / "report.txt").read_text("utf-8").strip() in said
 
 
