@@ -74,9 +74,9 @@ def clang(folder, *arguments):
 def compile_for_m55(files, folder):
     """As `compile_c` does; flash and RAM lie where the secure state of the board mps3-an547 has them."""
     link = string.Template(toolchain._asset("link.ld")).substitute(
-        flash_bytes=512 << 10, ram_bytes=512 << 10, least_stack_bytes=2048
+        flash_bytes=512 << 10, ram_origin="0x30000000", ram_bytes=512 << 10, least_stack_bytes=2048
     )
-    link = link.replace("0x08000000", "0x10000000").replace("0x20000000", "0x30000000")
+    link = link.replace("0x08000000", "0x10000000")
     for name, text in {**files, "link.ld": link}.items():
         (folder / name).write_text(text, "utf-8")
     clang(folder, *(name for name in files if name.endswith(".c")), "-o", "built")
