@@ -268,7 +268,12 @@ def test_instructions_of_the_same_program_agree_with_qemu(tmp_path, core):
     """QEMU's SysTick of 25 MHz ticks each 40 instructions where an instruction takes a nanosecond."""
     files = dict(mcu.build(MODELS / "magic_wand.tflite", DEVICES[core], name="net").program.files)
     files |= {"main.c": COUNTING, "_startup.c": toolchain._asset("startup.c")}
-    sizes = {"flash_bytes": 1 << 20, "ram_bytes": 1 << 18, "least_stack_bytes": 512}
+    sizes = {
+        "flash_bytes": 1 << 20,
+        "ram_origin": "0x20000000",
+        "ram_bytes": 1 << 18,
+        "least_stack_bytes": 512,
+    }
     link = string.Template(toolchain._asset("link.ld")).substitute(sizes)
     names = written(files, tmp_path)
     (tmp_path / "here.ld").write_text(link)
