@@ -5,7 +5,7 @@ import pytest
 import soundfile
 from accessible import overflows, violations
 from conftest import find_browser
-from test_live import PHONE, REFUSED, ROOT_ARGS, trouble, until
+from test_live import PHONE, ROOT_ARGS, refused, trouble, until
 
 from tinyml_helpers import datasets
 from tinyml_helpers.live import recorder
@@ -139,7 +139,7 @@ def test_too_quiet_and_too_loud_are_told(talking, said, running):
 
 def test_who_is_denied_is_told_what_to_do(running, page):
     opened(page, running)
-    page.evaluate(f"void (navigator.mediaDevices.getUserMedia = async {REFUSED})")
+    page.evaluate(f"void (navigator.mediaDevices.getUserMedia = async {refused('NotAllowedError')})")
     press(page, "Record")
     assert "The microphone was not allowed. Allow it beside the address" in trouble(page)
     assert page.get_by_role("button", name="Keep").is_disabled()
