@@ -238,6 +238,7 @@ def test_the_small_set_is_the_locked_part_that_is_named_and_the_rest_follows(boo
     for name in ("has_pip", "get_uv", "uv"):
         monkeypatch.setitem(names, name, lambda *_, **__: False)
     # A lock ends with its process, and here one process sets up three times.
+    (folder / "build").mkdir(exist_ok=True)
     monkeypatch.setitem(names, "take_lock", lambda: ())
     monkeypatch.setitem(names, "pip", lambda *given, **_: installed.append(given[-1]))
     bootstrap.main(["--start"])
