@@ -15,16 +15,16 @@ _HEADER = ("network", "device", "toolchain", "wrong", "cycles, emulated", "cycle
 def pages(root: Path) -> Iterator[tuple[str, str]]:
     """Yield name and text of the page about boards, and of one for each toolchain."""
     kits = projects.kits()
-    listed = "\n".join(f"{kit} <{kit}>" for kit in kits)
+    listed = "\n".join(f"{kit} <boards/{kit}>" for kit in kits)
     toctree = f"\n```{{toctree}}\n:hidden:\n\n{listed}\n```\n"
     keys = sorted({key for kit in kits.values() for key in kit["devices"]})
     marks = [[devices.get(key).name, f"`{key}`", *_marks(key)] for key in keys]
-    served = _table(["board", "`--device`", *(f"[{kit}]({kit}.md)" for kit in kits)], marks)
+    served = _table(["board", "`--device`", *(f"[{kit}](boards/{kit}.md)" for kit in kits)], marks)
     text = (Path(__file__).parent / "boards.md").read_text("utf-8")
     made = {"boards": served, "sensors": _sensors(), "rows": _measured(root)}
     for mark, table in made.items():
         text = text.replace(f"<!-- {mark} -->", table)
-    yield "boards/index.md", text + toctree
+    yield "boards.md", text + toctree
     for kit in kits:
         yield f"boards/{kit}.md", _page(kit)
 

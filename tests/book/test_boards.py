@@ -24,8 +24,8 @@ def made(folder, rows):
 
 def test_an_empty_table_says_so_and_each_toolchain_has_a_page(tmp_path):
     pages = made(tmp_path, [])
-    assert "Nobody has sent a row yet" in pages["boards/index.md"]
-    assert set(pages) == {"boards/index.md", *(f"boards/{kit}.md" for kit in projects.kits())}
+    assert "Nobody has sent a row yet" in pages["boards.md"]
+    assert set(pages) == {"boards.md", *(f"boards/{kit}.md" for kit in projects.kits())}
     for kit in projects.kits():
         text = pages[f"boards/{kit}.md"]
         assert len(re.findall(r"^\d\. ", text, re.MULTILINE)) == 5
@@ -33,7 +33,7 @@ def test_an_empty_table_says_so_and_each_toolchain_has_a_page(tmp_path):
 
 
 def test_a_row_is_shown_and_a_strangers_html_is_not(tmp_path):
-    text = made(tmp_path / "good", [ROW])["boards/index.md"]
+    text = made(tmp_path / "good", [ROW])["boards.md"]
     assert "| 440,000 to 750,000 | 501,234 (DWT) | 424, measured 452 |" in text
     with pytest.raises(board_check.LogError, match="letters, digits"):
         made(tmp_path / "bad", [{**ROW, "counter": "<script>"}])

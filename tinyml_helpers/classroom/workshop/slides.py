@@ -66,6 +66,8 @@ def prepare(notebook: Any) -> Any:
             "clock": format_clock(section) if section else "",
         }
         cell.metadata["deck_notes"] = _notes(section)
+        for output in cell.get("outputs", []):
+            _still(output.get("data", {}))
         cell.source = cell.source.removeprefix("# NBVAL_CHECK_OUTPUT\n")
         # A room looks at results: code only where the lesson says so.
         hide = cell.cell_type == "code" and not cell.metadata.get("tinyml", {}).get("code")
@@ -83,6 +85,12 @@ def _parts(title: str) -> dict[str, str]:
         "css": (_TEMPLATES / "slides.css").read_text("utf-8"),
         "script": (_TEMPLATES / "slides.js").read_text("utf-8"),
     }
+
+
+def _still(data: Any) -> None:
+    """Leave of a page in a frame the picture that stands in for it: a deck is looked at."""
+    if "image/png" in data and "<iframe" in data.get("text/html", ""):
+        del data["text/html"]
 
 
 def _cut_before_heading(cell: Any) -> None:
