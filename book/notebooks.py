@@ -32,7 +32,12 @@ def adapt(notebook: dict[str, Any], moving: Mapping[str, Any]) -> dict[str, Any]
             _adapt_code(cell)
             if "widget" in tags(cell):
                 told = sliders.show(moving, str(cell.get("id")), source(cell), MOVES)
-                note = {"cell_type": "markdown", "id": "moves", "metadata": {}, "source": told}
+                note = {
+                    "cell_type": "markdown",
+                    "id": f"moves-{len(cells)}",
+                    "metadata": {},
+                    "source": told,
+                }
                 cells.append(note)
     return notebook | {"cells": cells}
 

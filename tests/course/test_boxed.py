@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 import threading
 import time
@@ -10,6 +11,7 @@ import warnings
 import numpy as np
 import psutil
 import pytest
+import unicorn  # noqa: F401, whose library is found before a test says that this is Windows
 
 from tinyml_helpers.course import boxed, check
 
@@ -128,6 +130,15 @@ def test_torch_works_in_a_copy_of_a_process_that_has_used_it():
     assert check.quantize_function(learns).status == "right"
 
 
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN])
+def ctrl_c(request):
+    """As it is in a terminal, and as a shell gives it to what it starts in the background."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_where_no_copy_can_be_made_time_is_held(monkeypatch, brief):
     monkeypatch.setattr(sys, "platform", "win32")
     threads = threading.active_count()

@@ -148,6 +148,8 @@ def _here(work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         _thread.interrupt_main()
 
     timer = threading.Timer(SECONDS, stop)
+    # What a shell starts in the background ignores Ctrl-C, and would never be interrupted.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer.start()
     try:
         return dict(work())
@@ -157,3 +159,4 @@ def _here(work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         raise
     finally:
         timer.cancel()
+        signal.signal(signal.SIGINT, before)
