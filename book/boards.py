@@ -70,8 +70,8 @@ def _page(kit: str) -> str:
         "name": "model",
         "stack_bytes": "the stack that `emulated.json` states, in",
         "core": device.core,
+        "device": device.name,
     }
-    words["device"] = device.name
     steps = projects.make_steps(kit, device, words)
     return (
         f"# {kit}\n\n`tinyml deploy model.tflite --device {key} --for {kit} --export folder`; then, in "

@@ -1,7 +1,12 @@
 """GCC and clang for Arm as a firmware maker calls them, and QEMU's boards to run what they make."""
 
+import ctypes
+import os
 import shutil
 import subprocess
+import sys
+
+from tinyml_helpers.mcu.target import toolchain
 
 GCC, CLANG = shutil.which("arm-none-eabi-gcc"), shutil.which("clang")
 QEMU, CMAKE = shutil.which("qemu-system-arm"), shutil.which("cmake")
@@ -92,3 +97,18 @@ def run(program, core, *options):
     pipe, both = subprocess.PIPE, subprocess.STDOUT
     done = subprocess.run(command, timeout=300, stdout=pipe, stderr=both, text=True)
     return done.returncode, done.stdout
+
+
+def load_on_host(folder, *arguments):
+    """Make a shared library of C and C++ by the compiler that pip brings, for this computer; load it."""
+    cache = str(toolchain.cache_dir() / "zig")
+    flags = ["-shared", "-fPIC", "-O1", "-fno-sanitize=all", "-fno-exceptions"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ziglang", "c++", *flags, *arguments, "-o", "made.so"],
+        cwd=folder,
+        env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[:3000]
+    return ctypes.CDLL(str(folder / "made.so"))

@@ -8,7 +8,6 @@ import ctypes
 import os
 import string
 import subprocess
-import sys
 
 import board_compilers as boards
 import numpy as np
@@ -174,17 +173,7 @@ extern "C" float to_real(int8_t x) { return wand_output_to_real(x); }
     (tmp_path / "both.cpp").write_text(both)
     files = [str(path) for name in ("wand", "other") for path in (tmp_path / name / "src").glob("*.c")]
     folders = [f"-I{tmp_path / name / 'src'}" for name in ("wand", "other")]
-    flags = ["-shared", "-fPIC", "-O1", "-nostdlib", "-fno-sanitize=all", "-fno-exceptions"]
-    cache = str(toolchain.cache_dir() / "zig")
-    done = subprocess.run(
-        [sys.executable, "-m", "ziglang", "c++", *flags, *folders, *files, "both.cpp", "-o", "both.so"],
-        cwd=tmp_path,
-        env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[:2000]
-    library = ctypes.CDLL(str(tmp_path / "both.so"))
+    library = boards.load_on_host(tmp_path, "-nostdlib", *folders, *files, "both.cpp")
     assert library.wrong() == 0
     graph = mcu.build(wand, "pico").program.graph
     taken, given = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]

@@ -1,10 +1,8 @@
 """Sketches that read sensors: compiled by GCC for Arm with stubs of libraries, and run on the host."""
 
 import ctypes
-import os
 import re
 import subprocess
-import sys
 
 import board_compilers as boards
 import numpy as np
@@ -14,7 +12,6 @@ from tinyml_helpers import devices, mcu
 from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.mcu import sensors
-from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.usecases.gestures import firmware as gestures
 from tinyml_helpers.usecases.keywords import firmware as keywords
 
@@ -154,30 +151,12 @@ def test_a_sketch_answers_as_the_emulated_chain_does(tmp_path, built):
     (tmp_path / "sketch.cpp").write_text(sketch)
     portable = built("gestures", "pico").export(tmp_path / "portable")
     files = [str(path) for path in (portable / "src").glob("*.c")]
-    flags = [
-        "-shared",
-        "-fPIC",
-        "-O1",
-        "-fno-sanitize=all",
-        "-fno-exceptions",
-        "-fno-rtti",
-        "-nostdlib++",
-    ]
-    cache = str(toolchain.cache_dir() / "zig")
     places = [f"-I{stubs(tmp_path / 'stubs')}", f"-I{portable / 'src'}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "ziglang", "c++", *flags, *places, *files, "sketch.cpp", "-o", "s.so"],
-        cwd=tmp_path,
-        env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[:3000]
+    library = boards.load_on_host(tmp_path, "-fno-rtti", "-nostdlib++", *places, *files, "sketch.cpp")
     rng = np.random.default_rng(0)
     slow = np.cumsum(rng.normal(0, 1500, (350, 6)), axis=0)
     raw = np.clip(slow, -32768, 32767).astype(np.int16)
     real = (raw * np.float32([8 / 32768] * 3 + [2000 / 32768] * 3)).astype(np.float32)
-    library = ctypes.CDLL(str(tmp_path / "s.so"))
     said = (ctypes.c_long * 64)()
     count = library.play(real.ctypes.data_as(ctypes.c_void_p), len(real), said)
     # What arrives is cut towards zero, so an exact step may come out one lower: take what the C takes.
