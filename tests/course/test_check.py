@@ -80,6 +80,12 @@ def test_a_function_that_forgets_to_return_is_told_so():
     assert verdict.status == "hint" and "returns nothing: end it with return" in verdict.message
 
 
+def test_a_function_that_stops_is_to_be_called_by_its_learner():
+    stopped = check.report_function(lambda scores, threshold, silent: 1 / 0)
+    assert "ZeroDivisionError" in stopped.message and "Call your function yourself" in stopped.message
+    assert "Is it of the kind" in check.macs_left(0.5).message
+
+
 def test_an_unknown_exercise_lists_the_known_ones():
     with pytest.raises(AttributeError, match=r"no exercise 'zero': choose one of .*zero_point"):
         check.zero  # noqa: B018

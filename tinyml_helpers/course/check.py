@@ -102,10 +102,10 @@ class Exercise:
         except MemoryError:
             return hint("Your code asked for more memory than there is for an answer.")
         except Exception as error:
-            return hint(
-                f"Your answer could not be checked ({type(error).__name__}: {error}). "
-                "Is it of the kind that the exercise asks for?"
-            )
+            call = "Call your function yourself on a small example, and at the ends of what it may get."
+            kind = "Is it of the kind that the exercise asks for?"
+            advice = call if any(map(callable, answer)) else kind
+            return hint(f"Your answer could not be checked ({type(error).__name__}: {error}). {advice}")
 
     def _record(self, figures: Mapping[str, float]) -> None:
         """Keep what was measured of a learner's own answer; the printed solution is nobody's."""

@@ -207,8 +207,8 @@ PARTS = (
     building.Part("the first step", _agree(0)),
 )  # fmt: skip
 TASK = building.Task(
-    asked="train_step takes one step of the student's training. (It is called for two batches. Compared "
-    "are the weights of student and adapter after each, the teacher, and the number of its gradients.)",
+    asked="train_step takes one step of the student's training. (The check calls it for two batches and "
+    "compares the weights of student and adapter after each, the teacher, and its count of gradients.)",
     arguments=("images in a batch", "networks", "weight"),
     reference=_in_two_steps(_step_of()),
     draw_case=_draw,
