@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import psutil
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from tinyml_helpers.course import doctor as examination
-from tinyml_helpers.course import own_data, runner, scoreboard, syllabus
+from tinyml_helpers.course import own_data, pace, retold, runner, scoreboard, syllabus
 from tinyml_helpers.system import disk_full, folders
 from tinyml_helpers.system.shipped_files import DataError
 
@@ -49,41 +53,92 @@ def course(
     parameter: Annotated[
         list[str] | None, typer.Option("-p", help="name=value for the lesson; may be repeated.")
     ] = None,
+    records: Annotated[bool, typer.Option("--records", help="Print every figure, too.")] = False,
 ) -> None:
     """Run the lessons in order; leave notebooks, pages and scoreboard in build/."""
     folders.redirect_to_open_folders()
     chosen = _select(lesson)
     try:
         parameters = own_data.resolve({"profile": profile.value, **_parse(parameter or [])})
-    except DataError as error:
+        alike = profile is Profile.quick and not parameter
+        start = pace.begin([one.number for one in chosen], alike=alike)
+    except (DataError, ValueError) as error:
         stop(f"{error}")
     folder = own_data.choose_folder(parameters, runner.build_folder())
-    failure: Exception | None = None
-    for one in chosen:
-        console.print(f"{one.number:02d} {one.title}")
-        try:
-            runner.run(one, parameters, folder, progress=console.is_terminal)
-        except (runner.LessonError, OSError) as error:  # or the disk is full
-            failure = error
-            break
+    reached, failure = _run(chosen, parameters, folder, start)
     board = _board()
     try:
         page = runner.write_index(syllabus.lessons(), board, folder)
     except OSError as error:
         stop(why(failure or error))
-    if folder != runner.build_folder():
-        console.print(_own_table(board.of_own()))
+    if folder == runner.build_folder():
+        board = scoreboard.Scoreboard(tuple(r for r in board.records if r.lesson in reached.taken))
+        _show_results(board, records)
     else:
-        console.print(_table(board))
-    console.print(f"Look at {page}", soft_wrap=True)
+        _show_own(board.of_own())
+    minutes = sum(reached.taken.values()) / 60
+    console.print(f"\nLessons: {len(reached.taken)}, in {minutes:.1f} minutes. Pages and notebooks:")
+    console.print(_link(page), soft_wrap=True)
     if failure:
         at = " at" if isinstance(failure, runner.LessonError) else ":"
-        stop(f"Stopped{at} {why(failure)} What was run is kept in {folder}.")
+        stop(f"Stopped{at} {why(failure)} What was run is kept in {folder}.{_next(failure, chosen)}")
+
+
+def _run(
+    chosen: list[syllabus.Lesson], parameters: dict[str, Any], folder: Path, start: pace.Pace
+) -> tuple[pace.Pace, Exception | None]:
+    """Run lessons until one fails; print each with its minutes, and once why they take so long."""
+    reached, told = start, ""
+    for one in chosen:
+        title, begun = f"{one.number:02d}  {one.title}", time.monotonic()
+        try:
+            with pace.show_bar(console, title, reached):
+                runner.run(one, parameters, folder, progress=False)
+        except (runner.LessonError, OSError) as error:  # or the disk is full
+            return reached, error
+        seconds = time.monotonic() - begun
+        reached = reached.after(one.number, seconds)
+        console.print(f"{title:<36}{seconds / 60:6.1f} min", markup=False, highlight=False)
+        if not told:
+            load, processors = psutil.getloadavg()[0], psutil.cpu_count() or 1
+            if told := reached.explain_slowness(load, processors):
+                console.print(told, style="yellow", soft_wrap=True)
+    return reached, None
+
+
+def _next(failure: Exception, chosen: list[syllabus.Lesson]) -> str:
+    """Say what a person does next where a cell of a lesson failed; "" where the failure says it."""
+    if not isinstance(failure, runner.LessonError) or not failure.built:
+        return ""
+    failed = failure.built.lesson
+    said = (
+        f"\nNext: see the cell that failed, at the end of\n{failure.built.page.absolute().as_uri()}\n"
+        "`tinyml doctor` says whether this machine lacks something; then "
+        f"`tinyml course --lesson {failed.number}` runs the lesson again."
+    )
+    if rest := [f"--lesson {one.number}" for one in chosen[chosen.index(failed) + 1 :]]:
+        said += f"\nThe others do not need it: tinyml course {' '.join(rest)}"
+    return said
+
+
+def _show_results(board: scoreboard.Scoreboard, records: bool) -> None:
+    sentences = retold.retell(board)
+    if sentences and not records:
+        console.print("\nMeasured")
+        table = Table.grid(padding=(0, 2))
+        for number, sentence in sentences:
+            table.add_row(f"{number:02d}", escape(sentence))
+        console.print(table, highlight=False)
+    if records:
+        _show_table(board)
+    elif board.records:
+        count = len(board.records)
+        console.print(f"\nFigures: {count}, by `tinyml scoreboard` or this command with --records.")
 
 
 def show_scoreboard() -> None:
     """Show what the lessons measured when they last ran on this machine."""
-    console.print(_table(_board()))
+    _show_table(_board())
 
 
 def _select(numbers: list[int] | None) -> list[syllabus.Lesson]:
@@ -113,21 +168,23 @@ def _parse(pairs: list[str]) -> dict[str, Any]:
     return parsed
 
 
-def _table(board: scoreboard.Scoreboard, title: str = "Scoreboard") -> Table | str:
-    if not board.records:
-        return repr(board)
-    table = Table("lesson", "measured", title=title, title_justify="left")
-    table.add_column("value", justify="right")
-    table.add_column("unit")
-    for record in board.records:
-        table.add_row(f"{record.lesson:02d}", record.name, record.figure, record.unit)
-    return table
+def _show_table(board: scoreboard.Scoreboard) -> None:
+    """Print every record; a line that a narrow terminal wraps is still whole."""
+    console.print(repr(board), soft_wrap=True, markup=False, highlight=False)
 
 
-def _own_table(board: scoreboard.Scoreboard) -> Table | str:
-    if not board.records:
-        return "Nothing was recorded of your own files; the page says what was done with them."
-    return _table(board, "Measured on your own files")
+def _show_own(board: scoreboard.Scoreboard) -> None:
+    if board.records:
+        console.print("Measured on your own files")
+        _show_table(board)
+    else:
+        console.print("Nothing was recorded of your own files; the page says what was done with them.")
+
+
+def _link(page: Path) -> Text:
+    """Return a page's address, which terminals open."""
+    address = page.absolute().as_uri()
+    return Text(address, style=f"link {address}")
 
 
 def why(error: Exception) -> str:

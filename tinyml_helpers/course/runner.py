@@ -21,10 +21,6 @@ INTERRUPTED = "Interrupted. What was finished is kept, nothing is half-written: 
 _PAGES = Path(__file__).parent / "html"
 
 
-class LessonError(RuntimeError):
-    """A cell of a lesson raised an error; the message names lesson, cell and error."""
-
-
 @dataclass(frozen=True)
 class Built:
     """What running a lesson left behind: the executed `notebook` and its HTML `page`."""
@@ -32,6 +28,15 @@ class Built:
     lesson: Lesson
     notebook: Path
     page: Path
+
+
+class LessonError(RuntimeError):
+    """A cell of a lesson raised an error; the message names lesson, cell and error.
+
+    What ran before it is `built`, None where nothing did.
+    """
+
+    built: Built | None = None
 
 
 def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress: bool = True) -> Built:
@@ -62,6 +67,7 @@ def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress
         except OSError as error:
             raise (failure or error) from error
     if failure:
+        failure.built = built
         raise failure
     return built
 
