@@ -41,7 +41,8 @@ def doctor() -> None:
     table = Table(box=None, show_header=False)
     for finding in report.findings:
         sign, *rest = finding.row
-        table.add_row(f"[{'green' if finding.ok else 'red'}]{sign}[/]", *map(escape, rest))
+        colour = "yellow" if finding.lacking else "green" if finding.ok else "red"
+        table.add_row(f"[{colour}]{sign}[/]", *map(escape, rest))
     console.print(table)
     console.print("Ready." if report.ready else "Not ready: see the cures above.")
     raise typer.Exit(not report.ready)

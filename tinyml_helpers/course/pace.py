@@ -19,7 +19,7 @@ _SLOW = 1.5
 """So many times the seconds that were measured for the course are told to whoever waits."""
 _BUSY = 1.25
 """So many processes for each processor that want one: more than a lesson alone asks for."""
-_ENOUGH_SECONDS = 30  # as measured: shorter, and the start of a kernel is most of it
+_ENOUGH_SECONDS = 20  # as measured: shorter, and the start of a kernel is most of it
 _UNKNOWN_SECONDS = 60.0
 
 
