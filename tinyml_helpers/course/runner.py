@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,7 @@ class Built:
 
 
 class LessonError(RuntimeError):
-    """A cell of a lesson raised an error; the message names lesson, cell and error.
-
-    What ran before it is `built`, None where nothing did.
-    """
+    """A cell raised an error, named with its lesson; `built` is what ran before, None for nothing."""
 
     built: Built | None = None
 
@@ -183,9 +181,6 @@ def strip_widgets(notebook: Any) -> Any:
 
 def write_index(lessons: list[Lesson], board: scoreboard.Scoreboard, folder: Path) -> Path:
     """Write scoreboard.json and the index page, which links the lessons that were run."""
-    import json
-    from dataclasses import asdict
-
     from jinja2 import Environment, FileSystemLoader
 
     pages = {lesson.number: _built(lesson, folder) for lesson in lessons}
