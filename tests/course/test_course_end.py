@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tinyml_helpers.course import machine_load, pace, retold, scoreboard
+from tinyml_helpers.course import cli, machine_load, pace, retold, scoreboard
 from tinyml_helpers.course.scoreboard import Record, Scoreboard
 
 EXPECTED = {0: 15.0, 1: 25.0, 2: 60.0}
@@ -82,6 +82,18 @@ def test_eight_sentences_are_retold_of_a_whole_course():
     ):
         assert form.format(board[name]) in told[lesson]
     assert all("{" not in sentence and "  " not in sentence for sentence in told.values())
+
+
+def test_with_records_the_sentences_are_there_too(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    board = scoreboard.reference().of_lesson(8)
+    for records in (True, False):
+        cli._show_results(board, records)
+        said = capsys.readouterr().out
+        assert "37,960 bytes of" in " ".join(said.split())
+        assert ("mcu.dscnn.flash_bytes" in said) == records
+        assert (f"Figures: {len(board.records)}," in said) != records
+        assert records or max(map(len, said.splitlines())) <= 80
 
 
 def test_a_sentence_whose_record_is_missing_is_left_out():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -77,12 +78,15 @@ def course(
         _show_results(board, records)
     else:
         _show_own(board.of_own())
+    given = [word for one in parameter or [] for word in ("-p", one)]
+    again = shlex.join(["--profile", profile.value, *given])
     minutes = sum(reached.taken.values()) / 60
     console.print(f"\nLessons: {len(reached.taken)}, in {minutes:.1f} minutes. Pages and notebooks:")
     console.print(_link(page), soft_wrap=True)
     if failure:
         at = " at" if isinstance(failure, runner.LessonError) else ":"
-        stop(f"Stopped{at} {why(failure)} What was run is kept in {folder}.{_next(failure, chosen)}")
+        said = f"Stopped{at} {why(failure)} What was run is kept in {folder}."
+        stop(said + _next(failure, chosen, again))
 
 
 def _run(
@@ -107,7 +111,7 @@ def _run(
     return reached, None
 
 
-def _next(failure: Exception, chosen: list[syllabus.Lesson]) -> str:
+def _next(failure: Exception, chosen: list[syllabus.Lesson], again: str) -> str:
     """Say what a person does next where a cell of a lesson failed; "" where the failure says it."""
     if not isinstance(failure, runner.LessonError) or not failure.built:
         return ""
@@ -115,24 +119,24 @@ def _next(failure: Exception, chosen: list[syllabus.Lesson]) -> str:
     said = (
         f"\nNext: see the cell that failed, at the end of\n{failure.built.page.absolute().as_uri()}\n"
         "`tinyml doctor` says whether this machine lacks something; then "
-        f"`tinyml course --lesson {failed.number}` runs the lesson again."
+        f"`tinyml course --lesson {failed.number} {again}` runs the lesson again."
     )
     if rest := [f"--lesson {one.number}" for one in chosen[chosen.index(failed) + 1 :]]:
-        said += f"\nThe others do not need it: tinyml course {' '.join(rest)}"
+        said += f"\nThe others do not need it: tinyml course {' '.join(rest)} {again}"
     return said
 
 
 def _show_results(board: scoreboard.Scoreboard, records: bool) -> None:
     sentences = retold.retell(board)
-    if sentences and not records:
+    if records:
+        _show_table(board)
+    if sentences:
         console.print("\nMeasured")
         table = Table.grid(padding=(0, 2))
         for number, sentence in sentences:
             table.add_row(f"{number:02d}", escape(sentence))
         console.print(table, highlight=False)
-    if records:
-        _show_table(board)
-    elif board.records:
+    if board.records and not records:
         count = len(board.records)
         console.print(f"\nFigures: {count}, by `tinyml scoreboard` or this command with --records.")
 
