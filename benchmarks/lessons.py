@@ -25,8 +25,7 @@ import psutil
 
 from book import readme_results
 from tinyml_helpers import datasets
-from tinyml_helpers.classroom.workshop import machine_load
-from tinyml_helpers.course import runner, scoreboard, syllabus
+from tinyml_helpers.course import machine_load, runner, scoreboard, syllabus
 
 MIB = 2**20
 

@@ -12,8 +12,7 @@ import tempfile
 import typer
 
 from book import readme_results
-from tinyml_helpers import cli
-from tinyml_helpers.course import runner, scoreboard, syllabus
+from tinyml_helpers.course import cli, runner, scoreboard, syllabus
 
 app = typer.Typer(add_completion=False)
 

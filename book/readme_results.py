@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 
 from book import front_picture
-from tinyml_helpers.course import scoreboard, syllabus, wording
+from tinyml_helpers.course import retold, scoreboard, syllabus, wording
 from tinyml_helpers.datasets import write_manifest
 from tinyml_helpers.system.folders import build_folder, write_atomically
 from tinyml_helpers.system.shared_folders import lock_folder
@@ -16,7 +15,6 @@ from tinyml_helpers.system.shared_folders import lock_folder
 _ROOT = Path(__file__).parents[1]
 _BEGIN = "<!-- scoreboard: written by `make outputs` -->\n"
 _END = "<!-- end of scoreboard -->"
-_RECORD = re.compile(r"\{([a-z0-9_.]+):([^}]*)\}")
 # What a reader of the README can retell: lesson, what, and what was measured, by the names of records.
 ROWS = (
     (
@@ -131,11 +129,10 @@ def insert_tables(page: str, tables: str) -> str:
 
 def render_short(board: scoreboard.Scoreboard) -> str:
     """Return the README's tables: the spine, and the rows of which all records are there."""
-    found = {record.name: record.value for record in board.records}
     rows = [
-        f"| {lesson} | {what} | {_RECORD.sub(lambda one: format(found[one[1]], one[2]), measured)} |"
+        f"| {lesson} | {what} | {filled} |"
         for lesson, what, measured in ROWS
-        if all(name in found for name, _ in _RECORD.findall(measured))
+        if (filled := retold.fill(measured, board))
     ]
     table = "\n".join(["| lesson | what | measured |", "|---|---|---|", *rows])
     return f"{_spine_table(board)}\n\n{table}"

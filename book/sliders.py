@@ -22,8 +22,7 @@ from typing import Any
 
 import typer
 
-from tinyml_helpers import cli
-from tinyml_helpers.course import alt_text, syllabus, widgets
+from tinyml_helpers.course import alt_text, cli, syllabus, widgets
 
 ROOT = Path(__file__).parents[1]
 TEXTS = Path(__file__).parent / "sliders"

@@ -294,10 +294,22 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, request):
     request.getfixturevalue("full_disk")
     with pytest.raises(
         folders.WriteError, match=r"page\.html was not written \(No space left.*make room"
-    ):
+    ) as told:
         folders.write_atomically(path, "new" * 100)
+    # The person chose this folder, and no variable moves it.
+    assert f"or choose a folder other than {tmp_path} that you may write to" in str(told.value)
+    assert "TINYML" not in str(told.value)
     assert path.read_text() == "old"
     assert everything(tmp_path) == [path]
+
+
+@pytest.mark.parametrize("variable", ["TINYML_CACHE", "TINYML_RESULTS"])
+def test_a_folder_of_the_course_is_named_by_its_variable(tmp_path, monkeypatch, variable, request):
+    monkeypatch.setenv(variable, str(tmp_path))
+    request.getfixturevalue("full_disk")
+    with pytest.raises(folders.WriteError) as told:
+        folders.write_atomically(tmp_path / "below" / "file", "new")
+    assert str(told.value).endswith(f"choose a folder that you may write to by {variable}")
 
 
 def test_a_full_disk_keeps_the_records(results, request):

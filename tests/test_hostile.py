@@ -98,6 +98,21 @@ def test_what_crashes_hangs_or_eats_memory_does_so_elsewhere(tmp_path, monkeypat
             untrusted.run_isolated("hungry", content=b"", seconds=60)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_a_system_that_refuses_the_limit_reads_without_it(monkeypatch):
+    import resource
+
+    asked = []
+
+    def refuse(*limit):
+        asked.append(limit)
+        raise ValueError("current limit exceeds maximum limit")  # macOS says so
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    untrusted.limit_memory()
+    assert asked == [(resource.RLIMIT_AS, (untrusted.MEMORY_BYTES, untrusted.MEMORY_BYTES))]
+
+
 def test_matlab_files_are_read_by_such_a_process(tmp_path, monkeypatch):
     """SciPy's reader crashed on a damaged one."""
 

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from book import outputs, readme_results
 from tinyml_helpers import cli
-from tinyml_helpers.course import doctor, runner, syllabus
+from tinyml_helpers.course import doctor, runner, scoreboard, syllabus
 from tinyml_helpers.course.syllabus import Lesson
 from tinyml_helpers.mcu.target import toolchain
 from tinyml_helpers.search import scheduler, trial_log
@@ -180,7 +180,7 @@ def test_every_command_ends_with_the_sentence(command, monkeypatch, words):
         raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/file")
 
     for module, name in (
-        (cli.scoreboard, "collect"), (cli.examination, "examine"), (cli.mcu_cli.devices, "catalogue"),
+        (scoreboard, "collect"), (doctor, "examine"), (cli.mcu_cli.devices, "catalogue"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, full)
     code, said = command(*words)

@@ -38,7 +38,8 @@ def alone(tmp_path_factory):
     for name in ("pyproject.toml", "build_backend.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "tinyml_helpers", folder / "tinyml_helpers", ignore=ignored)
+    for name in ("tinyml_helpers", "data"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     built = subprocess.run(
         [sys.executable, "-c", BUILD, "."], cwd=folder, capture_output=True, text=True, check=True
     )
@@ -85,8 +86,26 @@ def test_a_network_is_compiled_run_and_looked_into(alone):
     assert "nano33ble" in alone("devices").stdout
 
 
-def test_doctor_needs_no_lock(alone):
-    assert "no lock here" in alone("doctor").stdout
+def test_a_page_to_draw_on_needs_no_lessons_and_no_checkout(alone, tmp_path):
+    made = alone("live", "drawing", "--no-show", "--out", tmp_path / "page.html")
+    assert made.returncode == 0, made.stderr
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "Draw a garment" in page
+    assert "nano33ble" in page or "Arduino Nano 33 BLE" in page
+
+
+def test_a_page_whose_data_the_wheel_lacks_says_where_they_are(alone, tmp_path):
+    made = alone("live", "keywords", "--no-show", "--out", tmp_path / "page.html")
+    assert made.returncode == 1
+    assert "work in a checkout of the course, or set TINYML_DATA" in made.stderr
+    assert "Traceback" not in made.stderr
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_doctor_needs_no_lock_and_finds_the_data_of_the_wheel(alone):
+    said = alone("doctor").stdout
+    assert "no lock here" in said
+    assert "3 files, 4.5 MB, all verified" in said
 
 
 def test_what_needs_more_says_how_to_get_it(alone):

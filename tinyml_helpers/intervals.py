@@ -124,7 +124,8 @@ def resampled(
 ) -> Interval:
     """Return the mean of trials that come in groups, with the interval of a bootstrap over groups.
 
-    10,000 times as many groups are drawn as there are.
+    10,000 times as many groups are drawn as there are. Where every trial is right, or none, drawing
+    anew says nothing: then it is Wilson's interval, with a whole group for one trial.
 
     Args:
         values: one figure for each trial, such as 100 for right and 0 for wrong.
@@ -143,6 +144,8 @@ def resampled(
             f"{len(figures)} figures and {len(members)} marks of {len(names)} {things}: "
             "give a mark for each figure, and two groups or more"
         )
+    if figures.min() == figures.max() and figures[0] in (0, 100):
+        return rate(int(figures[0] > 0) * len(names), len(names), things)
     sums, counts = np.bincount(members, figures), np.bincount(members)
     drawn = np.random.default_rng(0).integers(len(names), size=(10_000, len(names)))
     means = sums[drawn].sum(1) / counts[drawn].sum(1)

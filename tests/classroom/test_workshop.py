@@ -23,13 +23,12 @@ from tinyml_helpers.classroom.workshop import (
     folder,
     handout,
     kit,
-    machine_load,
     pages,
     readiness,
     schedule,
     slides,
 )
-from tinyml_helpers.course import check, constants, doctor, scoreboard, syllabus
+from tinyml_helpers.course import check, constants, doctor, machine_load, scoreboard, syllabus
 
 ROOT = Path(__file__).parents[2]
 LESSONS = syllabus.lessons()

@@ -52,7 +52,9 @@ def invoke(*arguments):
 def test_the_course_leaves_notebook_page_index_and_scoreboard(course):
     result = invoke("course", "--lesson", "0", "-p", "seed=7")
     assert result.exit_code == 0, result.output
-    assert "toy.seed" in result.output
+    assert "toy.seed" not in result.output
+    assert "Figures: 1, by `tinyml scoreboard`" in result.output
+    assert (course / "build" / "index.html").as_uri() in result.output.splitlines()
     build = course / "build"
     assert json.loads((build / "scoreboard.json").read_text())[0]["value"] == 7
     index = (build / "index.html").read_text("utf-8")
@@ -77,6 +79,34 @@ def test_a_failing_cell_is_named_and_the_rest_is_kept(course):
         "scoreboard.json",
     }
     assert "KeyError" in (course / "build" / "01_bad.html").read_text("utf-8")
+    assert (course / "build" / "01_bad.html").as_uri() in result.stderr.splitlines()
+    assert "`tinyml course --lesson 1 --profile quick` runs the lesson again" in result.stderr
+    assert "The others" not in result.stderr  # there are none behind it
+
+
+def test_what_follows_a_failing_lesson_is_named(course):
+    result = invoke("course", "--lesson", "1", "--lesson", "0", "-p", "seed=1")
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.endswith("tinyml course --lesson 0 --profile quick -p seed=1")
+
+
+def test_every_figure_is_whole_on_a_narrow_terminal_and_shown_only_if_asked_for(course, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    name, unit = "kws.final.mcu.instructions_per_second_of_audio", "instructions a second, most of all"
+    path = course / "notebooks" / "00_good.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    cell = f'scoreboard.record("{name}", 16297465, "{unit}", lesson=0)'
+    notebook.cells.append(nbformat.v4.new_code_cell(cell))
+    nbformat.write(notebook, path)
+    scoreboard.record("of.another_run", 1, "", lesson=1)
+    (line,) = (x for x in invoke("course", "-l", "0", "--records").output.splitlines() if name in x)
+    assert line.split(maxsplit=3) == ["00", name, "16,297,465", unit]
+    assert line in invoke("scoreboard").output
+    assert "of.another_run" in invoke("scoreboard").output
+    again = invoke("course", "-l", "0")
+    assert name not in again.output and "Figures: 2," in again.output
+    assert "of.another_run" not in invoke("course", "-l", "0", "--records").output
 
 
 def test_a_cell_that_hangs_is_stopped(course, monkeypatch):

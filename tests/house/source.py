@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = "tinyml_helpers"
 # What is no lesson and uses the package all the same; the command is found in the package itself.
 SCRIPTS = {"book": "book/*.py", "data/build": "data/build/*.py", "benchmarks": "benchmarks/*.py"}
-COMMANDS = ("cli", "mcu.cli", "live.cli", "classroom.cli")
+COMMANDS = ("cli", "course.cli", "mcu.cli", "live.cli", "classroom.cli")
 MAGIC = re.compile(r"(?m)^(\s*)[%!].*$")
 
 

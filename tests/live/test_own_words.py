@@ -36,6 +36,9 @@ def delivered(tmp_path_factory):
     """What the command printed and wrote after five steps of training: enough to see all of it."""
     folder = record(tmp_path_factory.mktemp("words"))
     (folder / "three" / "notes.txt").write_text("no sound")
+    for word in ("three", "seven"):  # as a phone records
+        clip, rate_hz = soundfile.read(folder / word / "anna_0.wav")
+        soundfile.write(folder / word / "anna_0.wav", np.repeat(clip, 3), 3 * rate_hz)
     out = tmp_path_factory.mktemp("made") / "firmware"
     done = CliRunner().invoke(cli.app, ["words", str(folder), "--out", str(out), "--steps", "5"])
     assert done.exit_code == 0, done.output
@@ -64,6 +67,7 @@ def test_the_report_counts_the_test_clips_of_people_who_did_not_train(delivered)
     assert counts["three"] == counts["seven"] == 2 * len(people)
     assert "false alarms at it, while another synthetic voice says other words" in report
     assert "notes.txt" in report
+    assert "\nresampled to 16,000 Hz: 2\n" in report
     trained = re.search(r"trained on (\d+) clips \(recorded\), voices: (\d+)", report)
     assert [int(one) for one in trained.groups()] == [4 * (6 - len(people)), 6 - len(people)]
     assert "Nobody who speaks in the test was trained on" in report

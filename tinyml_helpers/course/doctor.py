@@ -1,4 +1,4 @@
-"""Is this machine ready? Versions, cores, memory, disk and data, with a cure for what is not."""
+"""Is this machine ready? Versions, cores, memory, disk, data and system, with a cure for what is not."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import psutil
 from packaging.requirements import Requirement
 
 from tinyml_helpers import datasets
+from tinyml_helpers.course.lacks import find_lacks
 from tinyml_helpers.system import disk_full
 from tinyml_helpers.system.tables import html_table
 
@@ -23,17 +24,22 @@ _ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was examined: its `subject`, what was `found`, and the `cure` if it is not `ok`."""
+    """One thing that was examined: its `subject`, what was `found`, and the `cure` if it is not `ok`.
+
+    What is `lacking` stops no lesson; its cure is what is done instead.
+    """
 
     subject: str
     found: str
     ok: bool
     cure: str = ""
+    lacking: bool = False
 
     @property
     def row(self) -> tuple[str, str, str, str]:
         """Sign, subject, what was found, and the cure where one is needed."""
-        return "✓" if self.ok else "✗", self.subject, self.found, "" if self.ok else self.cure
+        sign = "–" if self.lacking else "✓" if self.ok else "✗"
+        return sign, self.subject, self.found, self.cure if self.lacking or not self.ok else ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,7 +56,8 @@ class Report:
     def __repr__(self) -> str:
         rows = (finding.row for finding in self.findings)
         return "\n".join(
-            f"{sign} {subject:<9} {found}{cure and f' -> {cure}'}" for sign, subject, found, cure in rows
+            f"{sign} {subject:<12} {found}{cure and f' -> {cure}'}"
+            for sign, subject, found, cure in rows
         )
 
     def _repr_html_(self) -> str:
@@ -60,7 +67,11 @@ class Report:
 
 def examine() -> Report:
     """Examine the machine, the installed packages and the data; never raises for what it finds."""
-    return Report((_python(), _packages(), _cores(), _memory(), _disk(), _data()))
+    usual = (_python(), _packages(), _cores(), _memory(), _disk(), _data())
+    lacks = find_lacks(sys.platform, platform.machine(), shutil.which)
+    return Report(
+        (*usual, *(Finding(x.subject, x.missing, True, x.instead, lacking=True) for x in lacks))
+    )
 
 
 def _python() -> Finding:

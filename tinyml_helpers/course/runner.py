@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,6 @@ INTERRUPTED = "Interrupted. What was finished is kept, nothing is half-written: 
 _PAGES = Path(__file__).parent / "html"
 
 
-class LessonError(RuntimeError):
-    """A cell of a lesson raised an error; the message names lesson, cell and error."""
-
-
 @dataclass(frozen=True)
 class Built:
     """What running a lesson left behind: the executed `notebook` and its HTML `page`."""
@@ -32,6 +29,12 @@ class Built:
     lesson: Lesson
     notebook: Path
     page: Path
+
+
+class LessonError(RuntimeError):
+    """A cell raised an error, named with its lesson; `built` is what ran before, None for nothing."""
+
+    built: Built | None = None
 
 
 def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress: bool = True) -> Built:
@@ -62,6 +65,7 @@ def run(lesson: Lesson, parameters: Mapping[str, Any], folder: Path, *, progress
         except OSError as error:
             raise (failure or error) from error
     if failure:
+        failure.built = built
         raise failure
     return built
 
@@ -177,9 +181,6 @@ def strip_widgets(notebook: Any) -> Any:
 
 def write_index(lessons: list[Lesson], board: scoreboard.Scoreboard, folder: Path) -> Path:
     """Write scoreboard.json and the index page, which links the lessons that were run."""
-    import json
-    from dataclasses import asdict
-
     from jinja2 import Environment, FileSystemLoader
 
     pages = {lesson.number: _built(lesson, folder) for lesson in lessons}

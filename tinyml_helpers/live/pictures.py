@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyml_helpers.live.page import Page, Task, encode, make
-from tinyml_helpers.usecases.detection.network import ANCHOR, STRIDE
+from tinyml_helpers.usecases.detection.grid import ANCHOR, STRIDE
 
 if TYPE_CHECKING:
     from tinyml_helpers.mcu import Firmware

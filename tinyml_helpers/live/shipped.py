@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tinyml_helpers import datasets, mcu
 from tinyml_helpers.datasets.images import scenes
-from tinyml_helpers.datasets.images.fashion_mnist import ImageSet
+from tinyml_helpers.datasets.images.fashion_mnist import ImageSet, load_fashion_test
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live.gestures import make_watch
 from tinyml_helpers.live.keywords import make_listener
@@ -29,7 +29,7 @@ _SURE = 0.3  # score at which the C counts an object
 
 def draw(device: str) -> Page:
     """Draw for `small`: with a test photo of each kind to begin with."""
-    test = datasets.load_fashion().test
+    test = load_fashion_test()
     firmware = mcu.build(datasets.read_verified("models/small.tflite"), device)
     return make_pad(firmware, one_of_each(test), test.classes)
 
@@ -85,7 +85,7 @@ def find(device: str) -> Page:
     least = detection.firmware.logit_threshold(
         _SURE, model.output.scales[0], model.output.zero_points[0]
     )
-    shown = scenes.compose(datasets.load_fashion().test, 6, 3)
+    shown = scenes.compose(load_fashion_test(), 6, 3)
     firmware = mcu.build(content, device, pipeline=detection.firmware.pipeline(least))
     return make_viewer(firmware, shown.images, scenes.SCENE_CLASSES)
 

@@ -97,12 +97,24 @@ def replace_when_written(path: Path) -> Iterator[Path]:
         partial.replace(path)
     except OSError as error:
         raise WriteError(
-            f"{path} was not written ({error.strerror or error}): make room there, or choose a folder "
-            "that you may write to (TINYML_RESULTS for records, TINYML_CACHE for the cache)"
+            f"{path} was not written ({error.strerror or error}): make room there, or choose "
+            f"{_instead_of(path.parent)}"
         ) from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _instead_of(folder: Path) -> str:
+    """Name the variable behind a folder of the course, or the folder that somebody chose."""
+    usual = {
+        "TINYML_RESULTS": configured_folder("TINYML_RESULTS") or CHECKOUT / "build",
+        "TINYML_CACHE": configured_folder("TINYML_CACHE") or _users_cache(),
+    }
+    for variable, ours in usual.items():
+        if folder.absolute().is_relative_to(ours):
+            return f"a folder that you may write to by {variable}"
+    return f"a folder other than {folder} that you may write to"
 
 
 def _first_open(wanted: Path, instead: Callable[[], Path]) -> Path:

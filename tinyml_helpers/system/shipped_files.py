@@ -26,6 +26,7 @@ __all__ = [
     "write_manifest",
 ]
 MANIFEST = "manifest.json"
+_BROUGHT = CHECKOUT / "tinyml_helpers" / "data"  # by a wheel, for `tinyml live drawing`
 _UNLISTED = {"README.md", MANIFEST}  # and the scripts in build/
 
 
@@ -34,7 +35,7 @@ class DataError(RuntimeError):
 
 
 def data_folder() -> Path:
-    """Return the folder of the shipped data: `TINYML_DATA`, or `data/` beside the package.
+    """Return the folder of the shipped data: `TINYML_DATA`, or `data/` beside the package, or in it.
 
     Raises:
         DataError: there is no manifest in it.
@@ -49,7 +50,8 @@ def data_folder() -> Path:
 
 
 def _folder() -> Path:
-    return configured_folder("TINYML_DATA") or CHECKOUT / "data"
+    usual = _BROUGHT if (_BROUGHT / MANIFEST).is_file() else CHECKOUT / "data"
+    return configured_folder("TINYML_DATA") or usual
 
 
 @cache
@@ -106,6 +108,11 @@ def read_verified(name: str) -> bytes:
         DataError: the file is not listed, missing, unreadable or damaged.
     """
     if name not in manifest():
+        if data_folder() == _BROUGHT:
+            raise DataError(
+                f"data/{name} does not come with the package alone: work in a checkout of the "
+                "course, or set TINYML_DATA to its data folder"
+            )
         raise DataError(f"data/{name} is not in data/manifest.json: choose one of {sorted(manifest())}")
     try:
         content = (data_folder() / name).read_bytes()

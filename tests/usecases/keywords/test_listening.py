@@ -134,6 +134,24 @@ def test_the_interval_knows_that_the_clips_of_a_voice_resemble_each_other():
     assert by_voice.half_width > 2.5 * alone.half_width
 
 
+def test_where_all_is_right_the_interval_does_not_end_at_the_figure():
+    few, many = tones(4, ("yes",)), tones(40, ("yes",))
+    many = replace(many, voices=np.repeat(np.arange(10), 4).astype(str))
+    right, wrong = np.zeros(40, int), np.ones(40, int)
+    # By hand, with all of n right: n / (n + 1.96**2) to 100.
+    by_clip = streaming.accuracy_interval(np.zeros(4, int), few)
+    assert (by_clip.value, by_clip.high, by_clip.n) == pytest.approx((100, 100, 4))
+    assert by_clip.low == pytest.approx(100 * 4 / 7.8415, abs=0.01)
+    by_voice = streaming.accuracy_interval(right, many)
+    assert (by_voice.low, by_voice.n) == pytest.approx((100 * 10 / 13.8415, 10), abs=0.01)
+    assert repr(by_voice) == "100.0 % (72.2 to 100.0, n = 10 voices and noises)"
+    none = streaming.accuracy_interval(wrong, many)
+    assert (none.value, none.low, none.high) == pytest.approx((0, 0, 100 * 3.8415 / 13.8415), abs=0.01)
+    one_wrong = streaming.accuracy_interval(np.eye(1, 40, dtype=int)[0], many)
+    assert one_wrong.value == pytest.approx(97.5)
+    assert 0 < one_wrong.half_width < by_voice.half_width
+
+
 def test_people_are_counted_as_people_and_noises_apart():
     counts = {"clips_of_each": [4, 6], "right_of_each": [4, 3], "confusion": [[7, 3], [1, 9]]}
     found = streaming.people_interval(counts)

@@ -14,13 +14,12 @@ from tinyml_helpers.classroom.workshop import (
     folder,
     guides,
     handout,
-    machine_load,
     pages,
     schedule,
     slides,
 )
 from tinyml_helpers.classroom.workshop.quiz import gift, qti
-from tinyml_helpers.course import runner
+from tinyml_helpers.course import machine_load, runner
 from tinyml_helpers.course.syllabus import Lesson, read_notebook
 
 _FILES = Path(__file__).parent / "files"

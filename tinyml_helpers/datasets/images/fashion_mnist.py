@@ -86,7 +86,16 @@ def load_fashion(*, full: bool = False) -> Fashion:
     """
     if full:
         return Fashion(_fetch_fashion("train"), _fetch_fashion("t10k"))
-    return Fashion(_read_images("fashion_mnist_train.npz"), _read_images("fashion_mnist_test.npz"))
+    return Fashion(_read_images("fashion_mnist_train.npz"), load_fashion_test())
+
+
+def load_fashion_test() -> ImageSet:
+    """Load the 10,000 test images alone.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    return _read_images("fashion_mnist_test.npz")
 
 
 def _read_images(name: str) -> ImageSet:

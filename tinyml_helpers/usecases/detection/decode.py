@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinyml_helpers.datasets.images.scenes import SCENE_CLASSES, SIDE
 from tinyml_helpers.system.tables import html_table, text_table
+from tinyml_helpers.usecases.detection import grid
 from tinyml_helpers.usecases.vision import boxes as geometry
 
 _HEADER = ("found", "score", "x1", "y1", "x2", "y2")
@@ -98,10 +99,8 @@ def select(
 
 def grid_anchors() -> NDArray[np.float32]:
     """Return the 169 anchors of the course's tiny detector: float32 [169, 4], cx, cy, w, h in pixels."""
-    from tinyml_helpers.usecases.detection import network
-
-    y, x = np.indices((network.CELLS, network.CELLS)).reshape(2, -1) * network.STRIDE + 0.5
-    side = np.full(x.shape, network.ANCHOR)
+    y, x = np.indices((grid.CELLS, grid.CELLS)).reshape(2, -1) * grid.STRIDE + 0.5
+    side = np.full(x.shape, grid.ANCHOR)
     return np.stack([x, y, side, side], 1).astype(np.float32)
 
 

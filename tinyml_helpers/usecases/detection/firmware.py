@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tinyml_helpers.datasets.images.scenes import SCENE_CLASSES, SIDE
 from tinyml_helpers.mcu.compiler import c_source
 from tinyml_helpers.mcu.pipeline import Pipeline
-from tinyml_helpers.usecases.detection.network import CELLS, CODES
+from tinyml_helpers.usecases.detection.grid import CELLS, CODES
 
 _BITS = 6  # of each class's count in the answer of the C; five classes fit into 32
 

@@ -11,17 +11,10 @@ from collections import OrderedDict
 from torch import nn
 
 from tinyml_helpers.datasets import read_verified
-from tinyml_helpers.datasets.images.scenes import SCENE_CLASSES, SIDE
+from tinyml_helpers.datasets.images.scenes import SCENE_CLASSES
 from tinyml_helpers.models.spine import conv_bn, separable
+from tinyml_helpers.usecases.detection.grid import CODES
 
-STRIDE = 8
-"""Pixels from one cell to the next."""
-CELLS = (SIDE + STRIDE - 1) // STRIDE
-"""Cells along a side: 13."""
-ANCHOR = 28.0
-"""Side of the one anchor of each cell, pixels: a middling object."""
-CODES = 4
-"""Numbers of a box, before the logits of the classes."""
 # Output channels and stride of each block behind the stem.
 _STEM, _PLAN = 12, ((24, 2), (32, 1), (64, 2), (64, 1), (64, 1), (96, 1))
 

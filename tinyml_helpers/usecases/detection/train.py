@@ -13,7 +13,7 @@ from torch import nn
 from tinyml_helpers import training
 from tinyml_helpers.datasets.images.scenes import Scenes
 from tinyml_helpers.usecases.detection import decode
-from tinyml_helpers.usecases.detection.network import CELLS, CODES
+from tinyml_helpers.usecases.detection.grid import CELLS, CODES
 
 SCALES = (10.0, 10.0, 5.0, 5.0)
 """Factors of the codes y, x, height, width: see `vision.boxes.decode`."""

@@ -90,6 +90,8 @@ class Spotter:
             f"{self.alarms.an_hour}\n"
             "People in your room may give more: listen to the page for an evening."
         )
+        if self.test.notes:
+            parts.append("\n".join(f"{what}: {count:,}" for what, count in self.test.notes))
         if self.test.skipped:
             parts.append("\n".join(["skipped:", *(f"  {reason}" for reason in self.test.skipped)]))
         return "\n\n".join(parts)

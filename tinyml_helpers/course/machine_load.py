@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tinyml_helpers.course.scoreboard import Record
+from tinyml_helpers.system.folders import CHECKOUT, write_atomically
 from tinyml_helpers.system.tables import html_table, text_table
 
 MOST_MIB = 2048
@@ -21,7 +21,7 @@ A slower machine may take in proportion longer.
 """
 # Records of the whole course belong to no lesson; they are kept under the number after the last.
 WHOLE_COURSE = 16
-_FILE = Path(__file__).parents[3] / "data" / "reference" / "memory.json"
+_FILE = CHECKOUT / "data" / "reference" / "memory.json"
 _HEADER = ("lesson", "memory (MiB)", "seconds", "beside one busy process")
 
 
@@ -144,8 +144,6 @@ def to_json(load: Load) -> dict[str, Any]:
 
 def store_load(load: Load) -> None:
     """Store a load; lessons that it does not hold keep what was measured before on such a machine."""
-    from tinyml_helpers.system.folders import write_atomically
-
     before = [one for one in read_load().lessons if load.of(one.lesson) is None]
     whole = Load((*before, *load.lessons), load.server_mib, load.cores, load.profile)
     write_atomically(_FILE, json.dumps(to_json(whole), indent=2) + "\n")
