@@ -206,7 +206,7 @@ def test_all_is_compiled_beforehand_only_where_each_process_would_do_it_again(
 
 def test_an_unknown_option_is_told(bootstrap):
     with pytest.raises(
-        SystemExit, match=r"knows --here and --start and nothing else, and was given --there"
+        SystemExit, match=r"--here --start and --lessons and nothing else, and was given --there"
     ):
         bootstrap.main(["--there"])
 
