@@ -145,6 +145,32 @@ def test_ipython_reads_that_file_in_its_environment():
     assert Path(folder).resolve() == Path(sys.prefix, "etc", "ipython").resolve()
 
 
+# ----- what the doctor says of it
+
+
+@pytest.mark.parametrize(
+    ("wanted", "watched", "ready"),
+    [
+        ({"numpy": None, "no-such-package": "2"}, True, True),
+        ({"numpy": None, "no-such-package": "2"}, False, False),  # nobody brings it
+        ({"numpy": "1.0", "no-such-package": "2"}, True, False),  # there in another version
+        ({"numpy": None, "Jupyter_Events": "2"}, True, False),  # of the small set
+    ],
+)
+def test_the_doctor_is_content_where_lessons_bring_what_is_missing(
+    tmp_path, monkeypatch, wanted, watched, ready
+):
+    versions = {"numpy": "2.2", "Jupyter_Events": None, "no-such-package": None}
+    lock = {name: version or versions[name] for name, version in wanted.items()}
+    monkeypatch.setattr(doctor, "_installed", versions.get)
+    monkeypatch.setattr(doctor, "read_lock", lambda: lock)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    BOOTSTRAP.watch_lessons(tmp_path, whole=not watched)
+    found = doctor._packages()
+    assert found.ok == ready
+    assert ("1 of 2 as in requirements.lock; a lesson brings what else it needs" in found.found) == ready
+
+
 # ----- what is left out
 
 
