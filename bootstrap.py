@@ -3,13 +3,17 @@
     python3.11 bootstrap.py          # in .venv
     python bootstrap.py --here       # in the environment whose Python this is: conda, a hub
     python3.11 bootstrap.py --start  # in .venv, what lesson 00 and JupyterLab need
+    python bootstrap.py --here --start
 
-`make` runs the first before each of its commands, `make start` the last. It needs Python alone.
+`make` runs the first before each of its commands, `make start` the third. It needs Python alone. After
+`--start`, kernels there bring the rest, by `--lessons` or `--here`, when a lesson imports it.
 """
 
 from __future__ import annotations  # so that older Pythons get as far as the check
 
 import hashlib
+import importlib
+import importlib.machinery
 import os
 import re
 import shutil
@@ -17,6 +21,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -25,6 +30,20 @@ PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/pytho
 # brings packages of its own. The index that a user chooses decides which comes.
 LOCKS = ("requirements.lock", "requirements-torch.lock")
 START = ROOT / "requirements-start.txt"
+LESSONS = ROOT / "requirements-lessons.txt"
+# An option that brings what the small set has not: MB of disk on Linux, and which imports ask for it.
+LATE = {
+    "--lessons": (
+        120,
+        {"dask", "distributed", "joblib", "opacus", "pandas", "papermill", "pycocotools", "safetensors"}
+        | {"pymicro_features", "sklearn", "soundfile", "torch_pruning", "torchao"},
+    ),
+    "--here": (
+        3_000,
+        {"ai_edge_quantizer", "keras", "litert_torch", "onnx", "onnxruntime", "onnxscript", "tensorflow"}
+        | {"tflite_micro", "tvm"},
+    ),
+}
 LOG = ROOT / "build" / "setup.log"
 LOCK = ROOT / "build" / ".setup.lock"
 NEEDED_BYTES = 7 * 10**9
@@ -200,17 +219,24 @@ def set_up(stamp: str = ".ready") -> None:
 def install(folder: Path, python: Path, held: tuple[int, ...] = (), *, whole: bool = True) -> None:
     """Install what is locked, PyTorch, and the course itself in the environment in that folder."""
     lock = ROOT / LOCKS[0] if whole else part_of_lock("start", START.read_text("utf-8").splitlines())
+    fast = install_locked(lock, python, held)
+    install_torch(python, held, fast)
+    pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT), python=python, held=held)
+    # Not by pip: an editable installation leaves out what lies outside of the package.
+    extension = ROOT / "tinyml_helpers" / "course" / "jupyter"
+    shutil.copytree(extension, folder / "share" / "jupyter", dirs_exist_ok=True)
+    watch_lessons(folder, whole=whole)
+
+
+def install_locked(lock: Path, python: Path, held: tuple[int, ...]) -> bool:
+    """Install what a lock names, if its hashes agree; say whether uv could."""
     # Without dependencies, because all of them are in the lock, and PyTorch, which some want, is not.
     locked = ("--require-hashes", "--no-deps", "-r", str(lock))
     fast = get_uv(python, held) and uv("install", *locked, python=python, held=held)
     if not fast:
         print("uv could not install the packages; pip can, and takes longer.", file=sys.stderr)
         pip(*locked, python=python, held=held)
-    install_torch(python, held, fast)
-    pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT), python=python, held=held)
-    # Not by pip: an editable installation leaves out what lies outside of the package.
-    extension = ROOT / "tinyml_helpers" / "course" / "jupyter"
-    shutil.copytree(extension, folder / "share" / "jupyter", dirs_exist_ok=True)
+    return fast
 
 
 def install_torch(python: Path, held: tuple[int, ...], fast: bool) -> None:
@@ -259,16 +285,97 @@ def uv(task: str, *arguments: str, python: Path, held: tuple[int, ...]) -> bool:
     return not done.returncode
 
 
+def watch_lessons(folder: Path, *, whole: bool) -> None:
+    """Let the kernels of an environment bring what lessons lack, unless all of it is there."""
+    file = folder / "etc" / "ipython" / "ipython_config.py"
+    text = f"import runpy\n\nrunpy.run_path({str(Path(__file__).resolve())!r})['LatePackages'].watch()\n"
+    if not whole:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+    elif file.is_file() and file.read_text("utf-8") == text:
+        file.unlink()
+
+
+class LatePackages:
+    """What a kernel asks for a module that nobody else found: it brings those of the lessons."""
+
+    @classmethod
+    def watch(cls) -> None:
+        """Be asked last, so that nothing happens where all packages are there."""
+        sys.meta_path.append(cls())
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
+        """Return where a module of LATE is once it was brought; None for all others."""
+        option = next((one for one, (_, names) in LATE.items() if name in names), "")
+        if not option or os.environ.get("CI") or not is_for_a_lesson():
+            return None
+        bring(name, option)
+        importlib.invalidate_caches()
+        found = importlib.machinery.PathFinder.find_spec(name)
+        if found is None:
+            raise ModuleNotFoundError(
+                f"{name} is installed now: restart the kernel and run the lesson again.", name=name
+            )
+        return found
+
+
+def is_for_a_lesson() -> bool:
+    """Say whether a cell or the course imports it: other packages try what they can do without."""
+    frame = sys._getframe(2)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "importlib":
+        if frame.f_globals["__name__"] == "importlib.util":
+            return False  # it asks whether a package is there
+        frame = frame.f_back
+    return frame.f_globals.get("__name__", "").partition(".")[0] in ("__main__", "tinyml_helpers")
+
+
+def bring(name: str, option: str) -> None:
+    """Install what a lesson lacks in this environment, with a sentence before and a bar meanwhile.
+
+    Raises:
+        ModuleNotFoundError: it could not be installed, with the reason and what to do.
+    """
+    from tqdm.auto import tqdm  # the small set has it
+
+    megabytes = LATE[option][0]
+    print(
+        f"This lesson needs {name}, which `make start` left out. It comes now, with others like it: "
+        f"about {megabytes:,} MB, once, into {sys.prefix}.",
+        flush=True,
+    )
+    free = shutil.disk_usage(sys.prefix).free
+    command = [sys.executable, str(Path(__file__).resolve()), option]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = None
+    with tqdm(total=megabytes, unit="MB", desc="packages") as bar:
+        while said is None:
+            try:
+                said = process.communicate(timeout=0.5)[0]
+            except subprocess.TimeoutExpired:
+                written = int(free - shutil.disk_usage(sys.prefix).free) // 10**6
+                bar.update(max(0, min(written, megabytes - 1) - bar.n))
+        bar.update(0 if process.returncode else megabytes - bar.n)
+    if process.returncode:
+        reason = (said.splitlines() or ["no reason was given."])[-1]
+        raise ModuleNotFoundError(
+            f"{name} could not be brought. {reason} Then run this cell again.", name=name
+        )
+
+
 def main(arguments: list[str]) -> None:
     """Set up .venv, or its small set, or with `--here` the environment that this Python belongs to."""
-    if arguments == ["--here"]:
+    if arguments[:1] == ["--here"] and arguments[1:] in ([], ["--start"]):
         check_python()
-        install(Path(sys.prefix), Path(sys.executable), take_lock())
+        install(Path(sys.prefix), Path(sys.executable), take_lock(), whole=not arguments[1:])
+    elif arguments == ["--lessons"]:
+        part, held = LESSONS.read_text("utf-8").splitlines(), take_lock()
+        install_locked(part_of_lock("lessons", part), Path(sys.executable), held)
     elif arguments == ["--start"]:
         if not is_ready() and not is_ready(".ready.start"):
             set_up(".ready.start")
     elif arguments:
-        stop(f"it knows --here and --start and nothing else, and was given {' '.join(arguments)}.")
+        known = "--here, --start, --here --start and --lessons"
+        stop(f"it knows {known} and nothing else, and was given {' '.join(arguments)}.")
     elif not is_ready():
         set_up()
 

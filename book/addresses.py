@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[1]
+_COLAB = "https://colab.research.google.com/github"
 _OPENS, _CLOSES = "<!-- addresses: written by `make publish` -->", "<!-- end of addresses -->"
 
 
@@ -59,12 +60,14 @@ def publish(repository: str, root: Path = ROOT) -> list[Path]:
         ValueError: that is no address of a repository on GitHub.
     """
     urls = addresses(repository)
+    lessons = (path.relative_to(root).as_posix() for path in root.glob("notebooks/*.ipynb"))
     renewed = {
         "pyproject.toml": _in_project,
         "README.md": _in_readme,
         "CITATION.cff": _in_citation,
         ".zenodo.json": _in_zenodo,
         ".github/ISSUE_TEMPLATE/config.yml": _in_issue_forms,
+        **dict.fromkeys(sorted(lessons), _in_lesson),
     }
     changed = []
     for name, renew in renewed.items():
@@ -95,7 +98,9 @@ def _in_readme(text: str, urls: dict[str, str]) -> str:
         f"[![tests]({home}/actions/workflows/tests.yml/badge.svg)]({home}/actions/workflows/tests.yml)\n"
         f"[![book]({home}/actions/workflows/pages.yml/badge.svg)]({book})\n\n"
         f"**[Try it]({book}try_it.html)** in this browser · "
-        f"**[Read lesson 00]({book}notebooks/00_start_here.html)** now\n"
+        f"**[Read lesson 00]({book}notebooks/00_start_here.html)** now · "
+        f"**[Open it in Google Colab]({_COLAB}{urlsplit(home).path}/blob/main/"
+        "notebooks/00_start_here.ipynb)**\n"
     )
     start, end = text.index(_OPENS), text.index(_CLOSES)
     return f"{text[:start]}{_OPENS}\n{badges}{text[end:]}"
@@ -124,6 +129,11 @@ def _in_issue_forms(text: str, urls: dict[str, str]) -> str:
         f"    url: {urls['Documentation']}\n"
         "    about: The book, with search, a glossary, and networks that answer in the page\n"
     )
+
+
+def _in_lesson(text: str, urls: dict[str, str]) -> str:
+    # In the text as it is stored, so that a lesson changes in this line alone.
+    return re.sub(r'(?<="course = )\\"[^"]*\\"', rf'\\"{urls["Repository"]}\\"', text)
 
 
 def main(arguments: list[str]) -> None:

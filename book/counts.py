@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from book import notebooks
+from tinyml_helpers.course import syllabus
 
 FIGURE = re.compile(r"[\d,]+<!-- (\w+) -->")
 """A count as a page stores it: readable as it stands, and marked with its name for whoever renews it."""
@@ -59,7 +60,7 @@ def lesson_files(root: Path) -> list[Path]:
 
 
 def _cells(path: Path) -> list[dict[str, Any]]:
-    return list(json.loads(path.read_text("utf-8"))["cells"])
+    return syllabus.cells_to_show(json.loads(path.read_text("utf-8")))
 
 
 def test_counts(root: Path) -> dict[str, int]:

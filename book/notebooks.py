@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from book import sliders
+from tinyml_helpers.course import syllabus
 
 CHECKED = "# NBVAL_CHECK_OUTPUT\n"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -26,7 +27,7 @@ def adapt(notebook: dict[str, Any], moving: Mapping[str, Any]) -> dict[str, Any]
         moving: what `sliders.read` gives of it.
     """
     cells = []
-    for cell in notebook["cells"]:
+    for cell in syllabus.cells_to_show(notebook):
         cells.append(cell)
         if cell["cell_type"] == "code":
             _adapt_code(cell)

@@ -206,7 +206,7 @@ def test_all_is_compiled_beforehand_only_where_each_process_would_do_it_again(
 
 def test_an_unknown_option_is_told(bootstrap):
     with pytest.raises(
-        SystemExit, match=r"knows --here and --start and nothing else, and was given --there"
+        SystemExit, match=r"--here --start and --lessons and nothing else, and was given --there"
     ):
         bootstrap.main(["--there"])
 
@@ -253,6 +253,33 @@ def test_the_small_set_is_the_locked_part_that_is_named_and_the_rest_follows(boo
     assert bootstrap.is_ready()
     bootstrap.main(["--start"])
     assert len(installed) == 6
+
+
+def test_an_environment_of_ones_own_may_have_the_small_set_and_then_what_most_lessons_add(
+    bootstrap, monkeypatch
+):
+    folder = bootstrap.folder
+    lock = [f"{name}==1 \\\n    --hash=sha256:{name}" for name in "abc"]
+    (folder / "requirements.lock").write_text("\n".join(lock) + "\n")
+    (folder / "requirements-start.txt").write_text("a\n")
+    (folder / "requirements-lessons.txt").write_text("b\n")
+    (folder / "build").mkdir()
+    installed, names = [], bootstrap.main.__globals__
+    monkeypatch.setitem(names, "get_uv", lambda *_: False)
+    monkeypatch.setitem(names, "take_lock", lambda: ())
+    monkeypatch.setitem(names, "pip", lambda *given, **_: installed.append(given[-1]))
+    monkeypatch.setattr(sys, "prefix", str(folder / "conda"))
+    bootstrap.main(["--here", "--start"])
+    torch = str(folder / "requirements-torch.lock")
+    assert installed == [str(folder / "build" / "start.lock"), torch, str(folder)]
+    assert (folder / "build" / "start.lock").read_text() == lock[0]
+    assert (folder / "conda" / "etc" / "ipython" / "ipython_config.py").is_file()
+    bootstrap.main(["--lessons"])
+    assert installed[3:] == [str(folder / "build" / "lessons.lock")]
+    assert (folder / "build" / "lessons.lock").read_text() == lock[1]
+    bootstrap.main(["--here"])
+    assert installed[4] == str(folder / "requirements.lock")
+    assert not (folder / "conda" / "etc" / "ipython" / "ipython_config.py").exists()
 
 
 # ----- set-up that was interrupted

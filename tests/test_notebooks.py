@@ -22,7 +22,7 @@ def lesson(request):
 
 @pytest.fixture
 def cells(lesson):
-    return syllabus.read_notebook(lesson.path).cells
+    return syllabus.cells_to_show(syllabus.read_notebook(lesson.path))
 
 
 def without_exercises(cells):
@@ -70,7 +70,7 @@ def second(request):
 
 @pytest.fixture
 def opened(second):
-    return syllabus.read_notebook(second.path).cells
+    return syllabus.cells_to_show(syllabus.read_notebook(second.path))
 
 
 def test_a_second_edition_says_two_honest_times(second):
@@ -118,6 +118,15 @@ def test_it_has_one_parameters_cell_with_seed_and_profile(cells):
     assert parameters[0] is code(cells)[0]
     assert "seed = " in parameters[0].source
     assert 'profile = "quick"' in parameters[0].source
+
+
+def test_what_brings_it_to_google_colab_stands_before_all_code_and_was_never_run(lesson):
+    title, brings, parameters = syllabus.read_notebook(lesson.path).cells[:3]
+    assert tagged([title, brings, parameters], "colab") == [brings]
+    assert tagged([parameters], "parameters")
+    assert (brings.execution_count, brings.outputs) == (None, [])
+    assert brings.metadata["slideshow"] == {"slide_type": "skip"}
+    assert brings.metadata["jupyter"] == {"source_hidden": True}
 
 
 def test_its_size_keeps_within_the_house_numbers(cells):

@@ -29,7 +29,8 @@ STAND_IN = re.compile(
     r"|example\.org|\bTODO\b|\bTBD\b"
 )
 FORM_LINKS = ".github/ISSUE_TEMPLATE/config.yml"
-FILES = ("pyproject.toml", "README.md", "CITATION.cff", ".zenodo.json", FORM_LINKS)
+LESSON = "notebooks/01_device_constraints.ipynb"
+FILES = ("pyproject.toml", "README.md", "CITATION.cff", ".zenodo.json", FORM_LINKS, LESSON)
 
 
 @pytest.fixture
@@ -80,7 +81,9 @@ def test_publishing_writes_every_place_once_and_again_changes_nothing(checkout):
     assert [one["identifier"] for one in zenodo["related_identifiers"]][1] == book
     forms = yaml.safe_load((checkout / FORM_LINKS).read_text("utf-8"))
     assert forms["contact_links"][0]["url"] == book
-    assert f"{book}try_it.html" in (checkout / "README.md").read_text("utf-8")
+    readme = (checkout / "README.md").read_text("utf-8")
+    assert f"{book}try_it.html" in readme
+    assert "https://colab.research.google.com/github/Ada/tinyml-course/blob/main/notebooks/" in readme
     assert addresses.publish("https://github.com/Ada/tinyml-course", checkout) == []
 
 

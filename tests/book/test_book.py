@@ -220,11 +220,13 @@ def test_a_lesson_is_adapted():
             cell("# 1 · Title\n\n## The *question*", kind="markdown"),
             cell(["# NBVAL_CHECK_OUTPUT\n", "show(1)"], ["solution"]),
             cell("explore()", ["widget"], [widget]),
+            cell("install()", ["colab"]),
             cell('plots.finish(ax, title="It is flat", xlabel="x")', outputs=[picture]),
         ]
     }
     texts = notebooks.alt_texts(raw)
-    solution, moving, note = notebooks.adapt(raw, {})["cells"][1:4]
+    solution, moving, note, *rest = notebooks.adapt(raw, {})["cells"][1:]
+    assert len(rest) == 1 and "install" not in rest[0]["source"]
     assert solution["source"] == "show(1)"
     assert "hide-cell" in solution["metadata"]["tags"]
     assert moving["outputs"] == [] and note["source"] == notebooks.MOVES

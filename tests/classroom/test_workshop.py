@@ -225,7 +225,9 @@ def test_every_lesson_has_both_editions(tmp_path):
         links = re.findall(r"\]\(([^)#]+\.ipynb)", text)
         assert set(links) <= names
         taught = editions.make_instructor_edition(notebook, names)
-        assert len(taught.cells) == len(notebook.cells)
+        assert len(taught.cells) == len(notebook.cells) - 1
+        for edition in (learner, taught):
+            assert not any("colab" in cell.metadata.get("tags", []) for cell in edition.cells)
         nbformat.validate(taught)
 
 

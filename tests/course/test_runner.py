@@ -145,6 +145,22 @@ def test_outputs_are_stored_without_state_and_a_failing_lesson_stays_as_it_was(c
     assert all("execution" not in cell.metadata for cell in good.cells)
 
 
+def test_what_brings_a_lesson_to_google_colab_is_neither_run_nor_counted_nor_shown(course):
+    path = course / "notebooks" / "00_good.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    brings = nbformat.v4.new_code_cell("raise KeyError('not here')", metadata={"tags": ["colab"]})
+    notebook.cells.insert(1, brings)
+    nbformat.write(notebook, path)
+    runner.refresh_outputs(syllabus.lessons()[0])
+    kept = nbformat.read(path, as_version=4)
+    counts = [cell.execution_count for cell in kept.cells if cell.cell_type == "code"]
+    assert counts == [None, 1, 2, 3, 4]
+    assert kept.cells[1].outputs == []
+    runner.write_page(path, course / "page.html")
+    page = (course / "page.html").read_text("utf-8")
+    assert "the answer" in page and "not here" not in page
+
+
 def test_widget_views_are_dropped_from_what_is_stored():
     view = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}})
     text = nbformat.v4.new_output("stream", text="kept")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tinyml_helpers import datasets
 from tinyml_helpers.course.lacks import find_lacks
@@ -85,16 +86,25 @@ def _packages() -> Finding:
         wanted = read_lock()
     except FileNotFoundError:  # installed without a checkout
         return Finding("packages", "no lock here that names versions", True)
-    wrong = [
-        f"{name} {installed or 'missing'} (want {version})"
-        for name, version in wanted.items()
-        if (installed := _installed(name)) != version
-    ]
-    if not wrong:
+    other = {name: there for name in wanted if (there := _installed(name)) != wanted[name]}
+    if not other:
         return Finding("packages", f"all {len(wanted)} as in requirements.lock", True)
+    if not any(other.values()) and _come_late(set(other)):
+        there = f"{len(wanted) - len(other)} of {len(wanted)} as in requirements.lock"
+        return Finding("packages", f"{there}; a lesson brings what else it needs", True)
+    wrong = [f"{name} {there or 'missing'} (want {wanted[name]})" for name, there in other.items()]
     cure = "run make again, or in an environment of your own `python bootstrap.py --here`"
     listed = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
     return Finding("packages", listed, False, cure)
+
+
+def _come_late(missing: set[str]) -> bool:
+    """Say whether a lesson brings these: `make start` set up this environment and left them out."""
+    watched = Path(sys.prefix, "etc", "ipython", "ipython_config.py")
+    if not watched.is_file() or "LatePackages" not in watched.read_text("utf-8"):
+        return False
+    small = (_ROOT / "requirements-start.txt").read_text("utf-8").splitlines()
+    return {"torch", "torchvision", *small}.isdisjoint(map(canonicalize_name, missing))
 
 
 def read_lock() -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyml_helpers.course import kernels, own_data, scoreboard
-from tinyml_helpers.course.syllabus import TITLES, Lesson, read_notebook
+from tinyml_helpers.course.syllabus import TITLES, Lesson, cells_to_show, read_notebook
 from tinyml_helpers.system.folders import build_folder as build_folder
 from tinyml_helpers.system.folders import write_atomically
 from tinyml_helpers.system.shared_folders import own_folder, sweep
@@ -144,7 +144,9 @@ def check_parameters(lesson: Lesson, parameters: Mapping[str, Any]) -> None:
 
 def write_page(notebook: Path, page: Path) -> None:
     """Convert an executed notebook to one HTML file that needs no network."""
-    body, _ = page_exporter().from_notebook_node(strip_widgets(read_notebook(notebook)))
+    shown = strip_widgets(read_notebook(notebook))
+    shown.cells = cells_to_show(shown)
+    body, _ = page_exporter().from_notebook_node(shown)
     # What scrolls must be reached by keyboard; rich's tables scroll.
     body = body.replace('.ipynb"', '.html"').replace('<pre style="', '<pre tabindex="0" style="')
     write_atomically(page, body)
@@ -207,7 +209,7 @@ def refresh_outputs(lesson: Lesson) -> None:
     from tqdm import tqdm
 
     notebook = read_notebook(lesson.path)
-    cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    cells = sum(cell.cell_type == "code" for cell in cells_to_show(notebook))
     words = kernels.LastWords()
     with tqdm(total=cells, desc=lesson.name, unit="cell") as bar:
         client = NotebookClient(
@@ -234,5 +236,6 @@ def refresh_outputs(lesson: Lesson) -> None:
 def _run_cells(client: Any) -> None:
     """Run a client's notebook cell by cell: its own `execute` takes Ctrl-C for a kernel that died."""
     with client.setup_kernel(env={**os.environ, "OMP_NUM_THREADS": "1"}):
-        for index, cell in enumerate(client.nb.cells):
+        for cell in cells_to_show(client.nb):
+            index = client.nb.cells.index(cell)
             client.execute_cell(cell, index, execution_count=client.code_cells_executed + 1)

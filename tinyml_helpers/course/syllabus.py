@@ -93,6 +93,11 @@ def read_notebook(path: Path) -> Any:
     return notebook
 
 
+def cells_to_show(notebook: Any) -> list[Any]:
+    """Return the cells of a lesson, without the one that brings the course to Google Colab."""
+    return [cell for cell in notebook["cells"] if "colab" not in cell["metadata"].get("tags", ())]
+
+
 def _read(path: Path) -> Lesson:
     opening = next((cell.source for cell in read_notebook(path).cells), "")
     head = re.match(r"# (\d{1,2}) · (.+)\n\n(.+)\n", opening)

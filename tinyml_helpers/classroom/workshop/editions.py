@@ -9,7 +9,7 @@ from typing import Any
 
 from tinyml_helpers.classroom.workshop.schedule import Section, find_sections, format_clock
 from tinyml_helpers.course.constants import CONSTANTS
-from tinyml_helpers.course.syllabus import SOLUTIONS
+from tinyml_helpers.course.syllabus import SOLUTIONS, cells_to_show
 
 STUDENT_NOTE = (
     "*Workshop edition. Run a cell to see its result; the solutions of the exercises are with your "
@@ -33,7 +33,7 @@ def make_student_edition(notebook: Any, there: Collection[str], group: str = "")
         group: name of the class; where constants differ by learner, a cell asks for a name.
     """
     edition = copy.deepcopy(notebook)
-    edition.cells = [cell for cell in edition.cells if not _is_solution(cell)]
+    edition.cells = [cell for cell in cells_to_show(edition) if not _is_solution(cell)]
     for cell in edition.cells:
         cell.metadata.pop("tinyml", None)
         cell.metadata.pop("slideshow", None)
@@ -73,6 +73,7 @@ def make_instructor_edition(notebook: Any, there: Collection[str]) -> Any:
     for section in find_sections(notebook):
         cell = edition.cells[section.cell]
         cell.source = _with_box(cell.source, section)
+    edition.cells = cells_to_show(edition)
     for cell in edition.cells:
         cell.metadata.pop("tinyml", None)
         cell.metadata.pop("jupyter", None)
