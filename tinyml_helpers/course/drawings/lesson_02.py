@@ -133,7 +133,6 @@ def settling(correct: pd.DataFrame) -> Axes:
         axes.set_xticks(spread.index, map(str, spread.index), minor=False)
         title = f"{setting}:\n{spread.iloc[0]:.1f} points apart, then {spread.iloc[-1]:.1f}"
         plots.finish(axes, title=title, xlabel="calibration images", ylabel="correct (%)")
-        axes.title.set_fontsize(11)
         axes.legend().set_visible(axes is panels[0])
     return panels[0]
 
