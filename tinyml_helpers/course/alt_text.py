@@ -107,9 +107,12 @@ def _patches(axes: Axes) -> list[str]:
 
 def _rows(axes: Axes) -> list[str]:
     """Say each row of points beside a name: the name, then its least and its greatest value."""
-    rows = [(line.get_ydata()[0], line.get_xdata()) for line in axes.get_lines() if _is_row(line)]
-    ends = ((name, dict.fromkeys((_number(min(xs)), _number(max(xs))))) for name, xs in rows)
-    return [f"{name}: {' to '.join(both)}" for name, both in ends][:_MOST_BARS]
+    return [_row(line) for line in axes.get_lines() if _is_row(line)][:_MOST_BARS]
+
+
+def _row(line: Any) -> str:
+    least, greatest = (_number(end(line.get_xdata())) for end in (min, max))
+    return f"{line.get_ydata()[0]}: {least}" + (f" to {greatest}" if greatest != least else "")
 
 
 def _is_row(line: Any) -> bool:
