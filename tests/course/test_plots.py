@@ -128,6 +128,14 @@ def test_lines_tell_their_ends_and_rules_their_place():
     )
 
 
+def test_rows_of_dots_tell_their_names_and_ends():
+    axis = plt.subplots()[1]
+    for name, values in {"a byte": [3.0, 1.0, 2.0], "a MAC": [0.5]}.items():
+        axis.semilogx(values, [name] * len(values), "o")
+    plots.finish(axis, title="A byte costs more", xlabel="pJ")
+    assert drawn(axis.figure) == "A byte costs more; x axis: pJ; a byte: 1 to 3; a MAC: 0.5."
+
+
 def test_photos_tell_their_captions():
     axes = plt.subplots(1, 3)[1]
     for axis, name in zip(axes, ("cat", "dog", ""), strict=True):

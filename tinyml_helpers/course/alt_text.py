@@ -50,6 +50,7 @@ def _chart(axes: Axes) -> str:
         _title(axes),
         *(f"{name} axis: {_one_line(label)}" for name, label in _labels(axes) if label),
         *(_bars(axes) or _patches(axes)),
+        *_rows(axes),
         *_lines(axes),
         *_points(axes),
         *_texts(axes),
@@ -104,9 +105,24 @@ def _patches(axes: Axes) -> list[str]:
     return [label for label in map(_label, axes.patches[:_MOST_LINES]) if label]
 
 
+def _rows(axes: Axes) -> list[str]:
+    """Say each row of points beside a name: the name, then its least and its greatest value."""
+    return [_row(line) for line in axes.get_lines() if _is_row(line)][:_MOST_BARS]
+
+
+def _row(line: Any) -> str:
+    least, greatest = (_number(end(line.get_xdata())) for end in (min, max))
+    return f"{line.get_ydata()[0]}: {least}" + (f" to {greatest}" if greatest != least else "")
+
+
+def _is_row(line: Any) -> bool:
+    names = {name for name in line.get_ydata() if isinstance(name, str)}
+    return len(names) == 1 and line.get_linestyle() == "None" and not _label(line)
+
+
 def _lines(axes: Axes) -> list[str]:
     said = []
-    for line in axes.get_lines()[:_MOST_LINES]:
+    for line in [line for line in axes.get_lines() if not _is_row(line)][:_MOST_LINES]:
         label, x, y = _label(line), line.get_xdata(), line.get_ydata()
         xs, ys = list(x), list(y)  # type: ignore[arg-type]
         if not xs or (len(xs) == 1 and not label):

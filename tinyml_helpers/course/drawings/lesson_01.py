@@ -77,7 +77,7 @@ def rulers(spent: Mapping[str, Sequence[float]], catalogue: Catalogue) -> Axes:
         said.append(f"{budget}: {float(f'{longest:.2g}'):,.0f} times, {ends}")
         axes.text(1, row - 0.22, said[-1], va="bottom", fontsize=10)
     axes.set(xscale="log", ylim=(len(spent) - 0.5, -0.8), yticks=[])
-    plots.finish(axes, title=title, xlabel="times what the least device has")
+    plots.finish(axes, title=title, xlabel="times the smallest of all devices")
     axes.legend(loc="lower right", fontsize=10)
     axes.set_label(f"Drawing: {title}; " + "; ".join(said))
     return axes
@@ -214,7 +214,7 @@ def predictions(pairs: Mapping[str, Sequence[tuple[float, float]]]) -> Axes:
     ]
     axes.loglog(ends, ends, color="black", lw=1, label="as measured")
     low, high = ([factor * end for end in ends] for factor in (1 / 1.5, 1.5))
-    axes.fill_between(ends, low, high, color="#E8E8E8", label="1.5 either way")
+    axes.fill_between(ends, low, high, color="#E8E8E8", label="a factor of 1.5 either way")
     for (board, times), mark in zip(pairs.items(), "osD", strict=True):
         axes.plot(*zip(*times, strict=True), mark, ms=8, label=board)
     errors = [abs(predicted / measured - 1) for one in pairs.values() for measured, predicted in one]

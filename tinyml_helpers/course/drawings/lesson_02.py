@@ -101,11 +101,13 @@ def error_curves(
     title = f"{bits} bits: together they err least if the range ends at {total.idxmin():.2f}"
     plots.finish(above, title=title, ylabel="values (log)")
     below.plot(errors.index, total, color="black", linestyle="--", label="both")
+    # Beyond a few times the least error a curve only says that it is too high.
+    highest = 7 * float(total.min())
     for (name, end), shape in zip(marks.items(), "osD^", strict=False):
         height = float(np.interp(end, errors.index, total))
-        below.plot(end, height, shape, color=_GREEN, markersize=9, label=f"{name}: {end:.2f}")
-    # Beyond a few times the least error a curve only says that it is too high.
-    below.set_ylim(0, 6 * float(total.min()))
+        label = f"{name}: {end:.2f}{', above' if height > highest else ''}"
+        below.plot(end, height, shape, color=_GREEN, markersize=9, label=label)
+    below.set_ylim(0, highest)
     plots.finish(below, title="", xlabel="upper end of the range", ylabel="mean squared error")
     return below
 
@@ -131,7 +133,6 @@ def settling(correct: pd.DataFrame) -> Axes:
         axes.set_xticks(spread.index, map(str, spread.index), minor=False)
         title = f"{setting}:\n{spread.iloc[0]:.1f} points apart, then {spread.iloc[-1]:.1f}"
         plots.finish(axes, title=title, xlabel="calibration images", ylabel="correct (%)")
-        axes.title.set_fontsize(11)
         axes.legend().set_visible(axes is panels[0])
     return panels[0]
 

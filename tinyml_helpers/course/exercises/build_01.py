@@ -203,7 +203,7 @@ def _same(said: Any, wanted: Any) -> bool:
 
 
 TASK = building.Task(
-    asked="plan(tensors, alignment) returns the offset of each tensor, in a low arena.",
+    asked="plan(tensors, alignment) returns a list: the offset of each tensor, in a low arena.",
     arguments=("tensors", "alignment"),
     reference=_wanted,
     draw_case=_draw,

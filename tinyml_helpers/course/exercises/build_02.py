@@ -179,6 +179,6 @@ def equalize_layers(answer: Callable[..., Any]) -> Verdict:
         "equalize_layers",
         answer,
         "ReLU lets a positive factor through, so a channel may be scaled down here and up in the next "
-        "layer. It takes no data and no training, and afterwards one scale for a whole layer serves "
+        "layer. It takes no data and no training, and at 6 bits one scale for a whole layer then serves "
         "nearly as well as one for each channel.",
     )
