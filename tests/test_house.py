@@ -37,25 +37,25 @@ SHARED_BY_USE_CASES = {"alarms"}
 # Lines of Python at most. Who raises one says why in the commit.
 BUDGETS = {
     "__init__": 8,
-    "system": 1186,
+    "system": 1207,
     "integers": 80,
-    "intervals": 175,
+    "intervals": 178,
     "devices": 238,
     "cost": 1029,
-    "datasets": 4062,
+    "datasets": 4071,
     "models": 257,
     "training": 240,
     "compress": 1647,
     "deploy": 4572,
     "mcu": 9976,
-    "usecases": 8734,
+    "usecases": 8741,
     "live": 1235,
     "search": 1783,
-    "course": 9540,
-    "classroom": 4591,
-    "cli": 226,
+    "course": 10222,
+    "classroom": 4440,
+    "cli": 96,
 }
-WHOLE_BUDGET = 49_579
+WHOLE_BUDGET = 50_020
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12
