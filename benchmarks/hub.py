@@ -64,6 +64,19 @@ class Class:
             for (seconds, died), peak in zip(ran, peaks, strict=True)
         ]
 
+    def run_alone(self, lesson: int, name: str) -> class_load.Learner:
+        """Have one learner run a lesson twice; what the first run compiles is there for all after it."""
+        self.run(lesson, [name])
+        return self.run(lesson, [name])[0]
+
+    def hold(
+        self, lesson: int, names: list[str], within: float, alone: class_load.Learner
+    ) -> class_load.ClassRun:
+        """Have learners run a lesson beside each other."""
+        ran = tuple(self.run(lesson, names, within))
+        together = self.watch.together_mib
+        return class_load.ClassRun(lesson, lessons.cores(), within, alone, ran, together)
+
     def learn(self, lesson: int, bar: tqdm, name: str, delay: float) -> tuple[float, bool]:
         """Run a lesson as a learner; return the seconds that it took, and whether it ended early."""
         time.sleep(delay)
@@ -113,43 +126,40 @@ def check_memory(users: int, alone: Held) -> None:
 def hold(users: int, minutes: float) -> class_load.HubLoad:
     """Start a hub, have a class run both lessons, and return what it took."""
     end = time.monotonic() + 60 * minutes
-    busy, yardstick, cores = psutil.cpu_percent(5), lessons.yardstick_seconds(), lessons.cores()
+    busy, yardstick = psutil.cpu_percent(5), lessons.yardstick_seconds()
     me, *others = names = [f"learner-{number}" for number in range(1, users + 1)]
     with tempfile.TemporaryDirectory() as folder, class_hub.running(Path(folder)) as hub:
         watch = Watch(hub.process)
         watch.start()
         servers, _ = open_servers(hub.address, [me])
         check_instruments(servers[me])
-        people, alone = Class(servers, hub.homes, watch), {}
-        for lesson in (AT_ONCE, STAGGERED):
-            people.run(lesson, [me])  # what this compiles is there for all from now on
-            alone[lesson] = people.run(lesson, [me])[0]
-            check_memory(users if lesson == AT_ONCE else 2, watch.peaks[me])
+        people = Class(servers, hub.homes, watch)
+        at_once = people.run_alone(AT_ONCE, me)
+        check_memory(users, watch.peaks[me])
+        staggered = people.run_alone(STAGGERED, me)
+        memory = watch.peaks[me]
         more, open_seconds = open_servers(hub.address, others)
         servers |= more
-        ran = people.run(AT_ONCE, names)
-        first = class_load.ClassRun(AT_ONCE, cores, 0, alone[AT_ONCE], tuple(ran), watch.together_mib)
+        first = people.hold(AT_ONCE, names, 0.0, at_once)
         # One more learner takes so many seconds of the whole machine.
-        one_more = alone[STAGGERED].seconds * first.slowest_seconds / users / first.alone.seconds
+        one_more = staggered.seconds * first.slowest_seconds / at_once.seconds / users
         count = min(users, int((end - time.monotonic()) / one_more))
         if count < 2:
             sys.exit(f"no time is left for lesson {STAGGERED:02d}: say --minutes {minutes + 5:.0f}")
+        check_memory(count, memory)
         within = machine_load.read_load().of(STAGGERED).seconds
-        ran = people.run(STAGGERED, names[:count], within)
-        second = class_load.ClassRun(
-            STAGGERED, cores, within, alone[STAGGERED], tuple(ran), watch.together_mib
-        )
+        second = people.hold(STAGGERED, names[:count], within, staggered)
         watch.done.set()
         watch.join()
     return class_load.HubLoad(
-        (first, second),
-        watch.hub_mib,
-        open_seconds,
-        psutil.virtual_memory().total / MIB,
-        watch.swap_mib,
-        busy,
-        yardstick,
-        version("jupyterhub"),
+        runs=(first, second),
+        hub_mib=watch.hub_mib,
+        open_seconds=open_seconds,
+        memory_mib=psutil.virtual_memory().total / MIB,
+        swap_mib=watch.swap_mib,
+        busy_percent=busy,
+        yardstick_seconds=yardstick,
+        jupyterhub=version("jupyterhub"),
     )
 
 
@@ -171,10 +181,7 @@ def main() -> None:
         write_manifest()
         for page, text in teaching.renewed_pages(Path(__file__).parents[1]).items():
             page.write_text(text, "utf-8")
-    plan = machine_load.read_load()
-    sys.exit(
-        any(one.deaths or one.pss_mib > plan.class_gib([one.lesson], 1) * 1024 for one in load.runs)
-    )
+    sys.exit(any(one.deaths or not one.below_plan for one in load.runs))
 
 
 if __name__ == "__main__":

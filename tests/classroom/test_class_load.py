@@ -122,8 +122,8 @@ def test_a_page_of_two_processes_counts_once_for_each_and_half_for_each():
         process.wait()
 
 
-# Of the chart's values.schema.yaml (jupyterhub/zero-to-jupyterhub-k8s, commit 02dd73d, before chart 4.3):
-# every place that our file uses, with its type there. The schema leaves open what is in FREE.
+# Of the chart's values.schema.yaml (jupyterhub/zero-to-jupyterhub-k8s, commit 02dd73d, before 4.3): each
+# place that our file uses, with its type there. The schema leaves open what is in FREE.
 FREE = {"hub.config", "singleuser.lifecycleHooks.postStart", "singleuser.extraEnv"}
 TYPES = {
     "singleuser.image.name": str,
