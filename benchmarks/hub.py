@@ -172,8 +172,8 @@ def main() -> None:
     options = parser.parse_args()
     if sys.platform != "linux":
         sys.exit("memory with shared pages in equal parts is known on Linux alone")
-    if options.users < 2:
-        sys.exit(f"{options.users} is no class: say --users 2 or more")
+    if not 2 <= options.users <= 40:
+        sys.exit(f"the kit's hub takes a class of 2 to 40, not of {options.users}")
     load = hold(options.users, options.minutes)
     print(*load.runs, load.conditions, sep="\n")
     if not options.dry:

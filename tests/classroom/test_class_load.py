@@ -1,6 +1,7 @@
 """What a class takes of one server: arithmetic by hand, what was measured, values for Kubernetes."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from book import teaching
-from tinyml_helpers.classroom.workshop import class_load, machine_load
+from tinyml_helpers.classroom.workshop import class_load, machine_load, pages
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import hub_memory
@@ -88,6 +89,16 @@ def test_the_page_has_a_row_for_each_size_and_says_when_nothing_was_measured(sto
     class_load.store_hub_load(class_load.HubLoad((a_run(),), hub_mib=124.0))
     assert "\n| 30 | 00 | 6 | 9.0 GiB |\n" in teaching.sizes()  # 124 + 100 + 30 * 300
     assert f"\n- {a_run()!r}.\n" in teaching.sizes()
+
+
+def test_the_plan_of_the_day_has_the_class_of_the_day():
+    given = dict(lessons=(), days=(), load=machine_load.Load(()), total_gib=0, outlines=(), learners=25)
+    given |= dict(sizes=(10, 25), most_times=5)
+    measured = class_load.HubLoad((a_run(),), hub_mib=124.0)
+    row = r"<td>25</td><td>0</td>\s*<td[^>]*>5</td><td[^>]*>7\.5 GiB</td>"  # 124 + 100 + 25 * 300
+    plan = pages.render("plan.html.j2", hub=measured, **given)
+    assert re.search(row, plan) and "the slowest waited 20 s" in plan
+    assert "run <code>make hub</code>" in pages.render("plan.html.j2", hub=class_load.HubLoad(), **given)
 
 
 def test_no_kernel_died_and_nobody_held_more_than_the_plan_says():
