@@ -27,7 +27,7 @@ from tinyml_helpers.classroom.workshop import hub
 
 ROOT = Path(__file__).parents[1]
 CONFIG = Path(hub.__file__).parent / "files" / "jupyterhub_config.py"
-SECONDS = 150
+SECONDS = 300
 """How long a hub, a server or a kernel may take to start."""
 CELL_SECONDS = 900
 """How long a learner waits for the next word of a kernel that has work."""
@@ -132,7 +132,7 @@ def run(server: str, cells: Iterable[str], told: Callable[[], object] = lambda: 
     finally:
         link.close()
         # One that is just restarting cannot be ended yet.
-        wait_for(lambda: call(f"{server}/api/kernels/{kernel}", "DELETE"), "end of the kernel")
+        wait_for(lambda: call(f"{server}/api/kernels/{kernel}", "DELETE"), "end of the kernel", 20)
 
 
 def call(url: str, method: str = "GET", body: object = None) -> tuple[int, Any]:
@@ -147,15 +147,15 @@ def call(url: str, method: str = "GET", body: object = None) -> tuple[int, Any]:
         return answer.status, json.loads(text) if text else None
 
 
-def wait_for(check: Callable[[], Any], what: str) -> Any:
+def wait_for(check: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
     """Return the first answer of `check` that is not None; it may fail until then."""
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(OSError, KeyError):
             if (found := check()) is not None:
                 return found
         time.sleep(0.2)
-    raise TimeoutError(f"no {what} within {SECONDS} s")
+    raise TimeoutError(f"no {what} within {seconds} s")
 
 
 def free_ports(count: int) -> list[int]:

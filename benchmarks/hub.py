@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import class_hub
 import lessons
@@ -53,11 +56,8 @@ class Class:
         self.watch.forget()
         draw, total = random.Random(lesson), len(names) * len(self.cells(names[0], lesson))
         delays = [draw.uniform(0, within) for _ in names]
-        with (
-            tqdm(total=total, desc=f"lesson {lesson:02d}, {len(names)} at work", unit="cell") as bar,
-            ThreadPoolExecutor(len(names)) as pool,
-        ):
-            ran = list(pool.map(lambda *one: self.learn(lesson, bar, *one), names, delays))
+        with tqdm(total=total, desc=f"lesson {lesson:02d}, {len(names)} at work", unit="cell") as bar:
+            ran = list(together(lambda *one: self.learn(lesson, bar, *one), names, delays))
         peaks = [self.watch.peaks[name] for name in names]
         return [
             class_load.Learner(seconds, peak.rss_mib, peak.pss_mib, died)
@@ -74,8 +74,8 @@ class Class:
     ) -> class_load.ClassRun:
         """Have learners run a lesson beside each other."""
         ran = tuple(self.run(lesson, names, within))
-        together = self.watch.together_mib
-        return class_load.ClassRun(lesson, lessons.cores(), within, alone, ran, together)
+        held = self.watch.together_mib
+        return class_load.ClassRun(lesson, lessons.cores(), within, alone, ran, held)
 
     def learn(self, lesson: int, bar: tqdm, name: str, delay: float) -> tuple[float, bool]:
         """Run a lesson as a learner; return the seconds that it took, and whether it ended early."""
@@ -94,12 +94,20 @@ class Class:
         return [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
 
 
+def together(work: Callable[..., Any], *given: Sequence[Any]) -> Iterator[Any]:
+    """Do work for all at once, and give what it returns, in order; interrupted, wait for nobody."""
+    pool = ThreadPoolExecutor(len(given[0]))
+    try:
+        yield from pool.map(work, *given)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 def open_servers(address: str, names: list[str]) -> tuple[dict[str, str], float]:
     """Start the servers of learners who ask at once; return their addresses, and the longest wait."""
     start = time.perf_counter()
-    with ThreadPoolExecutor(len(names)) as pool:
-        opened = pool.map(lambda name: class_hub.open_server(address, name), names)
-        servers = list(tqdm(opened, total=len(names), desc="servers", unit="server"))
+    opened = together(lambda name: class_hub.open_server(address, name), names)
+    servers = list(tqdm(opened, total=len(names), desc="servers", unit="server"))
     return dict(zip(names, servers, strict=True)), time.perf_counter() - start
 
 
@@ -174,6 +182,8 @@ def main() -> None:
         sys.exit("memory with shared pages in equal parts is known on Linux alone")
     if not 2 <= options.users <= 40:
         sys.exit(f"the kit's hub takes a class of 2 to 40, not of {options.users}")
+    # Ended from outside, the hub ends too, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     load = hold(options.users, options.minutes)
     print(*load.runs, load.conditions, sep="\n")
     if not options.dry:
