@@ -168,14 +168,12 @@ def free_ports(count: int) -> list[int]:
 
 
 def _asked_for(user: str) -> bool | None:
-    """Ask for a server; None where too many start just now, as a browser would try again."""
+    """Ask for a server; None where the hub is too busy just now, as a person would try again."""
     try:
         call(f"{user}/server", "POST", {})
-    except urllib.error.HTTPError as error:
-        if error.code != 429:
-            raise RuntimeError(f"{user}: {error.read().decode()[:300]}") from error
+    except urllib.error.HTTPError:
         time.sleep(1)
-        return None
+        return True if call(user)[1]["servers"] else None
     return True
 
 

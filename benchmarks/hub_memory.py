@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Look every second, or so rarely that looking takes a tenth of a core."""
-        while True:
+        while self.process.is_running():
             start = time.perf_counter()
             self.look()
             if self.done.wait(max(1.0, 9 * (time.perf_counter() - start))):
@@ -72,16 +73,21 @@ class Watch(threading.Thread):
     def look(self) -> None:
         """Add up what the processes of each learner hold now."""
         now: dict[str, Held] = defaultdict(Held)
-        for process in [self.process, *self.process.children(recursive=True)]:
-            try:
+        for process in self.processes():
+            with suppress(OSError, IndexError, KeyError, psutil.Error):  # one has just ended
                 now[self.owner(process)] += held(process.pid)
-            except (OSError, IndexError, KeyError, psutil.Error):  # it has just ended
-                continue
         self.hub_mib = max(self.hub_mib, now.pop("", Held()).pss_mib)
         for name, one in now.items():
             self.peaks[name] = self.peaks[name].most(one)
         self.together_mib = max(self.together_mib, sum(one.pss_mib for one in now.values()))
         self.swap_mib = max(self.swap_mib, psutil.swap_memory().used / MIB)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the hub's process and all below it; none once it has ended."""
+        try:
+            return [self.process, *self.process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
 
     def owner(self, process: psutil.Process) -> str:
         """Return the learner whose server started a process, or "" for the hub's own."""

@@ -17,6 +17,7 @@ All servers run as the user who starts the hub, each with a home of its own. Tha
 people who trust each other. For anything longer, use system accounts: book/teach/jupyterhub.md.
 """
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -76,13 +77,18 @@ def home(spawner: Spawner) -> str:
     return str(folder / "homes" / spawner.user.name)
 
 
-def give_lessons(spawner: Spawner) -> None:
-    """Bring a learner the lessons and what changed in them; whatever fails, the server starts."""
+async def give_lessons(spawner: Spawner) -> None:
+    """Bring a learner the lessons while the hub answers others; whatever fails, the server starts."""
     try:
-        for line in GitPuller(lessons.as_uri(), f"{home(spawner)}/lessons", branch=hub.BRANCH).pull():
-            spawner.log.debug(line.rstrip())
+        await asyncio.to_thread(pull, spawner)
     except Exception as error:
         spawner.log.warning("%s: lessons are left as they are (%s)", spawner.user.name, error)
+
+
+def pull(spawner: Spawner) -> None:
+    """Bring a learner the lessons, and what changed in them."""
+    for line in GitPuller(lessons.as_uri(), f"{home(spawner)}/lessons", branch=hub.BRANCH).pull():
+        spawner.log.debug(line.rstrip())
 
 
 c.Spawner.pre_spawn_hook = give_lessons
