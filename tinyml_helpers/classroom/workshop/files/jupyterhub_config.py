@@ -17,13 +17,13 @@ All servers run as the user who starts the hub, each with a home of its own. Tha
 people who trust each other. For anything longer, use system accounts: book/teach/jupyterhub.md.
 """
 
-import asyncio
 import os
 import sys
 from pathlib import Path
 
 from jupyterhub.spawner import Spawner
 from nbgitpuller import GitPuller
+from tornado.ioloop import IOLoop
 
 import tinyml_helpers
 from tinyml_helpers.classroom.workshop import hub
@@ -80,7 +80,7 @@ def home(spawner: Spawner) -> str:
 async def give_lessons(spawner: Spawner) -> None:
     """Bring a learner the lessons while the hub answers others; whatever fails, the server starts."""
     try:
-        await asyncio.to_thread(pull, spawner)
+        await IOLoop.current().run_in_executor(None, pull, spawner)
     except Exception as error:
         spawner.log.warning("%s: lessons are left as they are (%s)", spawner.user.name, error)
 
