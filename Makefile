@@ -14,7 +14,7 @@ endif
 LAB := JUPYTER_PATH="$(CURDIR)/tinyml_helpers/course/jupyter" $(BIN)/jupyter lab notebooks/00_start_here.ipynb
 NBVAL := --nbval-lax --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
-.PHONY: help setup start course test browser-test test-latest whole unit notebooks lab live lint bench load fuzz mutate audit lock book translations outputs publish release clean
+.PHONY: help setup start course test browser-test test-latest whole unit notebooks lab live lint bench load hub fuzz mutate audit lock book translations outputs publish release clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -66,6 +66,9 @@ test-latest:  ## the same tests with the newest packages allowed; which lessons 
 
 load: setup  ## memory and time of every lesson, for who plans a class
 	@TQDM_DISABLE=1 PYTHONPATH="$(CURDIR)" $(BIN)/python benchmarks/lessons.py $(ARGS)
+
+hub: setup  ## thirty learners on one JupyterHub: deaths, waits, memory; a quarter of an hour
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python benchmarks/hub.py $(ARGS)
 
 # Only what is said to make: many systems have a variable LANGUAGE of their own.
 SPOKEN := $(if $(filter command,$(firstword $(origin LANGUAGE))),--language $(LANGUAGE))

@@ -27,6 +27,7 @@ DOWNLOADERS = {"tinyml_helpers/system/download.py"}  # verified, and only at the
 LOOPBACK = {  # a server and a client on this machine, and the guards themselves
     "tinyml_helpers/usecases/privacy/cloud.py",
     "tinyml_helpers/usecases/privacy/isolation.py",
+    "benchmarks/class_hub.py",
     "benchmarks/web.py",
     "tinyml_helpers/live/recorder.py",
     "tinyml_helpers/system/socket_guard.py",

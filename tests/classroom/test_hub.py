@@ -1,22 +1,15 @@
 """A real JupyterHub on loopback, configured as for a class, and three learners at once."""
 
-import contextlib
 import json
-import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
 
 if sys.platform != "win32":  # neither it nor JupyterHub runs there
@@ -25,171 +18,19 @@ if sys.platform != "win32":  # neither it nor JupyterHub runs there
 from tinyml_helpers.classroom.workshop import hub
 from tinyml_helpers.course import syllabus
 
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import class_hub
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="JupyterHub does not run on Windows")
 
-CONFIG = Path(hub.__file__).parent / "files" / "jupyterhub_config.py"
-TOKEN = uuid.uuid4().hex
 LEARNERS = ("ada", "grace", "mary-1")
-SECONDS = 150
-# The same file as in a class; the test adds a token for itself and loopback ports that are free.
-OVERRIDES = """
-load_subconfig({config!r})
-c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub}"
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api}"
-c.JupyterHub.services = [{{"name": "test", "api_token": {token!r}}}]
-c.JupyterHub.load_roles = [
-    {{
-        "name": "test",
-        "services": ["test"],
-        "scopes": ["admin:users", "admin:servers", "access:servers"],
-    }}
-]
-"""
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def call(url, method="GET", body=None):
-    """Ask the hub or a learner's server; return the status and the JSON of the answer."""
-    headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers, method=method)
-    # No proxy of the environment stands between this test and loopback.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=60) as answer:
-        text = answer.read()
-        return answer.status, json.loads(text) if text else None
-
-
-def wait_for(check, what):
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError, KeyError):
-            if (found := check()) is not None:
-                return found
-        time.sleep(0.2)
-    raise TimeoutError(f"no {what} within {SECONDS} s")
-
-
-def put_down(process):
-    """End the hub, its proxy and every learner's server and kernel, whatever state they are in."""
-    tree = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-    for one in [*tree, *([psutil.Process(process.pid)] if process.poll() is None else [])]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            one.kill()
-    psutil.wait_procs(tree, 10)
 
 
 @pytest.fixture(scope="module")
 def a_class(tmp_path_factory):
     """The address of a running hub, and the folder with its homes."""
-    folder = tmp_path_factory.mktemp("class")
-    public, private, api = free_ports(3)
-    config = folder / "config.py"
-    config.write_text(OVERRIDES.format(config=str(CONFIG), hub=private, api=api, token=TOKEN))
-    address = f"http://127.0.0.1:{public}"
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
-        "TINYML_CLASS_PASSWORD": "a word of eight",
-        "TINYML_CLASS_FOLDER": str(folder / "class"),
-        "TINYML_CLASS_ADDRESS": address,
-        "TINYML_CLASS_ROOT": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "CONFIGPROXY_AUTH_TOKEN": uuid.uuid4().hex,
-    }
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "-f", config],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            wait_for(lambda: hub_is_up(process, address, folder / "log"), "hub")
-            yield address, folder / "class" / "homes"
-        finally:
-            put_down(process)
-
-
-def hub_is_up(process, address, log):
-    assert process.poll() is None, log.read_text()[-3000:]
-    return call(f"{address}/hub/api/")[1]["version"]
-
-
-def open_server(address, name):
-    """Have the hub start a learner's server; return its address when it answers."""
-    hub_api = f"{address}/hub/api/users/{name}"
-    call(hub_api, "POST")
-    call(f"{hub_api}/server", "POST", {})
-
-    def server():
-        return call(hub_api)[1]["servers"][""]["ready"] or None
-
-    wait_for(server, f"server for {name}")
-    return f"{address}/user/{name}"
-
-
-def run(server, cells):
-    """Run cells in a new kernel of a learner's server; return the texts that they showed."""
-    import websocket
-
-    kernel = call(f"{server}/api/kernels", "POST", {"name": "python3", "path": "lessons/00.ipynb"})[1][
-        "id"
-    ]
-    link = websocket.create_connection(
-        f"{server.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels",
-        header=[f"Authorization: token {TOKEN}"],
-        timeout=SECONDS,
-        http_no_proxy=["127.0.0.1"],
-    )
-    try:
-        return [ask(link, code) for code in cells]
-    finally:
-        link.close()
-        call(f"{server}/api/kernels/{kernel}", "DELETE")
-
-
-def ask(link, code):
-    identity = uuid.uuid4().hex
-    header = {"msg_id": identity, "msg_type": "execute_request", "username": "", "session": "test",
-              "version": "5.4", "date": ""}  # fmt: skip
-    content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
-    link.send(
-        json.dumps(
-            {
-                "header": header,
-                "parent_header": {},
-                "metadata": {},
-                "content": content,
-                "channel": "shell",
-            }
-        )
-    )
-    shown = []
-    while True:
-        message = json.loads(link.recv())
-        if message["parent_header"].get("msg_id") != identity:
-            continue
-        kind, content = message["msg_type"], message["content"]
-        if kind == "error":
-            raise AssertionError("\n".join(content["traceback"]))
-        if kind == "stream" and content["name"] == "stdout":
-            shown.append(content["text"])
-        if kind == "execute_result":
-            shown.append(content["data"]["text/plain"])
-        if kind == "status" and content["execution_state"] == "idle":
-            return "".join(shown)
+    with class_hub.running(tmp_path_factory.mktemp("class")) as one:
+        yield one.address, one.homes
 
 
 def first_cells(folder):
@@ -207,8 +48,8 @@ def first_cells(folder):
 
 
 def learn(address, homes, name):
-    server = open_server(address, name)
-    return run(server, first_cells(homes / name / "lessons"))
+    server = class_hub.open_server(address, name)
+    return class_hub.run(server, first_cells(homes / name / "lessons"))
 
 
 def test_three_learners_run_a_lesson_at_once_and_keep_apart(a_class):
@@ -230,6 +71,16 @@ def test_three_learners_run_a_lesson_at_once_and_keep_apart(a_class):
         assert handed == {lesson.path.name for lesson in syllabus.lessons()}
 
 
+def test_a_kernel_that_dies_is_seen(a_class):
+    """Or a class in which nobody's kernel died would prove nothing."""
+    server = class_hub.open_server(a_class[0], "bob")
+    with pytest.raises(class_hub.KernelDiedError, match="restarting"):
+        class_hub.run(server, ["import os; os._exit(1)", "1"])
+    with pytest.raises(class_hub.CellError, match="ZeroDivisionError"):
+        class_hub.run(server, ["1 / 0"])
+    assert class_hub.run(server, ["print('a'); 2 + 3"]) == ["a\n5"]
+
+
 def test_nobody_comes_in_without_the_password_or_by_a_name_that_is_a_path(a_class):
     address, homes = a_class
     request = urllib.request.Request(f"{address}/hub/api/users")
@@ -237,14 +88,14 @@ def test_nobody_comes_in_without_the_password_or_by_a_name_that_is_a_path(a_clas
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30)
     assert refused.value.code == 403
     with pytest.raises(urllib.error.HTTPError) as refused:
-        call(f"{address}/hub/api/users/..%2F..%2Fescaped", "POST")
+        class_hub.call(f"{address}/hub/api/users/..%2F..%2Fescaped", "POST")
     assert refused.value.code in (400, 404)
     assert not (homes.parent.parent / "escaped").exists()
 
 
 def test_the_link_brings_what_changed_to_a_running_server(a_class, tmp_path):
     address, homes = a_class
-    server, mine = open_server(address, "lin"), homes / "lin" / "lessons"
+    server, mine = class_hub.open_server(address, "lin"), homes / "lin" / "lessons"
     (mine / "00_start_here.ipynb").write_text("what lin wrote")
     shutil.copytree(syllabus.notebooks_folder(), tmp_path / "student")
     (tmp_path / "student" / "99_more.ipynb").write_text("new")
@@ -252,7 +103,7 @@ def test_the_link_brings_what_changed_to_a_running_server(a_class, tmp_path):
     hub.publish(tmp_path / "student", repository)
     asked = hub.link(address, repository.as_uri()).partition("?")[2].replace("targetPath", "targetpath")
     request = urllib.request.Request(f"{server}/git-pull/api?{asked}")
-    request.add_header("Authorization", f"token {TOKEN}")
+    request.add_header("Authorization", f"token {class_hub.TOKEN}")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=60) as answer:
         assert '"phase": "finished"' in answer.read().decode()

@@ -310,6 +310,7 @@ def test_a_kit_is_whole_and_its_links_lead_somewhere(course):
     plan = (course / "kit" / "instructor" / "plan.html").read_text("utf-8")
     assert "3 learners, 1 day." in plan
     assert "The day: 10:00 to" in plan
+    assert "<h2>On one server</h2>" in plan
     page = (course / "kit" / "instructor" / "01_toy.html").read_text("utf-8")
     assert '<details class="solution" open>' in page
     assert "Ask <strong>first</strong>" in page

@@ -10,6 +10,7 @@ from typing import Any
 
 from tinyml_helpers.classroom.workshop import (
     answers,
+    class_load,
     editions,
     folder,
     guides,
@@ -125,6 +126,9 @@ def _around(
         learners=learners,
         load=measured,
         total_gib=measured.class_gib(numbers, learners),
+        hub=class_load.read_hub_load(),
+        sizes=sorted({*class_load.SIZES, learners}),
+        most_times=class_load.MOST_TIMES,
         outlines=[(lesson, parts) for lesson, parts in outlines if parts],
     )
     # A laptop needs as much again for its system and a browser.

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from jupyterhub.spawner import Spawner
 from nbgitpuller import GitPuller
+from tornado.ioloop import IOLoop
 
 import tinyml_helpers
 from tinyml_helpers.classroom.workshop import hub
@@ -76,13 +77,18 @@ def home(spawner: Spawner) -> str:
     return str(folder / "homes" / spawner.user.name)
 
 
-def give_lessons(spawner: Spawner) -> None:
-    """Bring a learner the lessons and what changed in them; whatever fails, the server starts."""
+async def give_lessons(spawner: Spawner) -> None:
+    """Bring a learner the lessons while the hub answers others; whatever fails, the server starts."""
     try:
-        for line in GitPuller(lessons.as_uri(), f"{home(spawner)}/lessons", branch=hub.BRANCH).pull():
-            spawner.log.debug(line.rstrip())
+        await IOLoop.current().run_in_executor(None, pull, spawner)
     except Exception as error:
         spawner.log.warning("%s: lessons are left as they are (%s)", spawner.user.name, error)
+
+
+def pull(spawner: Spawner) -> None:
+    """Bring a learner the lessons, and what changed in them."""
+    for line in GitPuller(lessons.as_uri(), f"{home(spawner)}/lessons", branch=hub.BRANCH).pull():
+        spawner.log.debug(line.rstrip())
 
 
 c.Spawner.pre_spawn_hook = give_lessons
