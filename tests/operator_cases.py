@@ -12,7 +12,10 @@ def unary(kind):
         zero = -128 if kind in ("SQRT", "RSQRT") else 0 if kind == "NEG" else None
         x = c.given((16, 16), s, zero)
         alike = kind == "NEG" or (kind == "ABS" and seed % 2)
-        y = c.tensor((16, 16), s if alike else c.scale(-6, 1), 0 if kind == "NEG" else c.zero())
+        made = s if alike else c.scale(-6, 1)
+        if kind == "HARD_SWISH":
+            made = max(made, s / 100)  # the reference shifts to the left for finer steps
+        y = c.tensor((16, 16), made, 0 if kind == "NEG" else c.zero())
         options = {"approximate": bool(seed % 2)} if kind == "GELU" else {}
         return c.done(c.operator(kind, [x], y, **options))
 
@@ -422,6 +425,28 @@ def moved_floats(seed):
     return c.done(c.operator("QUANTIZE", [moved], c.like(turned)))
 
 
+def island(seed):
+    """DEQUANTIZE, functions of one number in float32, QUANTIZE."""
+    c = Case(seed)
+    shape = c.shape()
+    x = c.given(shape, c.scale(-6, -3))
+    real = last = c.operator("DEQUANTIZE", [x], c.tensor(shape, dtype="float32"))
+    for _ in range(int(c.rng.integers(1, 5))):
+        pairs = ["ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"]
+        kind = str(c.rng.choice([*pairs, *pairs, "ABS", "EXP", "NEG", "RELU", "TANH"]))
+        if kind == "EXP":  # of 30 at most, for what is infinite has no table
+            most = c.tensor((), dtype="float32", data=np.float32(30))
+            last = c.operator("MINIMUM", [last, most], c.tensor(shape, dtype="float32"))
+        inputs, options = [last], {}
+        if kind in pairs:
+            number = c.tensor((), dtype="float32", data=np.float32(c.rng.normal()))
+            inputs = [last, [real, number][int(c.rng.random() < 0.7)]][:: int(c.rng.choice([1, -1]))]
+            options = {"fusedActivationFunction": int(c.rng.choice([0, 0, 1, 2, 3]))}
+            options = options if kind in pairs[:3] else {}
+        last = c.operator(kind, inputs, c.tensor(shape, dtype="float32"), **options)
+    return c.done(c.operator("QUANTIZE", [last], c.tensor(shape, c.scale(-5, -2), c.zero())))
+
+
 def unsigned(seed):
     """QUANTIZE to uint8 of another scale, and back."""
     c = Case(seed)
@@ -465,6 +490,7 @@ CASES = {
     "SVDF": svdf,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": lstm,
     "float32": moved_floats,
+    "float32 islands": island,
     "uint8": unsigned,
     **WIDE,
 }  # fmt: skip

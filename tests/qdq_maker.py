@@ -140,6 +140,84 @@ def _concat(q):
     q.last = q.quantized(q.add("Concat", [first, q.last], axis=1))
 
 
+def _told(kind, *numbers, scale=None, **options):
+    """An operator that is told whole numbers as inputs."""
+
+    def make(q):
+        given = [q.constant(np.array(values, np.int64)) for values in numbers]
+        q.step(kind, *given, scale=scale or q.scale, zero=q.zero, **options)
+
+    return make
+
+
+def _split(q):
+    sizes = q.constant(np.array([4, 5], np.int64))
+    first = q.add("Split", [q.last, sizes], count=2, axis=3)
+    steps = (q.scale, q.zero)
+    parts = [q.quantized(name, *steps) for name in (first, first[:-1] + "1")]
+    q.last = q.quantized(q.add("Concat", parts[::-1], axis=3), *steps)
+
+
+def _padded(value):
+    def make(q):
+        pads = q.constant(np.array([0, 0, 1, 0, 0, 1, 2, 3], np.int64))
+        given = [q.last, pads, q.constant(np.float32(value))]
+        q.last = q.quantized(q.add("Pad", given), q.scale, q.zero)
+
+    return make
+
+
+def _resized(size, mode, sight, **options):
+    def make(q):
+        given = [q.last, "", "", q.constant(np.array([*q.shape()[:2], *size], np.int64))]
+        options["coordinate_transformation_mode"] = sight
+        q.last = q.quantized(q.add("Resize", given, mode=mode, **options), q.scale, q.zero)
+
+    return make
+
+
+def _transposed(kernel, **options):
+    def make(q):
+        shape = (q.shape()[1], int(q.rng.integers(1, 6)), *kernel)
+        weight, bias, scale = q.weights(shape, axis=1)
+        made = q.add("ConvTranspose", [q.last, weight, bias], kernel_shape=kernel, **options)
+        q.last = q.quantized(made, scale * 0.7)
+
+    return make
+
+
+def _sloped(count):
+    def make(q):
+        shape = (q.shape()[1] if count > 1 else 1, 1, 1)
+        slope = q.stored(q.rng.integers(-60, 128, shape), np.float32(0.004))
+        q.last = q.quantized(q.add("PRelu", [q.last, slope]), q.scale * 0.8)
+
+    return make
+
+
+def _normalized(dense):
+    def make(q):
+        if dense:
+            q.gemm(7)
+        n, scale = q.shape()[1], q.scale
+        numbers = [q.rng.uniform(-2, 2, n), q.rng.normal(size=n) * 20 * scale,
+                   q.rng.normal(size=n) * 20 * scale, q.rng.uniform(0.3, 3, n)]  # fmt: skip
+        given = [q.constant(one.astype(np.float32)) for one in numbers]
+        q.last = q.quantized(q.add("BatchNormalization", [q.last, *given]), scale * 1.5)
+
+    return make
+
+
+def _behind(make):
+    """Behind a convolution, whose channels lie last in LiteRT."""
+
+    def made(q):
+        q.conv(4, (1, 1))
+        make(q)
+
+    return made
+
+
 def _step(kind, *steps, **options):
     return lambda q: q.step(kind, scale=steps[0] * (1 if len(steps) > 1 else q.scale),
                             zero=steps[1] if len(steps) > 1 else None, **options)  # fmt: skip
@@ -161,13 +239,24 @@ EXACT = {
     "MatMul": _matmul,
     "MaxPool": _step("MaxPool", 0.02, 3, kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2]),
     "MaxPool ceiling": _step("MaxPool", 0.02, 3, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+    "Pad": _padded(0),
+    "Pad of a value": _padded(-0.5),
+    "Pad by reflection": _told("Pad", [0, 0, 1, 2, 0, 0, 3, 0], mode="reflect"),
+    "PRelu of one slope": _sloped(1),
     "ReduceMean": _step("ReduceMean", 0.3, axes=[2, 3], keepdims=0),
     "Relu": _step("Relu", 0.6),
+    "Resize nearest": _resized((14, 18), "nearest", "asymmetric", nearest_mode="floor"),
+    "Resize nearest of half pixels": _resized((14, 27), "nearest", "half_pixel"),
+    "Slice": _told("Slice", [1, 7, 0], [99, 1, -1], [2, 3, 1], [2, -2, 1]),
+    "Slice to the first": _told("Slice", [-1], [-99], [3], [-1]),
+    "Split": _split,
     "Sigmoid": _step("Sigmoid", 1 / 256, -128),
     "Sigmoid of other steps": _step("Sigmoid", 0.0037, -128),
     "Tanh": _step("Tanh", 1 / 128, 0),
     "Transpose": _step("Transpose", 0.02, 3, perm=[0, 2, 3, 1]),
 }
+MOVES = ("Pad", "Pad of a value", "Pad by reflection", "Slice", "Slice to the first", "Split")
+EXACT |= {f"{kind} of channels that lie last": _behind(EXACT[kind]) for kind in MOVES}
 """Operators that give ONNX Runtime's bytes, but for a few in a hundred thousand."""
 WITHIN_A_STEP = {
     "Add": _pair("Add"),
@@ -175,8 +264,16 @@ WITHIN_A_STEP = {
     "AveragePool alike": _step("AveragePool", 0.02, 3, kernel_shape=[2, 2], strides=[2, 2]),
     "AveragePool padded": _step("AveragePool", 0.7, kernel_shape=[3, 3], pads=[1] * 4,
                                 count_include_pad=1),
+    "BatchNormalization": _normalized(False),
+    "BatchNormalization of a dense layer": _normalized(True),
+    "ConvTranspose": _transposed((4, 4), strides=[2, 2], pads=[1] * 4),
+    "ConvTranspose cut": _transposed((3, 3), strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]),
+    "ConvTranspose valid": _transposed((2, 3), strides=[2, 3]),
     "HardSigmoid": _step("HardSigmoid", 1 / 255, -128, alpha=1 / 6, beta=0.5),
     "Mul": _pair("Mul"),
+    "PRelu": _sloped(2),
+    "Resize linear": _resized((14, 18), "linear", "half_pixel"),
+    "Resize linear of corners": _resized((13, 17), "linear", "align_corners"),
     "Softmax": _step("Softmax", 1 / 256, -128, axis=-1),
     "Softmax over channels": _step("Softmax", 0.0033, -128, axis=1),
     "Sub": _pair("Sub"),
@@ -188,6 +285,20 @@ def single(make, seed):
     rng = np.random.default_rng(seed)
     q = Qdq((1, int(rng.integers(2, 6)), 7, 9), seed, unsigned=bool(seed % 2))
     make(q)
+    return q.content()
+
+
+def sequence(seed):
+    """A chain over a sequence: one dimension beside batch and channels."""
+    q = Qdq((1, 4, 20), seed, unsigned=bool(seed % 2))
+    q.conv(6, (3,), pads=[1, 1])
+    pads = q.constant(np.array([0, 0, 2, 0, 0, 1], np.int64))
+    q.last = q.quantized(q.add("Pad", [q.last, pads]), q.scale, q.zero)
+    _transposed((4,), strides=[2], pads=[1, 1])(q)
+    _normalized(False)(q)
+    q.step(
+        "Slice", *(q.constant(np.array([n], np.int64)) for n in (1, 9, 2)), scale=q.scale, zero=q.zero
+    )
     return q.content()
 
 

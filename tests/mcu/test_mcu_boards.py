@@ -29,14 +29,31 @@ PAIRS = [
     (c, o) for i, c in enumerate(boards.CORES) for j, o in enumerate(boards.LEVELS) if ALL or i == j
 ]
 TURNED = [*boards.LEVELS[2:], *boards.LEVELS[:2]]  # clang meets other pairs than GCC
-TURNED_PAIRS = [(core, TURNED[boards.LEVELS.index(level)]) for core, level in PAIRS]
-DEVICES = {"m0plus": "pico", "m3": "nucleo_l152re", "m4": "nano33ble", "m33": "nucleo_u575zi"}
+DEVICES = {
+    "m0plus": "pico",
+    "m3": "nucleo_l152re",
+    "m4": "nano33ble",
+    "m7": "nucleo_h743zi",
+    "m33": "nucleo_u575zi",
+}
 gcc = pytest.mark.skipif(boards.GCC is None, reason="GCC for Arm is not installed")
 clang = pytest.mark.skipif(boards.CLANG is None, reason="clang is not installed")
 qemu = pytest.mark.skipif(
     not (boards.QEMU and boards.GCC and boards.CMAKE),
     reason="QEMU, GCC for Arm and CMake are not all installed",
 )
+COMPILED = [
+    *(pytest.param("arm-none-eabi-gcc", core, level, marks=gcc) for core, level in PAIRS),
+    *(
+        pytest.param("clang", core, TURNED[boards.LEVELS.index(level)], marks=clang)
+        for core, level in PAIRS
+    ),
+]
+SPOKEN = [
+    pytest.param("arm-none-eabi-g++", boards.CPLUSPLUS, marks=gcc),
+    pytest.param("clang", boards.C, marks=clang),
+    pytest.param("clang", boards.CPLUSPLUS, marks=clang),
+]
 
 
 def written(files, folder):
@@ -66,37 +83,19 @@ def networks(tmp_path_factory):
     return made
 
 
-@gcc
-@pytest.mark.parametrize(("core", "level"), PAIRS)
-def test_gcc_compiles_every_kernel_without_a_warning(kernels, core, level):
+@pytest.mark.parametrize(("compiler", "core", "level"), COMPILED)
+def test_every_kernel_compiles_without_a_warning(kernels, compiler, core, level):
     folder, files = kernels
     flags = [*boards.C, *boards.WARNINGS, level, "-c"]
-    assert boards.compile_all("arm-none-eabi-gcc", files, core, *flags, folder=folder) == ""
+    assert boards.compile_all(compiler, files, core, *flags, folder=folder) == ""
 
 
-@clang
-@pytest.mark.parametrize(("core", "level"), TURNED_PAIRS)
-def test_clang_compiles_every_kernel_without_a_warning(kernels, core, level):
-    folder, files = kernels
-    flags = [*boards.C, *boards.WARNINGS, level, "-c"]
-    assert boards.compile_all("clang", files, core, *flags, folder=folder) == ""
-
-
-@gcc
 @pytest.mark.parametrize("core", ["m0plus", "m4"])
-def test_gcc_takes_what_is_generated_as_c_plus_plus(networks, core):
-    folder, files = networks[core]
-    flags = [*boards.CPLUSPLUS, *boards.WARNINGS, "-fsyntax-only"]
-    assert boards.compile_all("arm-none-eabi-g++", files, core, *flags, folder=folder) == ""
-
-
-@clang
-@pytest.mark.parametrize("language", [boards.C, boards.CPLUSPLUS])
-@pytest.mark.parametrize("core", ["m0plus", "m4"])
-def test_clang_takes_what_is_generated_as_c_and_as_c_plus_plus(networks, core, language):
+@pytest.mark.parametrize(("compiler", "language"), SPOKEN)
+def test_what_is_generated_is_taken_as_c_and_as_c_plus_plus(networks, compiler, language, core):
     folder, files = networks[core]
     flags = [*language, *boards.WARNINGS, "-fsyntax-only"]
-    assert boards.compile_all("clang", files, core, *flags, folder=folder) == ""
+    assert boards.compile_all(compiler, files, core, *flags, folder=folder) == ""
 
 
 @gcc

@@ -75,6 +75,18 @@ def test_a_network_gives_the_same_bytes_on_a_core(device):
         assert np.abs(far).max() == 0
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_sequence_goes_through(seed):
+    content = qdq_maker.sequence(seed)
+    firmware, reference = mcu.build(content), runtime(content)
+    scale = firmware.program.graph.tensors[firmware.program.graph.outputs[0]].scale
+    for x in inputs((1, 4, 20), seed):
+        want = reference.run(None, {"x": x})[0]
+        got = firmware.run(x).values[0]
+        assert got.shape == want.shape
+        assert np.abs(steps(got, scale) - steps(want, scale)).max() <= 2  # three layers one step off
+
+
 def test_the_rounding_of_litert_differs_and_can_be_asked_for():
     content = qdq_maker.single(qdq_maker.EXACT["Conv 1x1"], 0)
     reference, far = runtime(content), 0
@@ -184,9 +196,37 @@ def old():
     return q.model().SerializeToString()
 
 
+def one(kind, *inputs, **options):
+    def make():
+        q = qdq_maker.Qdq((1, 2, 5, 5))
+        given = [q.last, *("" if values is None else q.constant(values) for values in inputs)]
+        q.last = q.quantized(q.add(kind, given, name="the_one", **options))
+        return q.content()
+
+    return make
+
+
+def grouped():
+    q = qdq_maker.Qdq((1, 2, 5, 5))
+    weight, bias, _ = q.weights((2, 1, 2, 2), axis=1)
+    q.last = q.quantized(q.add("ConvTranspose", [q.last, weight, bias], name="the_one", group=2))
+    return q.content()
+
+
+SIZES = np.array([1, 2, 8, 8])
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
+        (grouped, "ConvTranspose 'the_one': in groups"),
+        (one("Pad", np.array([0, 0, -1, 0] * 2)), "Pad 'the_one': pads .* 0 or more"),
+        (one("Pad", np.array([0, 0, 1, 1] * 2), mode="edge"), "Pad 'the_one': pads .* of mode edge"),
+        (one("Resize", None, None, SIZES, mode="cubic"), r"Resize 'the_one': .* to .* by cubic"),
+        (
+            one("Resize", None, None, SIZES, coordinate_transformation_mode="asymmetric"),
+            "by nearest, asymmetric, round_prefer_floor: LiteRT has no such",
+        ),
         (lambda: float_conv().SerializeToString(), "a float network: quantize it .*quantize_static"),
         (lambda: float_conv(7).SerializeToString(), "opset 7: .*opset_version=17"),
         (old, "opset 9: .*opset_version=17"),

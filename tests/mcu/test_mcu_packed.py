@@ -18,9 +18,10 @@ from tinyml_helpers.deploy import litert
 from tinyml_helpers.deploy.model_file import ModelError
 from tinyml_helpers.deploy.tflite import reader
 from tinyml_helpers.mcu import UnsupportedError
-from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
+from tinyml_helpers.mcu.compiler.kernel_files import KERNELS, files_of, read_kernels
 from tinyml_helpers.mcu.compiler.lowering import forms
 from tinyml_helpers.mcu.compiler.lowering.packing import pack, pack_blocks
+from tinyml_helpers.mcu.target import toolchain
 
 
 @pytest.fixture
@@ -241,6 +242,26 @@ def test_code_is_weighed_for_the_whole_program():
         x = y
     packed = mcu.build(m.content([first], [x]), packed=True)
     assert len(packed.program.packed_layers.layers) == 6
+
+
+def code_bytes(kernels, core):
+    """Code of a program that calls kernels, or of one that does nothing."""
+    names = ", ".join(f"(void (*)(void)){name}" for name in kernels) or "0"
+    head = '#include "kernels.h"\n' if kernels else ""
+    main = f"{head}void (*const used[])(void) = {{{names}}};\nvolatile int at;\n"
+    main += "int main(void) { if (used[at]) used[at](); }\n"
+    files = read_kernels(kernels) if kernels else {}
+    return toolchain.compile_c({**files, "main.c": main}, core).code_bytes
+
+
+@pytest.mark.parametrize(("core", "dsp"), [("cortex-m4", True), ("cortex-m0plus", False)])
+def test_the_code_that_a_form_takes_is_what_the_choice_weighs(core, dsp):
+    """To 32 bytes, of which the call in `main` is some; `tm_conv_2d` stands for its tiled form, too."""
+    table, nothing = forms.CODE_BYTES[dsp], code_bytes((), core)
+    for file in set(table) - {"unpack.c"}:
+        kernels = ("tm_conv_2d",) if file == "conv_2d.c" else KERNELS[file]
+        taken = sum(table[one] for one in files_of(kernels))
+        assert abs(code_bytes(kernels, core) - nothing - taken) <= 32, file
 
 
 def test_a_firmware_says_what_each_layer_uses(free_code):

@@ -71,8 +71,7 @@ class Draft:
         tensor = self._tensors[number]
         if tensor.shape == shape:
             return number
-        sizes = self.constant(np.array(shape, np.int32))
-        steps = Steps(tensor.scales, tensor.zero_points) if tensor.scales else None
+        sizes, steps = self.constant(np.array(shape, np.int32)), self.steps_of(number)
         return self.operate("RESHAPE", [number, sizes], shape, steps, tensor.name, tensor.dtype)
 
     def transpose(self, number: int, order: Sequence[int]) -> int:
@@ -83,8 +82,12 @@ class Draft:
         if long == sorted(long):
             return self.reshape(number, shape)
         inputs = [number, self.constant(np.array(order, np.int32))]
-        steps = Steps(tensor.scales, tensor.zero_points)
-        return self.operate("TRANSPOSE", inputs, shape, steps, tensor.name)
+        return self.operate("TRANSPOSE", inputs, shape, self.steps_of(number), tensor.name)
+
+    def steps_of(self, number: int) -> Steps | None:
+        """How a tensor of the .tflite is quantized."""
+        tensor = self._tensors[number]
+        return Steps(tensor.scales, tensor.zero_points) if tensor.scales else None
 
     def finish(self) -> Graph:
         """The whole graph, with its outputs."""

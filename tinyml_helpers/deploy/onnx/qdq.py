@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 MOVES = (
     "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "MaxPool", "Relu",
-    "Clip", "Concat", "Slice", "Pad",
+    "Clip", "Concat", "Slice", "Pad", "Split", "Resize", "Upsample",
 )  # fmt: skip
 """Operators that commute with rounding: a scale that is found behind them holds before them."""
 Shape = tuple[int, ...]

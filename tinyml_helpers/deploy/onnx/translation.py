@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyml_helpers.deploy.onnx import weighted
+from tinyml_helpers.deploy.onnx import moves, weighted
 from tinyml_helpers.deploy.onnx.activations import find_activation, finish, number_of
 from tinyml_helpers.deploy.onnx.draft import Draft, as_image, channels_last
 from tinyml_helpers.deploy.onnx.qdq import DEQUANTIZE, QUANTIZE, Constant, Steps, refuse
-from tinyml_helpers.deploy.onnx.windows import harden, pool
+from tinyml_helpers.deploy.onnx.windows import harden, normalize, pool
 from tinyml_helpers.integers import Integers
 
 if TYPE_CHECKING:
@@ -161,38 +161,22 @@ def _operand(draft: Draft, node: NodeProto, which: int, rank: int, image: bool) 
     return draft.transpose(number, (0, 2, 3, 1))
 
 
-def _concat(draft: Draft, node: NodeProto, options: Options) -> None:
-    y = node.output[0]
-    shape = draft.source.shape(y)
-    found = {draft.steps(name) for name in node.input}
-    steps = draft.source.steps_behind(y) or (found.pop() if len(found) == 1 else None)
-    if steps is None:
-        raise refuse(node, "what comes out is not quantized in one way")
-    image = len(shape) in (3, 4) and any(draft.is_image(name) for name in node.input)
-    numbers = []
-    for which, name in enumerate(node.input):
-        number = number_of(draft, node, which, image)
-        if draft.steps(name) != steps:
-            part = draft.source.shape(name)
-            physical = channels_last(part) if image else part
-            number = draft.operate("QUANTIZE", [number], physical, steps, name)
-        numbers.append(number)
-    axis = options["axis"] % len(shape)
-    if image:
-        axis = {0: 0, 1: 3, len(shape) - 1: 2}.get(axis, 1)
-    physical = channels_last(shape) if image else shape
-    made = draft.operate("CONCATENATION", numbers, physical, steps, y, axis=axis)
-    draft.store(y, made, steps, image)
-
-
-def _view(draft: Draft, node: NodeProto, options: Options) -> None:
-    x, y = node.input[0], node.output[0]
-    number, steps = number_of(draft, node, 0, image=False), draft.steps(x)
-    assert steps is not None
-    if node.op_type == "Transpose":
-        order = options.get("perm", range(len(draft.source.shape(x)))[::-1])
-        number = draft.transpose(number, order)
-    draft.store(y, draft.reshape(number, draft.source.shape(y)), steps, image=False)
+def _slope(draft: Draft, node: NodeProto, options: Options) -> None:
+    """A PRelu: as a LeakyRelu, where all channels have one slope."""
+    shape, image = draft.source.shape(node.input[0]), draft.is_image(node.input[0])
+    stored = draft.constants.get(node.input[1])
+    slopes = stored.reals if stored else draft.source.array(node, 1)
+    given = [number_of(draft, node, 0, image)]
+    if np.ptp(slopes) == 0:
+        alpha = float(slopes.ravel()[0])
+        finish(draft, node, "LEAKY_RELU", given, shape, image, fuses=False, alpha=alpha)
+        return
+    if not stored or len(stored.steps.scales) > 1:
+        steps = Steps((float(np.abs(slopes).max() / 127),), (0,))
+        stored = Constant(steps.integers.store_evenly(slopes), steps)
+    draft.constants[node.input[1]] = stored
+    given.append(_operand(draft, node, 1, len(shape), image))
+    finish(draft, node, "PRELU", given, shape, image, fuses=False)
 
 
 def _mean(draft: Draft, node: NodeProto, options: Options) -> None:
@@ -223,7 +207,9 @@ _KINDS: Mapping[str, Callable[[Draft, NodeProto, Options], None]] = {
     QUANTIZE: _quantize,
     DEQUANTIZE: _dequantize,
     "Constant": lambda draft, node, options: None,  # is read already
+    "BatchNormalization": normalize,
     "Conv": weighted.convolve,
+    "ConvTranspose": weighted.convolve_back,
     "HardSigmoid": harden,
     "Gemm": weighted.multiply,
     "MatMul": weighted.multiply,
@@ -232,7 +218,12 @@ _KINDS: Mapping[str, Callable[[Draft, NodeProto, Options], None]] = {
     **dict.fromkeys(("Add", "Sub", "Mul"), _pair),
     **dict.fromkeys(_FUNCTIONS, _function),
     **dict.fromkeys(("Relu", "Clip"), _clip),
-    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _view),
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), moves.view),
     **dict.fromkeys(("Identity", "Dropout"), _alike),
-    "Concat": _concat,
+    "Concat": moves.concatenate,
+    "Pad": moves.pad,
+    "PRelu": _slope,
+    "Slice": moves.slice_,
+    "Split": moves.split,
+    **dict.fromkeys(("Resize", "Upsample"), moves.resize),
 }

@@ -9,7 +9,8 @@ import numpy as np
 
 from tinyml_helpers.deploy.onnx.activations import finish, number_of
 from tinyml_helpers.deploy.onnx.draft import Draft, as_image
-from tinyml_helpers.deploy.onnx.qdq import Constant, Steps, refuse
+from tinyml_helpers.deploy.onnx.moves import cut
+from tinyml_helpers.deploy.onnx.qdq import Constant, Shape, Steps, refuse
 from tinyml_helpers.deploy.onnx.windows import pad, place
 from tinyml_helpers.integers import Integers
 
@@ -41,6 +42,52 @@ def convolve(draft: Draft, node: NodeProto, options: Options) -> None:
     ]
     kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
     finish(draft, node, kind, inputs, out, True, **numbers)
+
+
+def convolve_back(draft: Draft, node: NodeProto, options: Options) -> None:
+    """Translate a ConvTranspose; pixels that ONNX leaves out and LiteRT does not are cut off behind."""
+    y = node.output[0]
+    shape, out = draft.source.shape(node.input[0]), draft.source.shape(y)
+    weights, plain = _read_weights(draft, node, axis=1), options.get("auto_pad", b"NOTSET") == b"NOTSET"
+    if options.get("group", 1) != 1 or max(options.get("dilations", [1])) > 1 or not plain:
+        raise refuse(node, "in groups, dilated or with auto_pad; supported is one that has pads alone")
+    if len(shape) not in (3, 4):
+        raise refuse(node, f"over shape {shape}, supported are sequences and images")
+    array = weights.array.reshape(as_image(weights.array.shape)).transpose(1, 2, 3, 0)
+    number = number_of(draft, node, 0, image=True)
+    steps = draft.source.steps_behind(y)
+    if steps is None or len(steps.scales) != 1:
+        raise refuse(node, "what comes out stays float, or is not quantized in one way")
+    sizes = (as_image(shape)[2:], as_image(out)[2:], array.shape[1:3])
+    places, before, whole = _scatter(*sizes, options, len(shape) - 2)
+    large = (shape[0], *whole, len(array))
+    inputs = [
+        draft.constant(np.array(large, np.int32)),
+        draft.constant(array, weights.steps),
+        number,
+        _add_bias(draft, node, weights.steps, len(array)),
+    ]
+    made = draft.operate("TRANSPOSE_CONV", inputs, large, steps, y, **places)
+    if whole != as_image(out)[2:]:
+        ends = [(b, b + o) for b, o in zip(before, as_image(out)[2:], strict=True)]
+        made = cut(draft, made, [(0, shape[0]), *ends, (0, len(array))])
+    draft.store(y, made, steps, image=True)
+
+
+def _scatter(
+    given: Shape, out: Shape, kernel: Shape, options: Options, n: int
+) -> tuple[dict[str, Any], Shape, Shape]:
+    """Options of a TRANSPOSE_CONV, the pixels to cut off before, and the size of what it makes."""
+    stride = (1,) * (2 - n) + tuple(options.get("strides", (1,) * n))
+    before = (0,) * (2 - n) + tuple(options.get("pads", (0,) * n)[:n])
+    fulls = [(i - 1) * s + k for i, s, k in zip(given, stride, kernel, strict=True)]
+    same = all(
+        b == max(full - o, 0) // 2 and i == -(-o // s)
+        for b, full, o, i, s in zip(before, fulls, out, given, stride, strict=True)
+    )
+    whole = tuple(max(b + o, full) for b, o, full in zip(before, out, fulls, strict=True))
+    places = {"padding": int(not same), "stride_h": stride[0], "stride_w": stride[1]}
+    return places, before, out if same else whole
 
 
 def multiply(draft: Draft, node: NodeProto, options: Options) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyml_helpers.deploy.onnx.activations import finish, number_of
 from tinyml_helpers.deploy.onnx.draft import Draft, as_image, channels_last
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Options = Mapping[str, Any]
 Margins = tuple[tuple[int, int], ...]
+Reals = NDArray[np.float64]
 _SAME, _VALID = 0, 1
 
 
@@ -28,6 +30,9 @@ class Placed:
     options: Mapping[str, Any]
     margins: Margins
     padding: Margins
+
+
+_POINT = Placed({"padding": _VALID, "stride_h": 1, "stride_w": 1}, (), ())
 
 
 def place(draft: Draft, node: NodeProto, options: Options, kernel: Sequence[int]) -> Placed:
@@ -111,27 +116,48 @@ def pool(draft: Draft, node: NodeProto, options: Options) -> None:
 
 def harden(draft: Draft, node: NodeProto, options: Options) -> None:
     """Translate a HardSigmoid: a line between 0 and 1, by a convolution of one weight per channel."""
-    number = number_of(draft, node, 0, image=True)
-    placed = Placed({"padding": _VALID, "stride_h": 1, "stride_w": 1}, (), ())
     line = (options.get("alpha", 0.2), options.get("beta", 0.5))
+    number, placed = number_of(draft, node, 0, image=True), _POINT
     _weigh_alike(draft, node, number, placed, (1, 1), *line, limits=(0.0, 1.0))
+
+
+def normalize(draft: Draft, node: NodeProto, options: Options) -> None:
+    """Translate a BatchNormalization that stands alone: a line for each channel."""
+    found = [
+        draft.constants[name].reals if name in draft.constants else draft.source.array(node, which)
+        for which, name in enumerate(node.input)
+        if which
+    ]
+    scale, bias, mean, variance = (one.astype(np.float64).ravel() for one in found)
+    factor = scale / np.sqrt(variance + options.get("epsilon", 1e-5))
+    shape = draft.source.shape(node.input[0])
+    flat = len(shape) == 2
+    number = number_of(draft, node, 0, image=not flat)
+    number = draft.reshape(number, (shape[0], 1, 1, shape[1])) if flat else number
+    _weigh_alike(draft, node, number, _POINT, (1, 1), factor, bias - mean * factor)
 
 
 def _weigh_alike(
     draft: Draft, node: NodeProto, number: int, placed: Placed, kernel: tuple[int, int],
-    factor: float, bias: float = 0.0, limits: tuple[float, float] | None = None,
+    factor: float | Reals, bias: float | Reals = 0.0, limits: tuple[float, float] | None = None,
 ) -> None:  # fmt: skip
     """A sum over the window times a factor, and a bias: a depthwise convolution of equal weights."""
     shape, given = draft.source.shape(node.output[0]), draft.steps(node.input[0])
     assert given is not None
-    weight = 127 if bias else 1  # finer steps of the bias
-    steps = Steps((float(np.float32(factor / weight)),), (0,))
-    product = Steps((float(np.float32(given.scales[0] * steps.scales[0])),), (0,))
-    start = Integers(product.scales[0], 0, np.int32).store(np.full(shape[1], bias))
+    weight = 127 if np.any(bias) else 1  # finer steps of the bias
+    sizes = np.maximum(np.abs(np.atleast_1d(factor)), 1e-12).astype(np.float32) / np.float32(weight)
+    signs = np.broadcast_to(np.sign(factor) * weight, (1, *kernel, shape[1]))
+    steps, product = (
+        Steps(tuple(scales.tolist()), (0,) * len(scales))
+        for scales in (sizes, np.float32(given.scales[0]) * sizes)
+    )
+    whole: Any = np.array(product.scales)
+    start = Integers(whole, 0, np.int32).store(np.broadcast_to(bias, shape[1]))
     inputs = [
         number,
-        draft.constant(np.full((1, *kernel, shape[1]), weight, np.int8), steps, axis=3),
+        draft.constant(signs.astype(np.int8), steps, axis=3),
         draft.constant(start, product),
     ]
     numbers = {**placed.options, "dilation_h": 1, "dilation_w": 1, "depth_multiplier": 1}
-    finish(draft, node, "DEPTHWISE_CONV_2D", inputs, shape, True, limits=limits, **numbers)
+    physical = (*shape, 1, 1) if len(shape) == 2 else shape
+    finish(draft, node, "DEPTHWISE_CONV_2D", inputs, physical, True, limits=limits, **numbers)

@@ -51,8 +51,16 @@ def export(model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
     aten = torch.ops.aten
     known = torch.export.default_decompositions()
     parts = {one: known[one] for one in (aten.silu.default, aten.hardsigmoid.default) if one in known}
+    parts[aten.elu.default] = _elu
     made: torch.nn.Module = exported.run_decompositions(parts).module()
     return made
+
+
+def _elu(x: torch.Tensor, *factors: float) -> torch.Tensor:
+    """As CELU, which is the same: litert-torch turns images around for an ELU."""
+    import torch
+
+    return NotImplemented if any(one != 1 for one in factors) else torch.celu(x)
 
 
 def quantize(model: torch.nn.Module, images: torch.Tensor) -> tuple[torch.nn.Module, Any]:

@@ -18,6 +18,7 @@ from tinyml_helpers.deploy.tflite.options import OPTIONS, describe_option
 _OPTIONS_OF = {"AVERAGE_POOL_2D": "Pool2D", "MAX_POOL_2D": "Pool2D", "MEAN": "Reducer"}
 _VERSIONS = {  # the first for int8; 1 does not tell
     "BATCH_MATMUL": 2, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 5,
+    "TRANSPOSE_CONV": 3,
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from tinyml_helpers.mcu.compiler.lowering import (
     Layer,
     UnsupportedError,
     count_channels,
+    fold_islands,
     fold_padding,
     fold_tables,
     lower,
@@ -103,7 +104,7 @@ def generate(
         raise ValueError(f"rounding {rounding!r}: choose one of {', '.join(get_args(Rounding))}")
     if not name.isidentifier() or not name.isascii():
         raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
-    graph = fold_padding(graph) if folded else graph
+    graph = fold_islands(fold_padding(graph) if folded else graph)
     graph = fold_tables(graph) if graph.rounding == "onnx" else graph
     layers = lower(graph, dsp=dsp, packed=packed)
     smaller = trim(graph) if trimmed else graph

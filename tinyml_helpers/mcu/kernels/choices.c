@@ -20,21 +20,10 @@ static inline uint8_t is_equal(const tm_pairs *p, int32_t a, int32_t b) {
     return (uint8_t)((scaled_a(p, a, 8) == scaled_b(p, b, 8)) ^ p->output_min);
 }
 
-void tm_maximum(const tm_pairs *p, const int8_t *a, const int8_t *b, int8_t *output) {
-    FOR_EACH_PAIR(greater_of)
-}
-
-void tm_minimum(const tm_pairs *p, const int8_t *a, const int8_t *b, int8_t *output) {
-    FOR_EACH_PAIR(smaller_of)
-}
-
-void tm_greater(const tm_pairs *p, const int8_t *a, const int8_t *b, uint8_t *output) {
-    FOR_EACH_PAIR(is_greater)
-}
-
-void tm_equal(const tm_pairs *p, const int8_t *a, const int8_t *b, uint8_t *output) {
-    FOR_EACH_PAIR(is_equal)
-}
+KERNEL_OF_PAIRS(tm_maximum, int8_t, int8_t, greater_of)
+KERNEL_OF_PAIRS(tm_minimum, int8_t, int8_t, smaller_of)
+KERNEL_OF_PAIRS(tm_greater, int8_t, uint8_t, is_greater)
+KERNEL_OF_PAIRS(tm_equal, int8_t, uint8_t, is_equal)
 
 void tm_select(const tm_choice *c, const uint8_t *chosen, const int8_t *a, const int8_t *b, int8_t *output) {
     for (int32_t i = 0; i < c->shape[0]; i++)

@@ -31,18 +31,7 @@ static inline int8_t quotient_of(const tm_pairs *p, int32_t a, int32_t b) {
     return finish(p, shift > 31 ? 0 : scale_by(quotient, p->multiplier, shift));
 }
 
-void tm_sub(const tm_pairs *p, const int8_t *a, const int8_t *b, int8_t *output) {
-    FOR_EACH_PAIR(difference_of)
-}
-
-void tm_squared_difference(const tm_pairs *p, const int8_t *a, const int8_t *b, int8_t *output) {
-    FOR_EACH_PAIR(square_of)
-}
-
-void tm_prelu(const tm_pairs *p, const int8_t *a, const int8_t *b, int8_t *output) {
-    FOR_EACH_PAIR(slope_of)
-}
-
-void tm_div(const tm_pairs *p, const int8_t *a, const int8_t *b, int8_t *output) {
-    FOR_EACH_PAIR(quotient_of)
-}
+KERNEL_OF_PAIRS(tm_sub, int8_t, int8_t, difference_of)
+KERNEL_OF_PAIRS(tm_squared_difference, int8_t, int8_t, square_of)
+KERNEL_OF_PAIRS(tm_prelu, int8_t, int8_t, slope_of)
+KERNEL_OF_PAIRS(tm_div, int8_t, int8_t, quotient_of)

@@ -47,8 +47,5 @@ void tm_add(const tm_pairs *p, const int8_t *a, const int8_t *b, int8_t *output)
             }
 }
 
-void tm_add_general(const tm_pairs *p, const int8_t *a, const int8_t *b, int8_t *output) {
-    FOR_EACH_PAIR(sum_of)
-}
-
-void tm_mul(const tm_pairs *p, const int8_t *a, const int8_t *b, int8_t *output) { FOR_EACH_PAIR(product_of) }
+KERNEL_OF_PAIRS(tm_add_general, int8_t, int8_t, sum_of)
+KERNEL_OF_PAIRS(tm_mul, int8_t, int8_t, product_of)

@@ -17,6 +17,10 @@
                 }                                                                                     \
             }
 
+/* A kernel that stores what becomes of each pair. */
+#define KERNEL_OF_PAIRS(name, from, to, store)                                                        \
+    void name(const tm_pairs *p, const from *a, const from *b, to *output) { FOR_EACH_PAIR(store) }
+
 /* A value on the output's scale. */
 static inline int8_t finish(const tm_pairs *p, int32_t value) {
     return (int8_t)clamp(value + p->output_zero_point, p->output_min, p->output_max);

@@ -15,17 +15,9 @@ static inline int16_t difference_of(const tm_pairs *p, int32_t a, int32_t b) {
 
 static inline int16_t product_of(const tm_pairs *p, int32_t a, int32_t b) { return finish16(p, a * b); }
 
-void tm_add_int16(const tm_pairs *p, const int16_t *a, const int16_t *b, int16_t *output) {
-    FOR_EACH_PAIR(sum_of)
-}
-
-void tm_sub_int16(const tm_pairs *p, const int16_t *a, const int16_t *b, int16_t *output) {
-    FOR_EACH_PAIR(difference_of)
-}
-
-void tm_mul_int16(const tm_pairs *p, const int16_t *a, const int16_t *b, int16_t *output) {
-    FOR_EACH_PAIR(product_of)
-}
+KERNEL_OF_PAIRS(tm_add_int16, int16_t, int16_t, sum_of)
+KERNEL_OF_PAIRS(tm_sub_int16, int16_t, int16_t, difference_of)
+KERNEL_OF_PAIRS(tm_mul_int16, int16_t, int16_t, product_of)
 
 static inline int32_t rescale(const tm_rescaling *r, int32_t value) {
     value -= r->input_zero_point;

@@ -28,6 +28,7 @@ from tinyml_helpers.mcu.compiler.lowering import (
 from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, UnsupportedError
 from tinyml_helpers.mcu.compiler.lowering.folding import fold_padding, fold_tables
 from tinyml_helpers.mcu.compiler.lowering.forms import choose_forms
+from tinyml_helpers.mcu.compiler.lowering.islands import fold_islands
 from tinyml_helpers.mcu.compiler.lowering.trimming import count_channels, trim
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "UnsupportedError",
     "check",
     "count_channels",
+    "fold_islands",
     "fold_padding",
     "fold_tables",
     "lower",

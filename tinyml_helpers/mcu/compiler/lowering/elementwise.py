@@ -53,7 +53,8 @@ def _rescaled(context: Context, factor: float = 1.0) -> npt.NDArray[np.int64]:
 
 
 def _requantized(context: Context) -> npt.NDArray[np.int64]:
-    return np.clip(_rescaled(context), -128, 127)
+    answers = context.operator.options.get("answers")  # of a function in between: see `islands`
+    return np.clip(_rescaled(context), -128, 127) if answers is None else np.array(answers)
 
 
 def _relu(low: float, high: float | None) -> Callable[[Context], npt.NDArray[np.int64]]:
