@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from tinyml_helpers.mcu.compiler.graph import Network
 from tinyml_helpers.mcu.compiler.lowering import Layer
@@ -86,9 +87,6 @@ def plan(graph: Network, layers: Sequence[Layer]) -> Arena:
         The best of several greedy plans.
     """
     blocks = _blocks(graph, layers)
-    peak = max(
-        sum(b.size_bytes for b in blocks if b.first <= i <= b.last) for i in range(-1, len(layers))
-    )
     orders: tuple[Callable[[Block], tuple[int, ...]], ...] = (
         lambda b: (-b.size_bytes, b.first),
         lambda b: (-b.size_bytes * (b.last - b.first + 1), b.first),
@@ -97,19 +95,36 @@ def plan(graph: Network, layers: Sequence[Layer]) -> Arena:
     )
     plans = [_place(sorted(blocks, key=order)) for order in orders]
     best = min(plans, key=_end)
-    return Arena(tuple(best), _end(best), peak)
+    return Arena(tuple(best), _end(best), _peak(blocks))
+
+
+def bound_bytes(graph: Network, layers: Sequence[Layer]) -> int:
+    """Return what no plan can go below: the most that lives at once."""
+    return _peak(_blocks(graph, layers))
+
+
+def _peak(blocks: Sequence[Block]) -> int:
+    changes = sorted(
+        change for b in blocks for change in ((b.first, b.size_bytes), (b.last + 1, -b.size_bytes))
+    )
+    return max(accumulate(change for _, change in changes))
 
 
 def plan_with_room(graph: Network, layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], Arena]:
-    """Plan the arena, and give each layer the widest of its forms for which the arena need not grow.
+    """Plan the arena, and give each operator the widest of its forms for which the arena need not grow.
 
     Returns:
         The layers in those forms, and their arena.
     """
     chosen, best = tuple(layers), plan(graph, layers)
-    for n, layer in enumerate(layers):
-        for form in layer.wider:
-            tried = (*chosen[:n], form, *chosen[n + 1 :])
+    for position in dict.fromkeys(layer.operator.position for layer in layers if layer.wider):
+        for n in range(max(len(one.wider) for one in layers if one.operator.position == position)):
+            tried = tuple(
+                one.wider[n] if one.operator.position == position and n < len(one.wider) else one
+                for one in chosen
+            )
+            if bound_bytes(graph, tried) > best.size_bytes:
+                continue
             arena = plan(graph, tried)
             if arena.size_bytes <= best.size_bytes:
                 chosen, best = tried, arena
@@ -122,7 +137,7 @@ def _blocks(graph: Network, layers: Sequence[Layer]) -> list[Block]:
     home = {i: [i] for i in (*graph.inputs, *graph.variables)}
     first = dict.fromkeys(home, -1)
     for n, layer in enumerate(layers):
-        if layer.output in graph.variables:
+        if layer.output in home:  # a variable, or an image that another strip has begun
             continue
         # A view looks at the same bytes: none of them may be looked at later.
         done = (i for i in layer.inputs[: layer.in_place] if i in home and _end_of(home[i], last) <= n)
