@@ -6,7 +6,6 @@ from mcu_host import Reference, inputs, library, run
 from tflite_maker import Network
 
 from tinyml_helpers.mcu.compiler import codegen, graph, patches
-from tinyml_helpers.mcu.compiler.lowering import strips
 
 STEPS = ["conv", "conv", "depthwise", "depthwise", "pool", "pairs", "lookup", "frame"]
 
@@ -53,7 +52,11 @@ def in_strips(content, name, seed, dsp, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(patches, "find_stages", lambda graph: (stage,))
         return codegen.generate(
-            g, name, dsp=dsp, trimmed=False, patches=int(rng.choice([1, rows, rng.integers(1, rows + 1)]))
+            g,
+            name,
+            dsp=dsp,
+            trimmed=False,
+            patches=int(rng.choice([1, rows, rng.integers(1, rows + 1)])),
         )
 
 

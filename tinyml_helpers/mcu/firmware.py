@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from tinyml_helpers.deploy.model_file import names_the_file
 from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
 from tinyml_helpers.mcu.compiler.codegen import Program
-from tinyml_helpers.mcu.linking import link
+from tinyml_helpers.mcu.linking import Patches, link_with_patches
 from tinyml_helpers.mcu.pipeline import SENSOR, Pipeline
 from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.run import Profile, Run, attribute
@@ -162,12 +162,10 @@ class Firmware:
             ("RAM", f"{self.ram_bytes:,}", f"{self.ram_bytes / d.ram_bytes:.1%} of the device, + stack"),
         ]
         around = f", behind {self.pipeline.before}" if self.pipeline else ""
-        head = f"{len(self.program.layers)} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
-        if gone := self.program.trimmed_channels:
-            head += f"\n{gone:,} channels that are constant or unread are left out"
+        head = f"{self.program.layer_count} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
         table = text_table(("", "bytes", ""), rows, names=(0, 2))
         packed = self.program.packed_layers
-        return f"{head}\n{table}" + (f"\n\n{packed}" if packed.layers else "")
+        return f"{head}{self.program.remarks}\n{table}" + (f"\n\n{packed}" if packed.layers else "")
 
     @cached_property
     def _machine(self) -> Machine:
@@ -201,6 +199,7 @@ def build(
     trimmed: bool = True,
     packed: bool = False,
     rounding: graph.Rounding | None = None,
+    patches: Patches = None,
     pipeline: Pipeline | None = None,
 ) -> Firmware:
     """Compile an int8 .tflite, or an ONNX file in QDQ form, for a microcontroller.
@@ -212,11 +211,13 @@ def build(
         optimize: the compiler's flag, "-O2" or "-Os".
         float_io: keep QUANTIZE and DEQUANTIZE at float ends; left out, ends are int8 and `run` converts.
         folded: make each PAD part of the convolution behind it, where possible; the bytes are the same.
-        trimmed: leave out channels that are constant, or that nothing reads; the bytes are the same.
+        trimmed: leave out channels that are constant or unread; the bytes are the same.
         packed: store weights of at most 16 values in 4, 2 or 1 bits, and leave out zeros in fours,
             where that saves more flash than the code for it takes; outputs are the same.
         rounding: for the bytes of LiteRT's reference "litert"; of TFLM, which rounds fully connected
             layers twice, "tflm"; of ONNX Runtime "onnx". Left out: those of the file's own runtime.
+        patches: run the first layers in so many strips of rows, as many layers as makes RAM least;
+            "auto": in as few strips as let it fit the device, none if it fits. The bytes are the same.
         pipeline: C that turns raw samples into the input, and the output into an answer.
 
     Returns:
@@ -226,7 +227,7 @@ def build(
         ModelError: the file is missing, damaged or neither; its subclass `UnsupportedError`: an
             operator that cannot be translated, by name and position.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
-        ValueError: an unknown device, a core that is not emulated, or a pipeline that does not fit.
+        ValueError: an unknown device, one that is not emulated, a pipeline or patches that do not fit.
         ToolchainError: the pipeline's C does not compile or lacks a function.
     """
     chosen = devices.get(device) if isinstance(device, str) else device
@@ -234,7 +235,7 @@ def build(
     source = graph.read(tflite)
     lowering.check(source)
     network = source if float_io else lowering.strip_float_ends(source)
-    program = codegen.generate(
-        network, name, dsp=core.dsp, folded=folded, trimmed=trimmed, packed=packed, rounding=rounding
-    )
-    return Firmware(program, link(program, chosen, optimize, pipeline), chosen, source, pipeline)
+    write = partial(codegen.generate, network, name, dsp=core.dsp, folded=folded, trimmed=trimmed)
+    write = partial(write, packed=packed, rounding=rounding)
+    program, image = link_with_patches(write, patches, chosen, optimize, pipeline)
+    return Firmware(program, image, chosen, source, pipeline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from tinyml_helpers.mcu.compiler.graph import Network
@@ -25,6 +25,7 @@ class Block:
         last: number of the last layer that reads it.
         size_bytes: rounded up to `ALIGN_BYTES`.
         offset: in the arena.
+        then: the smaller piece that begins at the same place, when this one is not needed any more.
     """
 
     tensors: tuple[int, ...]
@@ -32,6 +33,12 @@ class Block:
     last: int
     size_bytes: int
     offset: int = 0
+    then: Block | None = None
+
+    @property
+    def pieces(self) -> tuple[Block, ...]:
+        """Itself, and what comes then."""
+        return (self, self.then) if self.then else (self,)
 
     def meets(self, other: Block) -> bool:
         """Whether both live at the same time."""
@@ -104,8 +111,9 @@ def bound_bytes(graph: Network, layers: Sequence[Layer]) -> int:
 
 
 def _peak(blocks: Sequence[Block]) -> int:
+    pieces = [piece for block in blocks for piece in block.pieces]
     changes = sorted(
-        change for b in blocks for change in ((b.first, b.size_bytes), (b.last + 1, -b.size_bytes))
+        change for b in pieces for change in ((b.first, b.size_bytes), (b.last + 1, -b.size_bytes))
     )
     return max(accumulate(change for _, change in changes))
 
@@ -149,10 +157,16 @@ def _blocks(graph: Network, layers: Sequence[Layer]) -> list[Block]:
         else:
             home[layer.output] = [layer.output]
             first[layer.output] = n
-    blocks = []
+    found: dict[int, Block] = {}
     for root, at in first.items():
         size = max(graph.tensors[i].size_bytes for i in home[root])
-        blocks.append(Block(tuple(home[root]), at, _end_of(home[root], last), _rounded(size)))
+        found[root] = Block(tuple(home[root]), at, _end_of(home[root], last), _rounded(size))
+    for made, image in graph.over.items():
+        root = home[image][0]
+        if made in found and found[root].last == last[image] < found[made].last:
+            later = replace(found.pop(made), first=last[image] + 1)
+            found[root] = replace(found[root], then=later)
+    blocks = list(found.values())
     for n, layer in enumerate(layers):
         if layer.scratch_bytes:
             blocks.append(Block((SCRATCH,), n, n, _rounded(layer.scratch_bytes)))
@@ -186,13 +200,17 @@ def _place(blocks: Sequence[Block]) -> list[Block]:
     """Put each block in turn at the lowest offset that is free while it lives."""
     placed: list[Block] = []
     for block in blocks:
+        pairs = [(piece, other) for piece in block.pieces for other in placed if piece.meets(other)]
+        pairs.sort(key=lambda pair: pair[1].offset)
         offset = 0
-        for other in sorted((p for p in placed if p.meets(block)), key=lambda p: p.offset):
-            if other.offset >= offset + block.size_bytes:
-                break
-            offset = max(offset, other.offset + other.size_bytes)
-        placed.append(Block(block.tensors, block.first, block.last, block.size_bytes, offset))
+        while hit := next((o for p, o in pairs if _overlap(p.size_bytes, offset, o)), None):
+            offset = hit.offset + hit.size_bytes
+        placed += [replace(piece, offset=offset, then=None) for piece in block.pieces]
     return placed
+
+
+def _overlap(size_bytes: int, offset: int, other: Block) -> bool:
+    return other.offset < offset + size_bytes and offset < other.offset + other.size_bytes
 
 
 def _end(blocks: Sequence[Block]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan_with_room
-from tinyml_helpers.mcu.compiler.graph import Network, Rounding
+from tinyml_helpers.mcu.compiler.graph import Network, Rounding, find_live_operators
 from tinyml_helpers.mcu.compiler.headers import header
 from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
 from tinyml_helpers.mcu.compiler.lowering import (
@@ -62,6 +62,17 @@ class Program:
     def macs(self) -> int:
         """Multiplications with a weight in one run."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def layer_count(self) -> int:
+        """Layers, each counted once in however many strips it runs."""
+        return len(find_live_operators(self.graph))
+
+    @property
+    def remarks(self) -> str:
+        """What was done to make it smaller, a line each."""
+        gone = f"\n{self.trimmed_channels:,} channels that are constant or unread are left out"
+        return (gone if self.trimmed_channels else "") + (f"\n{self.strips}" if self.strips else "")
 
     @property
     def calls(self) -> tuple[tuple[str, ...], ...]:

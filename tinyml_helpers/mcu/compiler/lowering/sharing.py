@@ -46,7 +46,9 @@ def _placed(layer: Layer, parts: Mapping[int, Address]) -> Layer:
 def share_constants(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Keep one of the constants of strips that are alike, and let all of them name that one."""
     known: dict[Hashable, str] = {}
-    return tuple(_shared(layer, known) if "strip" in layer.operator.options else layer for layer in layers)
+    return tuple(
+        _shared(layer, known) if "strip" in layer.operator.options else layer for layer in layers
+    )
 
 
 def _shared(layer: Layer, known: dict[Hashable, str]) -> Layer:
@@ -72,7 +74,10 @@ def _content(constant: Constant) -> Hashable:
 
 
 def _named(fields: Fields, names: Mapping[str, str]) -> Fields:
-    return {key: names.get(value, value) if isinstance(value, str) else value for key, value in fields.items()}
+    return {
+        key: names.get(value, value) if isinstance(value, str) else value
+        for key, value in fields.items()
+    }
 
 
 def _renamed(call: KernelCall, names: Mapping[str, str]) -> KernelCall:

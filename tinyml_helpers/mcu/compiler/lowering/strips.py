@@ -8,14 +8,14 @@ margins that the image has there. Rows that two strips need are computed once, a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from tinyml_helpers.deploy.tflite.graph import Operator
 from tinyml_helpers.mcu.compiler.graph import Network, find_live_operators
 from tinyml_helpers.mcu.compiler.lowering import elementwise
-from tinyml_helpers.mcu.compiler.lowering.context import Address, Context, UnsupportedError
+from tinyml_helpers.mcu.compiler.lowering.context import Address, Context
 from tinyml_helpers.mcu.compiler.lowering.window import Window, place_window
 
 Rows = tuple[int, int]
@@ -86,7 +86,7 @@ def cut(graph: Network, stage: Sequence[Operator], count: int) -> Cut:
     live = find_live_operators(graph)
     begin = live.index(stage[0])
     rest = live[begin + len(stage) :]
-    whole = replace(graph, tensors=tuple(cutter.tensors))
+    whole = replace(graph, tensors=tuple(cutter.tensors), over=_find_over(graph, stage, bands))
     return Cut(whole, (*live[:begin], *cutter.operators, *rest), cutter.parts)
 
 
@@ -129,14 +129,9 @@ def _under(window: Window | None, rows: Rows, height: int) -> tuple[Rows, Rows]:
     """Rows of an image of this height that such rows of the output see, and margins above and below."""
     if window is None:
         return rows, (0, 0)
-    (size, _), (step, _), (apart, _), (above, _) = (
-        window.kernel,
-        window.stride,
-        window.dilation,
-        window.padding,
-    )
-    first = rows[0] * step - above
-    end = (rows[1] - 1) * step - above + (size - 1) * apart + 1
+    step, above = window.stride[0], window.padding[0]
+    reach = (window.kernel[0] - 1) * window.dilation[0] + 1
+    first, end = rows[0] * step - above, (rows[1] - 1) * step - above + reach
     return (max(first, 0), min(end, height)), (max(-first, 0), max(end - height, 0))
 
 
@@ -145,7 +140,7 @@ def _find_bands(graph: Network, stage: Sequence[Operator], count: int) -> Mappin
     last = stage[-1].outputs[0]
     height = graph.tensors[last].shape[1]
     ends = [height * n // count for n in range(count + 1)]
-    strips = list(zip(ends, ends[1:], strict=False))
+    strips = list(pairwise(ends))
     bands = {last: _Band(strips, strips)}
     seen: dict[int, list[list[Rows]]] = {op.outputs[0]: [[] for _ in strips] for op in stage}
     for op in reversed(stage):
@@ -171,6 +166,30 @@ def _band(seen: Sequence[Sequence[Rows]]) -> _Band:
         fresh.append((max(first, before), max(first, end)))
         before = max(before, end)
     return _Band(held, fresh)
+
+
+def _find_over(
+    graph: Network, stage: Sequence[Operator], bands: Mapping[int, _Band]
+) -> Mapping[int, int]:
+    """Whether the stage's output may grow over its only image, whose rows have been read by then."""
+    last, made = stage[-1].outputs[0], graph.tensors[stage[-1].outputs[0]]
+    read = {i for op in stage for i in _images(graph, op)} - set(bands)
+    image = graph.tensors[min(read)]
+    kept = image.index in (*graph.outputs, *graph.variables) or image.size < made.size
+    if len(read) > 1 or kept or image.index in stage[-1].inputs:
+        return {}
+    needed = [image.shape[1]] * (len(bands[last].fresh) + 1)
+    for op in stage:
+        for strip, rows in enumerate(bands[op.outputs[0]].fresh):
+            if image.index in op.inputs and rows[0] < rows[1]:
+                first = _under(_window_of(graph, op), rows, image.shape[1])[0][0]
+                needed[: strip + 1] = (min(one, first) for one in needed[: strip + 1])
+    behind = zip(bands[last].fresh, needed[1:], strict=True)
+    covers = (
+        rows[1] * (made.size // made.shape[1]) > free * (image.size // image.shape[1])
+        for rows, free in behind
+    )
+    return {} if any(covers) else {last: image.index}
 
 
 class _Cutter:
