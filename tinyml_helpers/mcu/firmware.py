@@ -213,11 +213,10 @@ def build(
         folded: make each PAD part of the convolution behind it, where possible; the bytes are the same.
         trimmed: leave out channels that are constant or unread; the bytes are the same.
         packed: store weights of at most 16 values in 4, 2 or 1 bits, and leave out zeros in fours,
-            where that saves more flash than the code for it takes; outputs are the same.
+            where that saves more flash than its code takes; outputs are the same.
         rounding: for the bytes of LiteRT's reference "litert"; of TFLM, which rounds fully connected
             layers twice, "tflm"; of ONNX Runtime "onnx". Left out: those of the file's own runtime.
-        patches: run the first layers in so many strips of rows, as many layers as makes RAM least;
-            "auto": in as few strips as let it fit the device, none if it fits. The bytes are the same.
+        patches: run the first layers in so many strips of rows; "auto": in as few as let it fit.
         pipeline: C that turns raw samples into the input, and the output into an answer.
 
     Returns:

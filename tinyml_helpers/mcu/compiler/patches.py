@@ -69,10 +69,10 @@ def propose(graph: Network, layers: Sequence[Layer], count: int) -> Proposal:
     """
     stages = find_stages(graph)
     rows = max((_rows(graph, stage) for stage in stages), default=0)
+    if not rows:
+        raise ValueError(f"patches={count}: the network has no layers over images to be cut; give None")
     if not 1 <= count <= rows:
-        first = layers[0].operator.label
-        cure = f"at most {rows} strips, one for each row" if rows else f"patches=None: {first} is first"
-        raise ValueError(f"patches={count}: the first layers of this network take {cure}")
+        raise ValueError(f"patches={count}: the first layers of this network take at most {rows} strips")
     found = []
     for stage in stages:
         if _rows(graph, stage) >= count:

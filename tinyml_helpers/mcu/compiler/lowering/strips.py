@@ -10,20 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from tinyml_helpers.deploy.tflite.graph import Operator
 from tinyml_helpers.mcu.compiler.graph import Network, find_live_operators
 from tinyml_helpers.mcu.compiler.lowering import elementwise
-from tinyml_helpers.mcu.compiler.lowering.context import Address, Context
-from tinyml_helpers.mcu.compiler.lowering.window import Window, place_window
+from tinyml_helpers.mcu.compiler.lowering.bands import (
+    CONVOLUTIONS,
+    POOLS,
+    Band,
+    Rows,
+    find_bands,
+    find_over,
+    images_of,
+    rows_under,
+    window_of,
+)
+from tinyml_helpers.mcu.compiler.lowering.context import Address
 
-Rows = tuple[int, int]
-"""The first row, and the one behind the last."""
-_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-_POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _PAIRS = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "PRELU")
-_VIEWS = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
 _KEEP, _VALID = "ASSIGN_VARIABLE", 1
 
 
@@ -42,25 +46,10 @@ class Cut:
     parts: Mapping[int, Address]
 
 
-@dataclass(frozen=True, eq=False)
-class _Band:
-    """Rows of one tensor: for each strip those that wait in memory, and those that are made for it."""
-
-    held: Sequence[Rows]
-    fresh: Sequence[Rows]
-
-    def kept(self, strip: int) -> Rows:
-        """Rows that a strip takes over from the one before."""
-        if strip in (0, len(self.held)):
-            return (0, 0)
-        first, end = self.held[strip][0], self.held[strip - 1][1]
-        return (first, end) if first < min(end, self.held[strip][1]) else (0, 0)
-
-
 def find_stages(graph: Network) -> tuple[tuple[Operator, ...], ...]:
-    """Find what may run strip by strip: the first layers up to each one that all the rest hangs on."""
+    """Find what may run in strips: the first layers over images, up to each that all the rest needs."""
     live, stages = find_live_operators(graph), []
-    begin = next((n for n, op in enumerate(live) if op.type not in _VIEWS), len(live))
+    begin = next((n for n, op in enumerate(live) if _can_be_cut(graph, op)), len(live))
     for end in range(begin + 1, len(live) + 1):
         stage = live[begin:end]
         if not _can_be_cut(graph, stage[-1]):
@@ -79,14 +68,14 @@ def cut(graph: Network, stage: Sequence[Operator], count: int) -> Cut:
         stage: one of `find_stages`.
         count: of strips, 1 to the rows that the stage's output has.
     """
-    bands = _find_bands(graph, stage, count)
+    bands = find_bands(graph, stage, count)
     cutter = _Cutter(graph, bands, stage[-1].outputs[0])
     for strip in range(count):
         cutter.add_strip(stage, strip)
     live = find_live_operators(graph)
     begin = live.index(stage[0])
     rest = live[begin + len(stage) :]
-    whole = replace(graph, tensors=tuple(cutter.tensors), over=_find_over(graph, stage, bands))
+    whole = replace(graph, tensors=tuple(cutter.tensors), over=find_over(graph, stage, bands))
     return Cut(whole, (*live[:begin], *cutter.operators, *rest), cutter.parts)
 
 
@@ -94,13 +83,13 @@ def _can_be_cut(graph: Network, op: Operator) -> bool:
     """Whether rows of an operator's only output depend on rows of its images."""
     if len(op.outputs) != 1 or op.outputs[0] in graph.variables:
         return False
-    made, images = graph.tensors[op.outputs[0]], _images(graph, op)
+    made, images = graph.tensors[op.outputs[0]], images_of(graph, op)
     tensors = (made, *(graph.tensors[i] for i in images))
     if not images or any(len(t.shape) != 4 or t.shape[0] != 1 for t in tensors):
         return False
     if any(t.dtype not in ("int8", "uint8") for t in tensors):
         return False
-    if op.type in (*_CONVOLUTIONS, *_POOLS):
+    if op.type in (*CONVOLUTIONS, *POOLS):
         return images == op.inputs[:1]
     constants = [graph.tensors[i].shape for i in op.inputs if i >= 0 and graph.tensors[i].data]
     level = all((1, 1, 1, *shape)[-3] == 1 for shape in constants)
@@ -108,94 +97,10 @@ def _can_be_cut(graph: Network, op: Operator) -> bool:
     return known and level and all(t.shape[:3] == made.shape[:3] for t in tensors)
 
 
-def _images(graph: Network, op: Operator) -> tuple[int, ...]:
-    """What an operator reads that is computed."""
-    return tuple(i for i in op.inputs if i >= 0 and not graph.tensors[i].data)
-
-
-def _window_of(graph: Network, op: Operator) -> Window | None:
-    """The window that moves over an operator's image, if there is one."""
-    context = Context(graph, op, dsp=False)
-    if op.type in _CONVOLUTIONS:
-        height, width = context.input(1).shape[1:3]
-    elif op.type in _POOLS:
-        height, width = context.option("filter_h"), context.option("filter_w")
-    else:
-        return None
-    return place_window(context, (height, width), context.output.shape[3])
-
-
-def _under(window: Window | None, rows: Rows, height: int) -> tuple[Rows, Rows]:
-    """Rows of an image of this height that such rows of the output see, and margins above and below."""
-    if window is None:
-        return rows, (0, 0)
-    step, above = window.stride[0], window.padding[0]
-    reach = (window.kernel[0] - 1) * window.dilation[0] + 1
-    first, end = rows[0] * step - above, (rows[1] - 1) * step - above + reach
-    return (max(first, 0), min(end, height)), (max(-first, 0), max(end - height, 0))
-
-
-def _find_bands(graph: Network, stage: Sequence[Operator], count: int) -> Mapping[int, _Band]:
-    """For each tensor that the stage makes, the rows that its strips hold and make."""
-    last = stage[-1].outputs[0]
-    height = graph.tensors[last].shape[1]
-    ends = [height * n // count for n in range(count + 1)]
-    strips = list(pairwise(ends))
-    bands = {last: _Band(strips, strips)}
-    seen: dict[int, list[list[Rows]]] = {op.outputs[0]: [[] for _ in strips] for op in stage}
-    for op in reversed(stage):
-        made = op.outputs[0]
-        band = bands.setdefault(made, _band(seen[made]))
-        window = _window_of(graph, op)
-        for image in set(_images(graph, op)) & set(seen):
-            for strip, rows in enumerate(band.fresh):
-                if rows[0] < rows[1]:
-                    seen[image][strip].append(_under(window, rows, graph.tensors[image].shape[1])[0])
-    return bands
-
-
-def _band(seen: Sequence[Sequence[Rows]]) -> _Band:
-    """What must be held for a strip: from the first row that it or a later one sees, to the last one."""
-    held: list[Rows] = []
-    fresh: list[Rows] = []
-    before = 0
-    for strip, rows in enumerate(seen):
-        first = min((r[0] for later in seen[strip:] for r in later), default=before)
-        end = max([before, *(r[1] for r in rows)])
-        held.append((first, max(first, end)))
-        fresh.append((max(first, before), max(first, end)))
-        before = max(before, end)
-    return _Band(held, fresh)
-
-
-def _find_over(
-    graph: Network, stage: Sequence[Operator], bands: Mapping[int, _Band]
-) -> Mapping[int, int]:
-    """Whether the stage's output may grow over its only image, whose rows have been read by then."""
-    last, made = stage[-1].outputs[0], graph.tensors[stage[-1].outputs[0]]
-    read = {i for op in stage for i in _images(graph, op)} - set(bands)
-    image = graph.tensors[min(read)]
-    kept = image.index in (*graph.outputs, *graph.variables) or image.size < made.size
-    if len(read) > 1 or kept or image.index in stage[-1].inputs:
-        return {}
-    needed = [image.shape[1]] * (len(bands[last].fresh) + 1)
-    for op in stage:
-        for strip, rows in enumerate(bands[op.outputs[0]].fresh):
-            if image.index in op.inputs and rows[0] < rows[1]:
-                first = _under(_window_of(graph, op), rows, image.shape[1])[0][0]
-                needed[: strip + 1] = (min(one, first) for one in needed[: strip + 1])
-    behind = zip(bands[last].fresh, needed[1:], strict=True)
-    covers = (
-        rows[1] * (made.size // made.shape[1]) > free * (image.size // image.shape[1])
-        for rows, free in behind
-    )
-    return {} if any(covers) else {last: image.index}
-
-
 class _Cutter:
     """The tensors and operators of strips, as they are added one after another."""
 
-    def __init__(self, graph: Network, bands: Mapping[int, _Band], last: int) -> None:
+    def __init__(self, graph: Network, bands: Mapping[int, Band], last: int) -> None:
         self.graph, self.bands, self.last = graph, bands, last
         self.tensors = list(graph.tensors)
         self.operators: list[Operator] = []
@@ -223,12 +128,12 @@ class _Cutter:
                 self._copy(op, strip, "kept", self._rows(made, kept), self._kept[made])
 
     def _cut(self, op: Operator, strip: int, fresh: Rows) -> Operator:
-        window, tensors = _window_of(self.graph, op), self.graph.tensors
+        window, tensors = window_of(self.graph, op), self.graph.tensors
         options = {**op.options, "strip": strip, "part": strip}
-        inputs, images = list(op.inputs), _images(self.graph, op)
+        inputs, images = list(op.inputs), images_of(self.graph, op)
         for n, image in enumerate(op.inputs):
             if image in images:
-                rows, vertical = _under(window, fresh, tensors[image].shape[1])
+                rows, vertical = rows_under(window, fresh, tensors[image].shape[1])
                 inputs[n] = self._rows(image, rows)
         if window:
             width, columns = tensors[op.inputs[0]].shape[2], tensors[op.outputs[0]].shape[2]
