@@ -76,9 +76,12 @@ class Mobile(Picture):
         given = self.of(self.last)[0][3]
         shape = (channels, *kernel, given) if channels else (1, *kernel, given)
         taps = size * size * (given if channels else 1)
-        weights, scale = self.weights(shape, 0 if channels else 3, taps)
-        scale = scale / 20 if activation else scale / 8
-        out = self.image((1, *sizes, channels or given), scale, -128 if activation else 0)
+        out = self.image((1, *sizes, channels or given), *((6 / 255, -128) if activation else (0.07, 0)))
+        scale = 3 / (self.of(self.last)[1] * 40 * 70 * np.sqrt(taps))  # sums of about 3
+        values = np.clip(self.rng.normal(size=shape) * 40, -127, 127)
+        last = len(values) if channels else given
+        bias = self.tensor((last,), self.of(self.last)[1] * scale, 0, "int32", np.zeros(last))
+        weights = [self.last, self.tensor(shape, scale, 0, data=values), bias]
         options |= {"fusedActivationFunction": activation} | ({} if channels else {"depthMultiplier": 1})
         kind = "CONV_2D" if channels else "DEPTHWISE_CONV_2D"
         self.last = self.operator(kind, weights, out, **options)

@@ -20,7 +20,7 @@ Patches = int | Literal["auto"] | None
 class DoesNotFitError(ValueError):
     """The network needs more flash or RAM than the device has: of RAM, by so many bytes."""
 
-    def __init__(self, message: str, missing_ram_bytes: int) -> None:
+    def __init__(self, message: str, missing_ram_bytes: int = 0) -> None:
         super().__init__(message)
         self.missing_ram_bytes = missing_ram_bytes
 
