@@ -1,16 +1,10 @@
-"""Build an int8 network for a microcontroller and run it there, without a board.
-
-::
-
-    firmware = build("model.tflite", device="nano33ble")
-    run = firmware.run(x)
-"""
+"""Build an int8 network for a microcontroller and run it there, without a board."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +74,8 @@ class Firmware:
         """Run the network once, from reset.
 
         Args:
-            inputs: one array for each input, of its shape or number of elements: int8 as the
-                network takes it, or real numbers, which are quantized as TensorFlow Lite does.
-                With a pipeline: its samples.
+            inputs: one array for each input, of its shape or size: int8, or real numbers, which are
+                quantized as TensorFlow Lite does. With a pipeline: its samples.
             limit: give up after this many instructions.
 
         Returns:
@@ -107,8 +100,7 @@ class Firmware:
             The run of each step.
 
         Raises:
-            ValueError: as `run`.
-            EmulatorError: as `run`.
+            ValueError, EmulatorError: as `run`.
         """
         machine = Machine(self.image)
         for number, step in enumerate(steps):
@@ -121,8 +113,7 @@ class Firmware:
             raise ValueError(f"{len(inputs)} inputs given, the network takes {len(g.inputs)}")
         writes = self._writes(inputs)
         reads: dict[str, npt.DTypeLike] = {self._place(i): g.tensors[i].dtype for i in g.outputs}
-        if self.pipeline and self.pipeline.after:
-            reads["score"] = np.int32
+        reads |= {"score": np.int32} if self.pipeline and self.pipeline.after else {}
         found = None if fresh else machine.variables()
         main = machine.run(writes, reads, watch=("main", f"{name}_invoke"), fresh=fresh, limit=limit)
         outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
@@ -206,16 +197,14 @@ def build(
 
     Args:
         tflite: the file's path or its bytes.
-        device: a device with a Cortex-M or RISC-V core, or its key.
+        device: one with a Cortex-M or RISC-V core, or its key.
         name: prefix of the C names.
         optimize: the compiler's flag, "-O2" or "-Os".
         float_io: keep QUANTIZE and DEQUANTIZE at float ends; left out, ends are int8 and `run` converts.
         folded: make each PAD part of the convolution behind it, where possible; the bytes are the same.
         trimmed: leave out channels that are constant or unread; the bytes are the same.
-        packed: store weights of at most 16 values in 4, 2 or 1 bits, and leave out zeros in fours,
-            where that saves more flash than its code takes; outputs are the same.
-        rounding: for the bytes of LiteRT's reference "litert"; of TFLM, which rounds fully connected
-            layers twice, "tflm"; of ONNX Runtime "onnx". Left out: those of the file's own runtime.
+        packed: store weights of few values in fewer bits and leave out zeros, where that saves flash.
+        rounding: whose bytes: "litert", "tflm" or "onnx"; left out, those of the file's own runtime.
         patches: run the first layers in so many strips of rows; "auto": in as few as let it fit.
         pipeline: C that turns raw samples into the input, and the output into an answer.
 
@@ -223,8 +212,7 @@ def build(
         The firmware.
 
     Raises:
-        ModelError: the file is missing, damaged or neither; its subclass `UnsupportedError`: an
-            operator that cannot be translated, by name and position.
+        ModelError: the file is missing, damaged or neither; as `UnsupportedError`, names an operator.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
         ValueError: an unknown device, one that is not emulated, a pipeline or patches that do not fit.
         ToolchainError: the pipeline's C does not compile or lacks a function.
@@ -234,7 +222,19 @@ def build(
     source = graph.read(tflite)
     lowering.check(source)
     network = source if float_io else lowering.strip_float_ends(source)
-    write = partial(codegen.generate, network, name, dsp=core.dsp, folded=folded, trimmed=trimmed)
-    write = partial(write, packed=packed, rounding=rounding)
+
+    def write(count: int | None, room_bytes: int | None) -> Program:
+        return codegen.generate(
+            network,
+            name,
+            dsp=core.dsp,
+            folded=folded,
+            trimmed=trimmed,
+            packed=packed,
+            rounding=rounding,
+            patches=count,
+            room_bytes=room_bytes,
+        )
+
     program, image = link_with_patches(write, patches, chosen, optimize, pipeline)
     return Firmware(program, image, chosen, source, pipeline)

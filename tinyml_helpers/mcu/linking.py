@@ -26,7 +26,7 @@ class DoesNotFitError(ValueError):
 
 
 def link_with_patches(
-    write: Callable[..., Program],
+    write: Callable[[int | None, int | None], Program],
     patches: Patches,
     device: Device,
     optimize: str,
@@ -35,7 +35,7 @@ def link_with_patches(
     """Write and link a network with its first layers in strips, if that is asked for.
 
     Args:
-        write: `generate` for the network.
+        write: `generate` for the network: takes `patches` and `room_bytes`.
         patches: how many strips.
         device: its core, flash and RAM count.
         optimize: the compiler's flag.
@@ -47,15 +47,15 @@ def link_with_patches(
     if patches != "auto":
         if patches is not None and (not isinstance(patches, int) or patches < 1):
             raise ValueError(f'patches={patches!r}: give a number of strips, "auto", or None for none')
-        program = write(patches=patches)
+        program = write(patches, None)
         return program, link(program, device, optimize, pipeline)
-    program = write()
+    program = write(None, None)
     try:
         return program, link(program, device, optimize, pipeline)
     except DoesNotFitError as error:
         if error.missing_ram_bytes <= 0:
             raise
-        program = write(room_bytes=program.arena.size_bytes - error.missing_ram_bytes)
+        program = write(None, program.arena.size_bytes - error.missing_ram_bytes)
     return program, link(program, device, optimize, pipeline)
 
 
