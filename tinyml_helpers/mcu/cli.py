@@ -33,6 +33,14 @@ def _show_operators(asked: bool) -> None:
     raise typer.Exit
 
 
+def _strips(asked: str | None) -> int | Literal["auto"] | None:
+    if asked is None or asked == "auto":
+        return None if asked is None else "auto"
+    if not asked.isdecimal():
+        raise ValueError(f"--patches {asked}: give a number of strips, or auto")
+    return int(asked)
+
+
 def _module(path: Path | None) -> Path | None:
     """Refuse another name than that of a module before anything is compiled."""
     if path is not None and path.suffix != ".wasm":
@@ -73,6 +81,12 @@ def deploy(
         Literal["litert", "tflm", "onnx"] | None,
         typer.Option(help="Whose bytes layers give; left out, those of the file's own runtime."),
     ] = None,
+    patches: Annotated[
+        str | None,
+        typer.Option(
+            help='Run the first layers in so many strips of rows; "auto": in as few as let RAM suffice.'
+        ),
+    ] = None,
     operators: Annotated[
         bool,
         typer.Option(
@@ -99,7 +113,13 @@ def deploy(
         with console.status(f"Compiling {model.name} for {device}"):
             optimize = "-Os" if small else "-O2"
             firmware = mcu.build(
-                model, device, name=name, optimize=optimize, packed=packed, rounding=rounding
+                model,
+                device,
+                name=name,
+                optimize=optimize,
+                packed=packed,
+                rounding=rounding,
+                patches=_strips(patches),
             )
         graph = firmware.program.graph
         with console.status(f"Running {firmware.macs:,} MACs"):

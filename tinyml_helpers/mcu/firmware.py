@@ -1,10 +1,4 @@
-"""Build an int8 network for a microcontroller and run it there, without a board.
-
-::
-
-    firmware = build("model.tflite", device="nano33ble")
-    run = firmware.run(x)
-"""
+"""Build an int8 network for a microcontroller and run it there, without a board."""
 
 from __future__ import annotations
 
@@ -22,7 +16,7 @@ from tinyml_helpers.deploy.model_file import names_the_file
 from tinyml_helpers.devices import Device
 from tinyml_helpers.mcu.compiler import codegen, graph, lowering
 from tinyml_helpers.mcu.compiler.codegen import Program
-from tinyml_helpers.mcu.linking import link
+from tinyml_helpers.mcu.linking import Patches, link_with_patches
 from tinyml_helpers.mcu.pipeline import SENSOR, Pipeline
 from tinyml_helpers.mcu.quantized_io import quantize_input
 from tinyml_helpers.mcu.run import Profile, Run, attribute
@@ -80,9 +74,8 @@ class Firmware:
         """Run the network once, from reset.
 
         Args:
-            inputs: one array for each input, of its shape or number of elements: int8 as the
-                network takes it, or real numbers, which are quantized as TensorFlow Lite does.
-                With a pipeline: its samples.
+            inputs: one array for each input, of its shape or size: int8, or real numbers, which are
+                quantized as TensorFlow Lite does. With a pipeline: its samples.
             limit: give up after this many instructions.
 
         Returns:
@@ -107,8 +100,7 @@ class Firmware:
             The run of each step.
 
         Raises:
-            ValueError: as `run`.
-            EmulatorError: as `run`.
+            ValueError, EmulatorError: as `run`.
         """
         machine = Machine(self.image)
         for number, step in enumerate(steps):
@@ -121,8 +113,7 @@ class Firmware:
             raise ValueError(f"{len(inputs)} inputs given, the network takes {len(g.inputs)}")
         writes = self._writes(inputs)
         reads: dict[str, npt.DTypeLike] = {self._place(i): g.tensors[i].dtype for i in g.outputs}
-        if self.pipeline and self.pipeline.after:
-            reads["score"] = np.int32
+        reads |= {"score": np.int32} if self.pipeline and self.pipeline.after else {}
         found = None if fresh else machine.variables()
         main = machine.run(writes, reads, watch=("main", f"{name}_invoke"), fresh=fresh, limit=limit)
         outputs = [main.outputs[self._place(i)].reshape(g.tensors[i].shape) for i in g.outputs]
@@ -162,12 +153,10 @@ class Firmware:
             ("RAM", f"{self.ram_bytes:,}", f"{self.ram_bytes / d.ram_bytes:.1%} of the device, + stack"),
         ]
         around = f", behind {self.pipeline.before}" if self.pipeline else ""
-        head = f"{len(self.program.layers)} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
-        if gone := self.program.trimmed_channels:
-            head += f"\n{gone:,} channels that are constant or unread are left out"
+        head = f"{self.program.layer_count} layers{around}, {self.macs:,} MACs on {d.name} ({d.core})"
         table = text_table(("", "bytes", ""), rows, names=(0, 2))
         packed = self.program.packed_layers
-        return f"{head}\n{table}" + (f"\n\n{packed}" if packed.layers else "")
+        return f"{head}{self.program.remarks}\n{table}" + (f"\n\n{packed}" if packed.layers else "")
 
     @cached_property
     def _machine(self) -> Machine:
@@ -201,32 +190,31 @@ def build(
     trimmed: bool = True,
     packed: bool = False,
     rounding: graph.Rounding | None = None,
+    patches: Patches = None,
     pipeline: Pipeline | None = None,
 ) -> Firmware:
     """Compile an int8 .tflite, or an ONNX file in QDQ form, for a microcontroller.
 
     Args:
         tflite: the file's path or its bytes.
-        device: a device with a Cortex-M or RISC-V core, or its key.
+        device: one with a Cortex-M or RISC-V core, or its key.
         name: prefix of the C names.
         optimize: the compiler's flag, "-O2" or "-Os".
         float_io: keep QUANTIZE and DEQUANTIZE at float ends; left out, ends are int8 and `run` converts.
         folded: make each PAD part of the convolution behind it, where possible; the bytes are the same.
-        trimmed: leave out channels that are constant, or that nothing reads; the bytes are the same.
-        packed: store weights of at most 16 values in 4, 2 or 1 bits, and leave out zeros in fours,
-            where that saves more flash than the code for it takes; outputs are the same.
-        rounding: for the bytes of LiteRT's reference "litert"; of TFLM, which rounds fully connected
-            layers twice, "tflm"; of ONNX Runtime "onnx". Left out: those of the file's own runtime.
+        trimmed: leave out channels that are constant or unread; the bytes are the same.
+        packed: store weights of few values in fewer bits and leave out zeros, where that saves flash.
+        rounding: whose bytes: "litert", "tflm" or "onnx"; left out, those of the file's own runtime.
+        patches: run the first layers in so many strips of rows; "auto": in as few as let it fit.
         pipeline: C that turns raw samples into the input, and the output into an answer.
 
     Returns:
         The firmware.
 
     Raises:
-        ModelError: the file is missing, damaged or neither; its subclass `UnsupportedError`: an
-            operator that cannot be translated, by name and position.
+        ModelError: the file is missing, damaged or neither; as `UnsupportedError`, names an operator.
         DoesNotFitError: the device has too little flash or RAM; the message has the numbers.
-        ValueError: an unknown device, a core that is not emulated, or a pipeline that does not fit.
+        ValueError: an unknown device, one that is not emulated, a pipeline or patches that do not fit.
         ToolchainError: the pipeline's C does not compile or lacks a function.
     """
     chosen = devices.get(device) if isinstance(device, str) else device
@@ -234,7 +222,19 @@ def build(
     source = graph.read(tflite)
     lowering.check(source)
     network = source if float_io else lowering.strip_float_ends(source)
-    program = codegen.generate(
-        network, name, dsp=core.dsp, folded=folded, trimmed=trimmed, packed=packed, rounding=rounding
-    )
-    return Firmware(program, link(program, chosen, optimize, pipeline), chosen, source, pipeline)
+
+    def write(count: int | None, room_bytes: int | None) -> Program:
+        return codegen.generate(
+            network,
+            name,
+            dsp=core.dsp,
+            folded=folded,
+            trimmed=trimmed,
+            packed=packed,
+            rounding=rounding,
+            patches=count,
+            room_bytes=room_bytes,
+        )
+
+    program, image = link_with_patches(write, patches, chosen, optimize, pipeline)
+    return Firmware(program, image, chosen, source, pipeline)

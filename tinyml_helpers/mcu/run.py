@@ -29,6 +29,12 @@ class LayerProfile:
     instructions: int
     macs: int
 
+    def with_strip(self, other: LayerProfile) -> LayerProfile:
+        """Add a further strip of the same layer."""
+        spent, macs = self.instructions + other.instructions, self.macs + other.macs
+        note = self.note if self.note.startswith("in strips") else f"in strips of {self.note}"
+        return LayerProfile(self.name, note, spent, macs)
+
     @property
     def instructions_per_mac(self) -> float | None:
         """Instructions for each multiplication with a weight; `None` if it has none."""
@@ -83,10 +89,15 @@ def attribute(
     if pipeline:
         spent = of_main[pipeline.before].instructions
         yield LayerProfile(pipeline.before, f"{pipeline.count:,} samples", spent, 0)
-    for layer in program.layers:
+    found: dict[int, LayerProfile] = {}
+    for n, layer in enumerate(program.layers):
         if layer.calls:
             spent = sum(span.instructions for span in islice(of_network, len(layer.calls)))
-            yield LayerProfile(layer.operator.label, layer.note, spent, layer.macs)
+            strips = "strip" in layer.operator.options
+            one = LayerProfile(layer.operator.label, layer.note, spent, layer.macs)
+            key = -1 - layer.operator.position if strips else n
+            found[key] = found[key].with_strip(one) if key in found else one
+    yield from found.values()
     if pipeline and pipeline.after:
         yield LayerProfile(pipeline.after, "answer", of_main[pipeline.after].instructions, 0)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from tinyml_helpers.mcu.compiler.graph import Network
 from tinyml_helpers.mcu.compiler.lowering import Layer
@@ -24,6 +25,7 @@ class Block:
         last: number of the last layer that reads it.
         size_bytes: rounded up to `ALIGN_BYTES`.
         offset: in the arena.
+        then: the smaller piece that begins at the same place, when this one is not needed any more.
     """
 
     tensors: tuple[int, ...]
@@ -31,6 +33,12 @@ class Block:
     last: int
     size_bytes: int
     offset: int = 0
+    then: Block | None = None
+
+    @property
+    def pieces(self) -> tuple[Block, ...]:
+        """Itself, and what comes then."""
+        return (self, self.then) if self.then else (self,)
 
     def meets(self, other: Block) -> bool:
         """Whether both live at the same time."""
@@ -86,9 +94,6 @@ def plan(graph: Network, layers: Sequence[Layer]) -> Arena:
         The best of several greedy plans.
     """
     blocks = _blocks(graph, layers)
-    peak = max(
-        sum(b.size_bytes for b in blocks if b.first <= i <= b.last) for i in range(-1, len(layers))
-    )
     orders: tuple[Callable[[Block], tuple[int, ...]], ...] = (
         lambda b: (-b.size_bytes, b.first),
         lambda b: (-b.size_bytes * (b.last - b.first + 1), b.first),
@@ -97,19 +102,37 @@ def plan(graph: Network, layers: Sequence[Layer]) -> Arena:
     )
     plans = [_place(sorted(blocks, key=order)) for order in orders]
     best = min(plans, key=_end)
-    return Arena(tuple(best), _end(best), peak)
+    return Arena(tuple(best), _end(best), _peak(blocks))
+
+
+def bound_bytes(graph: Network, layers: Sequence[Layer]) -> int:
+    """Return what no plan can go below: the most that lives at once."""
+    return _peak(_blocks(graph, layers))
+
+
+def _peak(blocks: Sequence[Block]) -> int:
+    pieces = [piece for block in blocks for piece in block.pieces]
+    changes = sorted(
+        change for b in pieces for change in ((b.first, b.size_bytes), (b.last + 1, -b.size_bytes))
+    )
+    return max(accumulate(change for _, change in changes))
 
 
 def plan_with_room(graph: Network, layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], Arena]:
-    """Plan the arena, and give each layer the widest of its forms for which the arena need not grow.
+    """Plan the arena, and give each operator the widest of its forms for which the arena need not grow.
 
     Returns:
         The layers in those forms, and their arena.
     """
     chosen, best = tuple(layers), plan(graph, layers)
-    for n, layer in enumerate(layers):
-        for form in layer.wider:
-            tried = (*chosen[:n], form, *chosen[n + 1 :])
+    for position in dict.fromkeys(layer.operator.position for layer in layers if layer.wider):
+        for n in range(max(len(one.wider) for one in layers if one.operator.position == position)):
+            tried = tuple(
+                one.wider[n] if one.operator.position == position and n < len(one.wider) else one
+                for one in chosen
+            )
+            if bound_bytes(graph, tried) > best.size_bytes:
+                continue
             arena = plan(graph, tried)
             if arena.size_bytes <= best.size_bytes:
                 chosen, best = tried, arena
@@ -122,7 +145,7 @@ def _blocks(graph: Network, layers: Sequence[Layer]) -> list[Block]:
     home = {i: [i] for i in (*graph.inputs, *graph.variables)}
     first = dict.fromkeys(home, -1)
     for n, layer in enumerate(layers):
-        if layer.output in graph.variables:
+        if layer.output in home:  # a variable, or an image that another strip has begun
             continue
         # A view looks at the same bytes: none of them may be looked at later.
         done = (i for i in layer.inputs[: layer.in_place] if i in home and _end_of(home[i], last) <= n)
@@ -134,10 +157,16 @@ def _blocks(graph: Network, layers: Sequence[Layer]) -> list[Block]:
         else:
             home[layer.output] = [layer.output]
             first[layer.output] = n
-    blocks = []
+    found: dict[int, Block] = {}
     for root, at in first.items():
         size = max(graph.tensors[i].size_bytes for i in home[root])
-        blocks.append(Block(tuple(home[root]), at, _end_of(home[root], last), _rounded(size)))
+        found[root] = Block(tuple(home[root]), at, _end_of(home[root], last), _rounded(size))
+    for made, image in graph.over.items():
+        root = home[image][0]
+        if made in found and found[root].last == last[image] < found[made].last:
+            later = replace(found.pop(made), first=last[image] + 1)
+            found[root] = replace(found[root], then=later)
+    blocks = list(found.values())
     for n, layer in enumerate(layers):
         if layer.scratch_bytes:
             blocks.append(Block((SCRATCH,), n, n, _rounded(layer.scratch_bytes)))
@@ -171,13 +200,17 @@ def _place(blocks: Sequence[Block]) -> list[Block]:
     """Put each block in turn at the lowest offset that is free while it lives."""
     placed: list[Block] = []
     for block in blocks:
+        pairs = [(piece, other) for piece in block.pieces for other in placed if piece.meets(other)]
+        pairs.sort(key=lambda pair: pair[1].offset)
         offset = 0
-        for other in sorted((p for p in placed if p.meets(block)), key=lambda p: p.offset):
-            if other.offset >= offset + block.size_bytes:
-                break
-            offset = max(offset, other.offset + other.size_bytes)
-        placed.append(Block(block.tensors, block.first, block.last, block.size_bytes, offset))
+        while hit := next((o for p, o in pairs if _overlap(p.size_bytes, offset, o)), None):
+            offset = hit.offset + hit.size_bytes
+        placed += [replace(piece, offset=offset, then=None) for piece in block.pieces]
     return placed
+
+
+def _overlap(size_bytes: int, offset: int, other: Block) -> bool:
+    return other.offset < offset + size_bytes and offset < other.offset + other.size_bytes
 
 
 def _end(blocks: Sequence[Block]) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
 from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan_with_room
-from tinyml_helpers.mcu.compiler.graph import Network, Rounding
+from tinyml_helpers.mcu.compiler.graph import Network, Rounding, find_live_operators
 from tinyml_helpers.mcu.compiler.headers import header
 from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
 from tinyml_helpers.mcu.compiler.lowering import (
@@ -23,6 +23,8 @@ from tinyml_helpers.mcu.compiler.lowering import (
 from tinyml_helpers.mcu.compiler.lowering.constants import CTYPES, Array
 from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH, Address
 from tinyml_helpers.mcu.compiler.lowering.packing import PackedLayers
+from tinyml_helpers.mcu.compiler.lowering.sharing import share_constants
+from tinyml_helpers.mcu.compiler.patches import Proposal, Strips, propose, propose_all
 
 _TARGET = """#if !defined(__ARM_FEATURE_DSP) && !defined(TINYML_EMULATE_DSP)
 #error "weights are arranged for a core with DSP instructions: Cortex-M4, M7, M33"
@@ -46,6 +48,7 @@ class Program:
         arena: where the arrays lie.
         files: file name -> text: the network's own C and header, and the kernels that it calls.
         trimmed_channels: of convolutions and dense layers, how many were left out.
+        strips: how the first layers run, where they run strip by strip.
     """
 
     name: str
@@ -54,11 +57,23 @@ class Program:
     arena: Arena
     files: Mapping[str, str]
     trimmed_channels: int = 0
+    strips: Strips | None = None
 
     @property
     def macs(self) -> int:
         """Multiplications with a weight in one run."""
         return sum(layer.macs for layer in self.layers)
+
+    @property
+    def layer_count(self) -> int:
+        """Layers, each counted once in however many strips it runs."""
+        return len(find_live_operators(self.graph))
+
+    @property
+    def remarks(self) -> str:
+        """What was done to make it smaller, a line each."""
+        gone = f"\n{self.trimmed_channels:,} channels that are constant or unread are left out"
+        return (gone if self.trimmed_channels else "") + (f"\n{self.strips}" if self.strips else "")
 
     @property
     def calls(self) -> tuple[tuple[str, ...], ...]:
@@ -80,6 +95,8 @@ def generate(
     trimmed: bool = True,
     packed: bool = False,
     rounding: Rounding | None = None,
+    patches: int | None = None,
+    room_bytes: int | None = None,
 ) -> Program:
     """Write a network as C.
 
@@ -91,13 +108,15 @@ def generate(
         trimmed: leave out channels that are the same for every input, or that nothing reads.
         packed: store weights in fewer bytes, where that saves more than the code for it takes.
         rounding: whose bytes layers give; left out, as the network says.
+        patches: of how many strips of rows the first layers run; left out, as `room_bytes` says.
+        room_bytes: cut the first layers into as few strips as let the arena fit; left out, into none.
 
     Returns:
         The program's files: `<name>.c`, `<name>.h` and the kernels.
 
     Raises:
         UnsupportedError: an operator that cannot be translated.
-        ValueError: a name that C does not take, an unknown rounding.
+        ValueError: a name that C does not take, an unknown rounding, more strips than rows.
     """
     graph = replace(graph, rounding=rounding or graph.rounding)
     if graph.rounding not in get_args(Rounding):
@@ -111,12 +130,40 @@ def generate(
     if gone := count_channels(graph) - count_channels(smaller):
         graph, layers = smaller, lower(smaller, dsp=dsp, packed=packed)
     _check_ends(graph, layers)
-    layers, arena = plan_with_room(graph, layers)
+    graph, layers, arena, strips = _place(graph, layers, dsp, packed, patches, room_bytes)
     code = "\n".join(_source(name, graph, layers, arena, dsp))
     files = {f"{name}.h": header(name, graph, arena), f"{name}.c": code}
     kernels = read_kernels(call.kernel for layer in layers for call in layer.calls)
     kernels["arithmetic.h"] = _ROUNDING[graph.rounding] + kernels["arithmetic.h"]
-    return Program(name, graph, layers, arena, {**files, **kernels}, gone)
+    return Program(name, graph, layers, arena, {**files, **kernels}, gone, strips)
+
+
+def _place(
+    graph: Network,
+    layers: tuple[Layer, ...],
+    dsp: bool,
+    packed: bool,
+    patches: int | None,
+    room_bytes: int | None,
+) -> tuple[Network, tuple[Layer, ...], Arena, Strips | None]:
+    """Give all arrays their places: of whole images, or of strips of the first."""
+    wider, arena = plan_with_room(graph, layers)
+    whole_bytes = arena.size_bytes
+    proposals: Iterable[Proposal] = ()
+    if patches is not None:
+        proposals = [propose(graph, layers, patches)]
+    elif room_bytes is not None and whole_bytes > room_bytes:
+        proposals = propose_all(graph, layers)
+    best: tuple[Network, tuple[Layer, ...], Arena, Strips | None] = (graph, wider, arena, None)
+    for one in proposals:
+        lowered = lower(graph, dsp=dsp, packed=packed, cut=one.cut)
+        found, arena = plan_with_room(one.cut.graph, lowered)
+        strips = Strips(one.count, one.layers, whole_bytes, arena.size_bytes)
+        if patches is not None or arena.size_bytes < best[2].size_bytes:
+            best = one.cut.graph, share_constants(found), arena, strips
+        if room_bytes is not None and arena.size_bytes <= room_bytes:
+            break
+    return best
 
 
 def _check_ends(graph: Network, layers: Sequence[Layer]) -> None:

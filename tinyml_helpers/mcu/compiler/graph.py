@@ -38,10 +38,13 @@ class Network(Graph):
         variables: number of a tensor that is remembered from one call to the next -> the byte
             that fills it at first.
         rounding: whose bytes its layers give.
+        over: number of a tensor that is made strip by strip -> the image that it may lie upon: what
+            it covers has been read by then.
     """
 
     variables: Mapping[int, int] = field(default_factory=dict)
     rounding: Rounding = "litert"
+    over: Mapping[int, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """One row for each operator."""

@@ -29,6 +29,8 @@ from tinyml_helpers.mcu.compiler.lowering.context import Context, Layer, Unsuppo
 from tinyml_helpers.mcu.compiler.lowering.folding import fold_padding, fold_tables
 from tinyml_helpers.mcu.compiler.lowering.forms import choose_forms
 from tinyml_helpers.mcu.compiler.lowering.islands import fold_islands
+from tinyml_helpers.mcu.compiler.lowering.sharing import place_parts
+from tinyml_helpers.mcu.compiler.lowering.strips import Cut
 from tinyml_helpers.mcu.compiler.lowering.trimming import count_channels, trim
 
 __all__ = [
@@ -113,7 +115,9 @@ OPERATORS: Mapping[str, Callable[[Context], Layer]] = {
 """Every operator that can be translated."""
 
 
-def lower(graph: Network, *, dsp: bool, packed: bool = False) -> tuple[Layer, ...]:
+def lower(
+    graph: Network, *, dsp: bool, packed: bool = False, cut: Cut | None = None
+) -> tuple[Layer, ...]:
     """Translate every operator that an output needs.
 
     Args:
@@ -121,14 +125,15 @@ def lower(graph: Network, *, dsp: bool, packed: bool = False) -> tuple[Layer, ..
         dsp: whether the core has DSP instructions: weights are arranged for them.
         packed: store weights in fewer bytes, where that saves more than the code for it takes; those
             of type INT4 may be anyway.
+        cut: the same network with its first layers in strips; left out, they run one after another.
 
     Raises:
         UnsupportedError: the first operator, or form of one, that cannot be translated.
     """
     check(graph)
-    live = find_live_operators(graph)
-    layers = tuple(_translate(Context(graph, op, dsp, _name(op), packed)) for op in live)
-    return choose_forms(layers, dsp=dsp)
+    cut = cut or Cut(graph, find_live_operators(graph), {})
+    layers = tuple(_translate(Context(cut.graph, op, dsp, _name(op), packed)) for op in cut.operators)
+    return place_parts(choose_forms(layers, dsp=dsp), cut.parts)
 
 
 def check(graph: Network) -> None:

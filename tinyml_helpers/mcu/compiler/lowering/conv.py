@@ -101,7 +101,9 @@ def lower_depthwise_conv_2d(context: Context) -> Layer:
     if image.shape[3] == len(rows) and window.kernel != (3, 3) and window.lies_inside(image, output):
         kernel, weights, scratch_bytes, lends = "tm_depthwise_conv_2d_channels", weights.T, 0, False
     else:
-        kernel, lends = _choose_depthwise(window, dsp=context.dsp), image.shape == output.shape
+        kernel = _choose_depthwise(window, dsp=context.dsp)
+        # A channel is read before it is written; where much is left over, a place of its own is better.
+        lends = image.shape[3] == len(rows) and image.size <= 2 * output.size
         scratch_bytes = plane_bytes(window, image, output, 2 if context.dsp else 1)
     layer = weighted_layer(
         context,

@@ -30,7 +30,7 @@ def lower_activation(context: Context) -> Layer:
     context.check_int8(given, output)
     if given.size != output.size:
         raise context.refuse(f"output shape {output.shape} for input shape {given.shape}")
-    table = _TABLES[context.operator.type](context).astype(np.int8)
+    table = TABLES[context.operator.type](context).astype(np.int8)
     name = f"{context.name}_table"
     return context.layer(
         "tm_lookup",
@@ -99,7 +99,7 @@ def _tanh(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.tanh(x.astype(np.float64)).astype(np.float32)
 
 
-_TABLES: dict[str, Callable[[Context], npt.NDArray[np.int64]]] = {
+TABLES: dict[str, Callable[[Context], npt.NDArray[np.int64]]] = {
     "RELU": _relu(0.0, None),
     "RELU6": _relu(0.0, 6.0),
     "RELU_N1_TO_1": _relu(-1.0, 1.0),

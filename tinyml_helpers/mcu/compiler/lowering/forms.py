@@ -62,4 +62,5 @@ def _weights_bytes(layer: Layer) -> int:
 
 def _flash_bytes(layers: tuple[Layer, ...], code_bytes: Mapping[str, int]) -> int:
     code = sum(code_bytes.get(file, 0) for file in _files(*layers))
-    return code + sum(map(_weights_bytes, layers))
+    weights = {layer.operator.position: _weights_bytes(layer) for layer in layers}  # which strips share
+    return code + sum(weights.values())

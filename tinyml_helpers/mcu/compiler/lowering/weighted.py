@@ -60,7 +60,8 @@ def weighted_layer(
     """A layer with weights; a `general` kernel takes shifts as they are, and clamps what it gives."""
     given, output = context.input(0), context.output
     macs = output.size * f.weights.shape[1]
-    padded = ", with its PAD" if "margins" in context.operator.options else ""
+    options = context.operator.options
+    padded = ", with its PAD" if "margins" in options and "strip" not in options else ""
     table = make_channel_table(context.name, f, bias, less=0 if general else 1)
     layer = context.layer(
         kernel,
