@@ -62,23 +62,25 @@ static void gather(const tm_conv *layer, const int8_t *input, int32_t y, int32_t
 }
 
 #ifdef TINYML_DSP
-#define PIXEL(columns, i) ((columns) + 2 * (i)) /* pairs of words, alternating */
+/* Pixels wait two or three together: for four inputs of each, their odd inputs, and then their even ones. */
+#define PIXEL(columns, i) ((columns) + (i))
 enum { QUAD_WORDS = 4 };
 
-/* Write one pixel's inputs as (256 x - o, o) pairs, every other pair of words; return 256 times
-   the sum of its even inputs. */
-static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *to) {
+static inline __attribute__((always_inline)) int32_t expand_word(uint32_t x, uint32_t *to, uint32_t together, int32_t sum) {
+    const uint32_t odd = ssub16(sxtb16(rotate8(x)), 0x007F007F);
+    const uint32_t even = x << 8 & 0xFF00FF00;
+    to[0] = odd;
+    to[together] = ssub16(even, odd);
+    return smlad(even, 0x00010001, sum);
+}
+
+/* Write one pixel's inputs as o and 256 x - o; return 256 times the sum of its even inputs. */
+static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *to, uint32_t together) {
     int32_t sum = 0;
-    do {
-        const uint32_t x = load_word(from);
-        const uint32_t odd = ssub16(sxtb16(rotate8(x)), 0x007F007F);
-        const uint32_t even = x << 8 & 0xFF00FF00;
-        to[0] = ssub16(even, odd);
-        to[1] = odd;
-        sum = smlad(even, 0x00010001, sum);
-        from += 4;
-        to += 4;
-    } while (--quads);
+    if (together == 3)
+        for (; quads; quads--, from += 4, to += 6) sum = expand_word(load_word(from), to, 3, sum);
+    else
+        for (; quads; quads--, from += 4, to += 4) sum = expand_word(load_word(from), to, 2, sum);
     return (uint32_t)sum;
 }
 
@@ -87,23 +89,24 @@ static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *to) {
 #define QUAD                            \
     "ldm.w r7!, {r8, r9, r10, r11}\n\t" \
     "ldrd r4, r5, [r6], #8\n\t"         \
-    "smlad r0, r4, r9, r0\n\t"          \
-    "smlad r1, r4, r11, r1\n\t"         \
-    "uxtb16 r4, r4\n\t"                 \
-    "smlad r2, r5, r9, r2\n\t"          \
-    "smlad r3, r5, r11, r3\n\t"         \
-    "uxtb16 r5, r5\n\t"                 \
     "smlad r0, r4, r8, r0\n\t"          \
-    "smlad r1, r4, r10, r1\n\t"         \
+    "smlad r1, r4, r9, r1\n\t"          \
+    "uxtb16 r4, r4\n\t"                 \
     "smlad r2, r5, r8, r2\n\t"          \
-    "smlad r3, r5, r10, r3\n\t"
+    "smlad r3, r5, r9, r3\n\t"          \
+    "uxtb16 r5, r5\n\t"                 \
+    "smlad r0, r4, r10, r0\n\t"         \
+    "smlad r1, r4, r11, r1\n\t"         \
+    "smlad r2, r5, r10, r2\n\t"         \
+    "smlad r3, r5, r11, r3\n\t"
 #endif
 #else
 #define PIXEL(columns, i) ((uint32_t *)((uint8_t *)(columns) + (i))) /* bytes, alternating */
 enum { QUAD_WORDS = 2 };
 
 /* Write one pixel's inputs as x + 128, every other byte; return their sum. */
-static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns) {
+static uint32_t expand(const uint8_t *from, uint32_t quads, uint32_t *columns, uint32_t together) {
+    (void)together;
     uint8_t *to = (uint8_t *)columns;
     uint32_t sum = 0;
     for (quads *= 4; quads; quads--, to += 2) sum += *to = *from++ ^ 0x80;
@@ -116,17 +119,18 @@ typedef struct {
     const tm_conv *layer;
     const int8_t *input;
     uint8_t *window;
-    uint32_t taps, quads, left;
+    uint32_t taps, quads, together, left;
     int32_t y, x, direct; /* direct: a pixel of the output sees one of the input */
 } walk;
 
-static inline walk start_walk(const tm_conv *layer, const int8_t *input) {
+static inline walk start_walk(const tm_conv *layer, const int8_t *input, uint32_t together) {
     const tm_window *w = &layer->window;
     const uint32_t taps = (uint32_t)w->kernel_height * w->kernel_width * w->input_channels;
     return (walk){.layer = layer,
                   .input = input,
                   .taps = taps,
                   .quads = (taps + 3) / 4,
+                  .together = together,
                   .left = (uint32_t)w->output_height * w->output_width * taps,
                   .direct = taps == w->input_channels && w->stride_height == 1 && w->stride_width == 1};
 }
@@ -146,6 +150,6 @@ static __attribute__((noinline)) uint32_t next_pixel(walk *p, uint32_t *to) {
         gather(p->layer, p->input, p->y - w->padding_top, p->x - w->padding_left, p->window);
         if ((p->x += w->stride_width) == w->stride_width * w->output_width) p->x = 0, p->y += w->stride_height;
     }
-    return (uint32_t)-128 * expand(from, p->quads, to);
+    return (uint32_t)-128 * expand(from, p->quads, to, p->together);
 }
 #endif

@@ -33,7 +33,8 @@ from tinyml_helpers.mcu.compiler.lowering.window import (
     plane_bytes,
 )
 
-_TILES = (32, 16, 8)
+_TILES = (30, 15, 9, 6, 3)
+_LEAST_COPIED = 9  # pixels for which two filters are copied to RAM: LEAST_COPIED of kernels/conv_2d.c
 _DSP_LIMIT, _LIMIT = 1 << 23, 1 << 30  # sums that the kernels hold: 256 times, or twice, in 32 bits
 
 
@@ -75,13 +76,14 @@ def lower_conv_2d(context: Context) -> Layer:
 
 def _tiled(layer: Layer, output: Tensor, pixels: int) -> Layer:
     """A convolution that reads its weights once for so many pixels: see kernels/conv_2d.c."""
-    tile = choose_tile(output, pixels)
+    tile = choose_tile(output, pixels, 3)
     quads = layer.scratch_bytes // 20  # which hold two pixels, and one as it lies in the image
     calls = []
     for call in layer.calls:
         tiled = KernelCall("tm_conv_2d_tiled", (*call.arguments, tile))
         calls.append(tiled if call.kernel == "tm_conv_2d" else call)
-    return replace(layer, calls=tuple(calls), scratch_bytes=12 * quads + tile * (4 + 8 * quads))
+    copied = 8 * quads * (tile >= _LEAST_COPIED)
+    return replace(layer, calls=tuple(calls), scratch_bytes=copied + 4 * quads + tile * (4 + 8 * quads))
 
 
 def lower_depthwise_conv_2d(context: Context) -> Layer:

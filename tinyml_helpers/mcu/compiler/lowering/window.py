@@ -104,7 +104,8 @@ def plane_bytes(w: Window, image: Tensor, output: Tensor, cell_bytes: int) -> in
     return cell_bytes * (height * ((width + 2) & ~1) + more)
 
 
-def choose_tile(output: Tensor, most: int) -> int:
-    """How many pixels of an image run together, at most so many: tiles alike, of pairs."""
-    whole = output.shape[1] * output.shape[2]
-    return -(-whole // -(-whole // most)) + 1 & ~1
+def choose_tile(output: Tensor, most: int, together: int) -> int:
+    """How many pixels of an image form a tile, at most so many: tiles alike, of so many together."""
+    whole, most = output.shape[1] * output.shape[2], most // together * together
+    alike = -(-whole // -(-whole // most))
+    return -(-alike // together) * together
