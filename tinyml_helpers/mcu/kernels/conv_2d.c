@@ -152,7 +152,7 @@ static void filter(const tm_conv *layer, job *j, int8_t *to, uint32_t one) {
 void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
     const tm_window *w = &layer->window;
     const uint32_t pixels = (uint32_t)w->output_height * w->output_width;
-    walk place = start_walk(layer, input, 2);
+    walk place = start_walk(layer, input, expand_two);
     job j = {.columns = (uint32_t *)scratch, .quads = place.quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
     place.window = (uint8_t *)(j.columns + QUAD_WORDS * place.quads);
     for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
@@ -173,7 +173,7 @@ enum { LEAST_COPIED = 9 };
 void tm_conv_2d_tiled(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch, uint32_t tile) {
     const tm_window *w = &layer->window;
     const uint32_t all = (uint32_t)w->output_height * w->output_width;
-    walk place = start_walk(layer, input, TOGETHER);
+    walk place = start_walk(layer, input, expand_three);
     uint32_t *const copy = tile < LEAST_COPIED ? 0 : (uint32_t *)scratch;
     uint32_t *const columns = (uint32_t *)scratch + (copy ? 2 * place.quads : 0);
     place.window = (uint8_t *)(columns + tile / TOGETHER * TILE_WORDS(place.quads));

@@ -97,7 +97,7 @@ void tm_conv_2d_blocks(const tm_conv *layer, const uint8_t *steps, const int8_t 
                        uint32_t tile) {
     const tm_window *w = &layer->window;
     const uint32_t all = (uint32_t)w->output_height * w->output_width;
-    walk place = start_walk(layer, input, 2);
+    walk place = start_walk(layer, input, expand_two);
     const uint32_t words = QUAD_WORDS * place.quads;
     uint32_t *const columns = (uint32_t *)scratch;
     place.window = (uint8_t *)(columns + tile / 2 * words);

@@ -28,7 +28,7 @@ void tm_conv_2d_packed(const tm_conv *layer, const tm_packed *packed, const int8
                        void *scratch, uint32_t tile) {
     const tm_window *w = &layer->window;
     const uint32_t all = (uint32_t)w->output_height * w->output_width;
-    walk place = start_walk(layer, input, TOGETHER);
+    walk place = start_walk(layer, input, expand_together);
     uint32_t *const filters = (uint32_t *)scratch, *const columns = filters + 2 * place.quads;
     place.window = (uint8_t *)(columns + tile / TOGETHER * TILE_WORDS(place.quads));
     for (uint32_t pixel = 0; pixel < all; pixel += tile) {

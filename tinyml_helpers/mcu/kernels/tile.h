@@ -9,6 +9,7 @@
 
 #ifdef TINYML_DSP
 enum { TOGETHER = 3, MOST_PIXELS = 30 };
+#define expand_together expand_three
 
 /* What pairs of filters need to run over a tile. The order of the fields counts: see run_tile(). */
 typedef struct {
@@ -207,6 +208,7 @@ KEEP_ROLLED
 }
 #else
 enum { TOGETHER = 2 };
+#define expand_together expand_two
 
 /* Add the products of two filters and two pixels to their sums: a0, a1, b0, b1. */
 #ifdef __ARM_ARCH_6M__
