@@ -33,7 +33,7 @@ static inline uint8_t *gather_row(const tm_conv *layer, const int8_t *row, int32
 }
 
 /* Copy the part of the image under the window, rows one after another. */
-static void gather(const tm_conv *layer, const int8_t *input, int32_t y, int32_t x, uint8_t *to) {
+static __attribute__((noinline)) void gather(const tm_conv *layer, const int8_t *input, int32_t y, int32_t x, uint8_t *to) {
     const tm_window *w = &layer->window;
     const int32_t pitch = w->input_width * w->input_channels, apart = w->dilation_width;
     const int32_t columns = apart == 1 ? w->kernel_width : 1, parts = apart == 1 ? 1 : w->kernel_width;
@@ -49,6 +49,18 @@ static void gather(const tm_conv *layer, const int8_t *input, int32_t y, int32_t
     }
 }
 
+/* The pixels of the output in turn, and where what their windows see is gathered. */
+typedef struct walk {
+    const tm_conv *layer;
+    const int8_t *input;
+    uint8_t *window;
+    uint32_t (*expand)(const struct walk *p, const uint8_t *from, int32_t pitch, uint32_t *to);
+    uint32_t taps, quads;
+    int32_t y, x, last_y, last_x; /* between 0 and the last ones all of the window lies in the image */
+    int32_t right;                /* x behind the last pixel of a row */
+    int32_t rows, bytes, pitch;   /* of the window, a row of it, and a row of the image */
+} walk;
+
 #ifdef TINYML_DSP
 /* Pixels wait two or three together: for four inputs of each, their odd inputs, and then their even ones. */
 #define PIXEL(columns, i) ((columns) + (i))
@@ -59,17 +71,19 @@ static inline __attribute__((always_inline)) int32_t expand_word(uint32_t x, uin
     const uint32_t even = x << 8 & 0xFF00FF00;
     to[0] = odd;
     to[together] = ssub16(even, odd);
-    return smlad(even, 0x00010001, sum);
+    return smlad(even, 0xFF80FF80, sum);
 }
 
-static inline __attribute__((always_inline)) uint32_t expand_by(const uint8_t *from, int32_t rows, int32_t bytes,
-                                                              int32_t pitch, uint32_t *to, uint32_t together) {
+static inline __attribute__((always_inline)) uint32_t expand_by(const walk *p, const uint8_t *from, int32_t pitch,
+                                                              uint32_t *to, uint32_t together) {
+    const int32_t bytes = p->bytes;
     int32_t sum = 0, left = bytes;
-    for (;;) {
+    for (int32_t rows = p->rows;;) {
 #pragma GCC unroll 1
         for (; left > 7; left -= 8, from += 8, to += 4 * together) {
-            sum = expand_word(load_word(from), to, together, sum);
-            sum = expand_word(load_word(from + 4), to + 2 * together, together, sum);
+            const uint32_t first = load_word(from), second = load_word(from + 4);
+            sum = expand_word(first, to, together, sum);
+            sum = expand_word(second, to + 2 * together, together, sum);
         }
         if (left > 3) {
             sum = expand_word(load_word(from), to, together, sum);
@@ -87,15 +101,14 @@ static inline __attribute__((always_inline)) uint32_t expand_by(const uint8_t *f
     return (uint32_t)(left ? expand_word(load_word(from + left - 4) >> (32 - 8 * left), to, together, sum) : sum);
 }
 
-/* Write one pixel's inputs, rows that lie `pitch` apart, as o and 256 x - o; return 256 times the sum
-   of the even ones. */
-static uint32_t expand_two(const uint8_t *from, int32_t rows, int32_t bytes, int32_t pitch, uint32_t *to) {
-    return expand_by(from, rows, bytes, pitch, to, 2);
+/* Write one pixel's inputs, in rows that lie `pitch` apart, as o and 256 x - o; return what takes the
+   offset of the weights back: -128 times 256 times the sum of the even inputs. */
+static uint32_t expand_two(const walk *p, const uint8_t *from, int32_t pitch, uint32_t *to) {
+    return expand_by(p, from, pitch, to, 2);
 }
 
-static __attribute__((unused)) uint32_t expand_three(const uint8_t *from, int32_t rows, int32_t bytes, int32_t pitch,
-                                                     uint32_t *to) {
-    return expand_by(from, rows, bytes, pitch, to, 3);
+static __attribute__((unused)) uint32_t expand_three(const walk *p, const uint8_t *from, int32_t pitch, uint32_t *to) {
+    return expand_by(p, from, pitch, to, 3);
 }
 
 #ifdef __ARM_FEATURE_DSP
@@ -118,31 +131,20 @@ static __attribute__((unused)) uint32_t expand_three(const uint8_t *from, int32_
 #define PIXEL(columns, i) ((uint32_t *)((uint8_t *)(columns) + (i))) /* bytes, alternating */
 enum { QUAD_WORDS = 2 };
 
-/* Write one pixel's inputs, rows that lie `pitch` apart, as x + 128, every other byte; return their sum. */
-static uint32_t expand_two(const uint8_t *from, int32_t rows, int32_t bytes, int32_t pitch, uint32_t *columns) {
+/* Write one pixel's inputs, in rows that lie `pitch` apart, as x + 128, every other byte; return what takes
+   the offset of the weights back: -128 times their sum. */
+static uint32_t expand_two(const walk *p, const uint8_t *from, int32_t pitch, uint32_t *columns) {
     uint8_t *to = (uint8_t *)columns;
     uint32_t sum = 0;
-    for (int32_t i = rows * bytes; i & 3; i++) to[2 * i] = 0;
-    for (; rows; rows--, from += pitch - bytes)
-        for (int32_t left = bytes; left; left--, to += 2) sum += *to = *from++ ^ 0x80;
-    return sum;
+    for (uint32_t i = p->taps; i & 3; i++) to[2 * i] = 0;
+    for (int32_t rows = p->rows; rows; rows--, from += pitch - p->bytes)
+        for (int32_t left = p->bytes; left; left--, to += 2) sum += *to = *from++ ^ 0x80;
+    return (uint32_t)-128 * sum;
 }
 #endif
 
-typedef uint32_t expand(const uint8_t *from, int32_t rows, int32_t bytes, int32_t pitch, uint32_t *to);
-
-/* The pixels of the output in turn, and where what their windows see is gathered. */
-typedef struct {
-    const tm_conv *layer;
-    const int8_t *input;
-    uint8_t *window;
-    expand *expand;
-    uint32_t taps, quads;
-    int32_t y, x, last_y, last_x; /* between 0 and the last ones all of the window lies in the image */
-    int32_t rows, bytes, pitch;
-} walk;
-
-static inline walk start_walk(const tm_conv *layer, const int8_t *input, expand *expand) {
+static inline walk start_walk(const tm_conv *layer, const int8_t *input,
+                              uint32_t (*expand)(const walk *, const uint8_t *, int32_t, uint32_t *)) {
     const tm_window *w = &layer->window;
     const int32_t bytes = w->kernel_width * w->input_channels, taps = w->kernel_height * bytes;
     const int32_t simple = taps > 3 && bytes > 1 && w->dilation_height * w->dilation_width == 1;
@@ -155,6 +157,7 @@ static inline walk start_walk(const tm_conv *layer, const int8_t *input, expand 
                   .x = -(int32_t)w->padding_left,
                   .last_y = simple ? w->input_height - w->kernel_height : -1,
                   .last_x = w->input_width - w->kernel_width,
+                  .right = w->stride_width * w->output_width - w->padding_left,
                   .rows = w->kernel_height,
                   .bytes = bytes,
                   .pitch = w->input_width * w->input_channels};
@@ -164,14 +167,12 @@ static inline walk start_walk(const tm_conv *layer, const int8_t *input, expand 
    taps end within a word, its other bytes may hold anything: their weights are zero. */
 static __attribute__((noinline)) uint32_t next_pixel(walk *p, uint32_t *to) {
     const tm_window *w = &p->layer->window;
-    const int32_t y = p->y, x = p->x, right = w->stride_width * w->output_width - w->padding_left;
+    const int32_t y = p->y, x = p->x;
     p->x += w->stride_width;
-    if (p->x == right) p->x = -w->padding_left, p->y += w->stride_height;
-    if (y >= 0 && x >= 0 && y <= p->last_y && x <= p->last_x) {
-        const uint8_t *from = (const uint8_t *)p->input + y * p->pitch + x * w->input_channels;
-        return (uint32_t)-128 * p->expand(from, p->rows, p->bytes, p->pitch, to);
-    }
+    if (p->x == p->right) p->x = -w->padding_left, p->y += w->stride_height;
+    if (y >= 0 && x >= 0 && y <= p->last_y && x <= p->last_x)
+        return p->expand(p, (const uint8_t *)p->input + y * p->pitch + x * w->input_channels, p->pitch, to);
     gather(p->layer, p->input, y, x, p->window);
-    return (uint32_t)-128 * p->expand(p->window, 1, (int32_t)p->taps, 0, to);
+    return p->expand(p, p->window, p->bytes, to);
 }
 #endif
