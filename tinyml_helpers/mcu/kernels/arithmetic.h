@@ -105,13 +105,16 @@ static inline int32_t half_saturate8(int32_t x) {
     return result;
 }
 #endif
-#ifdef TINYML_ROUND_ONCE /* what requantize() does before it shifts, in assembly */
-#define SCALE(to, doubled, multiplier, offset) \
+/* What requantize() does before it shifts, in assembly. */
+#define SCALE_ONCE(to, doubled, multiplier, offset) \
     "smmla " to ", " doubled ", " multiplier ", " offset "\n\t"
-#else
-#define SCALE(to, doubled, multiplier, offset)                     \
+#define SCALE_TWICE(to, doubled, multiplier, offset)               \
     "smmlar " to ", " doubled ", " multiplier ", " offset "\n\t" \
     "add " to ", " to ", " doubled ", asr #31\n\t"
+#ifdef TINYML_ROUND_ONCE
+#define SCALE SCALE_ONCE
+#else
+#define SCALE SCALE_TWICE
 #endif
 #else /* the same on the host, for tests */
 static inline int32_t low(uint32_t x) { return (int16_t)x; }
