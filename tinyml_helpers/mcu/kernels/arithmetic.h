@@ -14,6 +14,9 @@
 #define KEEP_ROLLED
 #endif
 
+/* What is in a variable stays in a register, and is not computed from another each time. */
+#define KEEP(value) __asm__("" : "+r"(value))
+
 /* The largest value below 2^31 with which TensorFlow Lite rounds: (a * b + 2^30) / 2^31. */
 static inline int32_t doubling_high_mul(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
