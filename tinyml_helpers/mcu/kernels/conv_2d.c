@@ -95,7 +95,7 @@ static void run(job *j) {
         const uint32_t *pixels = j->columns;
         for (uint32_t left = j->quads; left; left--, pixels += 4, j->weights += 2)
             for (int32_t i = 0; i < 4; i++) {
-                const uint32_t w = j->weights[i / 2], *x = pixels + 2 * (i % 2);
+                const uint32_t w = j->weights[i / 2], *x = pixels + i % 2;
                 const int32_t sum = smlad(w, x[0], (int32_t)sums[i / 2][i % 2]);
                 sums[i / 2][i % 2] = (uint32_t)smlad(w & 0x00FF00FF, x[2], sum);
             }
