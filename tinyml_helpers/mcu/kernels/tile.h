@@ -16,11 +16,12 @@ typedef struct {
     const uint32_t *now; /* the weights that are multiplied: those that come, or their copy */
     void *entry;         /* used by run_tile() */
     uint32_t turns;      /* used by run_tile() */
-    const uint32_t *columns, *columns_end;
+    const uint32_t *columns;
     const tm_channel *channel;
     uint32_t half; /* 2 zero_point + 1 */
     int8_t *place; /* used by run_tile() */
     uint32_t second, third; /* from a pixel's output to that of the next; the third may be none */
+    const uint32_t *columns_end;
     int8_t *to, *end;
     uint32_t *copy; /* where two filters wait, or none */
     const uint32_t *weights;
@@ -86,7 +87,7 @@ NAKED static void run_tile(const tile_job *j UNNAMED) {
         "6:\n\t"
         "ldr r7, [sp, #12]\n\t"
         "ldr r4, [sp, #40]\n\t"
-        "str r4, [sp, #28]\n"
+        "str r4, [sp, #24]\n"
         "2:\n\t" /* three pixels */
         "ldm r7!, {r0, r1, r2}\n\t"
         "ldm sp, {r6, r8, lr}\n\t"
@@ -98,7 +99,7 @@ NAKED static void run_tile(const tile_job *j UNNAMED) {
         "3:\n\t" THREE_BY_TWO THREE_BY_TWO THREE_BY_TWO THREE_BY_TWO
         "subs lr, lr, #1\n\t"
         "bne 3b\n\t"
-        "ldrd r8, lr, [sp, #20]\n\t"
+        "ldrd r8, lr, [sp, #16]\n\t"
         "ldm r8, {r6, r8, r9, r10, r11, r12}\n\t" /* bias, multiplier, shift of both */
         "add r0, r0, r6\n\t"
         "add r1, r1, r6\n\t"
@@ -114,21 +115,20 @@ NAKED static void run_tile(const tile_job *j UNNAMED) {
         "bfi r0, r3, #8, #8\n\t"
         "bfi r1, r4, #8, #8\n\t"
         "bfi r2, r5, #8, #8\n\t"
-        "add r8, sp, #28\n\t"
-        "ldm r8, {r8, r9, r10}\n\t"
-        "ldr r12, [sp, #16]\n\t"
+        "add r8, sp, #24\n\t"
+        "ldm r8, {r8, r9, r10, r12}\n\t"
         "add r11, r8, r9\n\t"
         "add lr, r11, r10\n\t"
         "strh r2, [lr]\n\t"
         "strh r1, [r11]\n\t"
         "strh r0, [r8]\n\t"
         "add lr, lr, r9\n\t"
-        "str lr, [sp, #28]\n\t"
+        "str lr, [sp, #24]\n\t"
         "cmp r7, r12\n\t"
         "bne 2b\n\t"
-        "ldr r4, [sp, #20]\n\t"
+        "ldr r4, [sp, #16]\n\t"
         "add r4, r4, #24\n\t"
-        "str r4, [sp, #20]\n\t"
+        "str r4, [sp, #16]\n\t"
         "add lr, sp, #40\n\t"
         "ldm lr, {r4, r5, r6, r7, r8}\n\t" /* to, end, copy, weights, quads */
         "add r7, r7, r8, lsl #3\n\t"
