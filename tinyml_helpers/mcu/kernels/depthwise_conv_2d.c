@@ -32,26 +32,24 @@ typedef struct {
 /* Copy one channel of an image into the middle of a padded plane. */
 static __attribute__((noinline)) void gather(const tm_window *w, const int8_t *input, int32_t across, int32_t down,
                                              cell *plane, int32_t pitch) {
-    const int32_t width = w->input_width;
+    const int32_t width = w->input_width, jump = down - width * across, skip = pitch - width;
     int32_t two = 2 * across, three = 3 * across;
     KEEP(two);
     KEEP(three);
-    plane += w->padding_top * pitch + w->padding_left;
+    cell *to = plane + w->padding_top * pitch + w->padding_left;
 #pragma GCC unroll 1
-    for (int32_t y = w->input_height; y > 0; y--, plane += pitch, input += down) {
-        const int8_t *from = input;
-        cell *to = plane;
+    for (int32_t y = w->input_height; y > 0; y--, input += jump, to += skip) {
 #pragma GCC unroll 1
-        for (int32_t left = width >> 2; left > 0; left--, from += 4 * across, to += 4) {
-            const int32_t a = from[0], b = from[across], c = from[two], d = from[three];
+        for (int32_t left = width >> 2; left > 0; left--, input += 2 * two, to += 4) {
+            const int32_t a = input[0], b = input[across], c = input[two], d = input[three];
             to[0] = (cell)(a + EXTRA), to[1] = (cell)(b + EXTRA), to[2] = (cell)(c + EXTRA), to[3] = (cell)(d + EXTRA);
         }
         if (width & 2) {
-            const int32_t a = from[0], b = from[across];
+            const int32_t a = input[0], b = input[across];
             to[0] = (cell)(a + EXTRA), to[1] = (cell)(b + EXTRA);
-            from += two, to += 2;
+            input += two, to += 2;
         }
-        if (width & 1) *to = (cell)(*from + EXTRA);
+        if (width & 1) *to++ = (cell)(*input + EXTRA), input += across;
     }
 }
 
@@ -358,6 +356,7 @@ static INLINE void convolve(const tm_conv *layer, const int8_t *input, int8_t *o
              .output = output,
              .jump = row - step * w.output_width};
     cell *plane = (cell *)scratch;
+#pragma GCC unroll 4
     for (int32_t i = rows_of(&w) * pitch - 1; i >= 0; i--) plane[i] = (cell)(layer->input_zero_point + EXTRA);
     const int8_t *weights = (const int8_t *)layer->weights;
     const tm_channel *c = layer->channels;
@@ -366,9 +365,11 @@ static INLINE void convolve(const tm_conv *layer, const int8_t *input, int8_t *o
         if (channel % multiplier == 0) gather(&w, input++, across, down, plane, pitch);
         j.multiplier = c->multiplier, j.shift = c->shift, j.offset = (int32_t)(half << c->shift);
         int32_t sum = c->bias;
+#pragma GCC unroll 1
         for (int32_t i = 0; EXTRA && i < taps; i++) sum -= EXTRA * weights[i];
         j.bias = (int32_t)((uint32_t)sum << 1);
-        for (int32_t i = 0; narrow && i < taps; i++) turned[i] = weights[i % side * side + i / side];
+#pragma GCC unroll 1
+        for (int32_t i = narrow ? taps - 1 : -1; i >= 0; i--) turned[i] = weights[i % side * side + i / side];
         move(&w, &j, narrow ? turned : weights);
     }
 }

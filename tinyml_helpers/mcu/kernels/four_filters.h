@@ -7,13 +7,14 @@
 #ifdef TINYML_DSP
 static uint32_t expand(const int8_t *from, uint32_t count, uint32_t *to) {
     int32_t sum = 0;
+#pragma GCC unroll 1
     for (int32_t left = (int32_t)count; left > 0; left -= 4, from += 4, to += 2) {
         uint32_t x = 0;
-        if (left >= 4) {
+        if (left >= 4)
             x = load_word(from);
-        } else {
+        else
+#pragma GCC unroll 1
             for (int32_t i = 0; i < left; i++) x |= (uint32_t)(uint8_t)from[i] << 8 * i;
-        }
         const uint32_t odd = ssub16(sxtb16(rotate8(x)), 0x007F007F);
         const uint32_t even = x << 8 & 0xFF00FF00;
         to[0] = ssub16(even, odd);
