@@ -76,9 +76,9 @@ static inline __attribute__((always_inline)) int32_t expand_word(uint32_t x, uin
 
 static inline __attribute__((always_inline)) uint32_t expand_by(const walk *p, const uint8_t *from, int32_t pitch,
                                                               uint32_t *to, uint32_t together) {
-    const int32_t bytes = p->bytes;
+    const int32_t whole = pitch == p->bytes, bytes = whole ? (int32_t)p->taps : p->bytes;
     int32_t sum = 0, left = bytes;
-    for (int32_t rows = p->rows;;) {
+    for (int32_t rows = whole ? 1 : p->rows;;) {
 #pragma GCC unroll 1
         for (; left > 7; left -= 8, from += 8, to += 4 * together) {
             const uint32_t first = load_word(from), second = load_word(from + 4);
@@ -137,8 +137,11 @@ static uint32_t expand_two(const walk *p, const uint8_t *from, int32_t pitch, ui
     uint8_t *to = (uint8_t *)columns;
     uint32_t sum = 0;
     for (uint32_t i = p->taps; i & 3; i++) to[2 * i] = 0;
-    for (int32_t rows = p->rows; rows; rows--, from += pitch - p->bytes)
-        for (int32_t left = p->bytes; left; left--, to += 2) sum += *to = *from++ ^ 0x80;
+    const int32_t whole = pitch == p->bytes, bytes = whole ? (int32_t)p->taps : p->bytes;
+#pragma GCC unroll 1
+    for (int32_t rows = whole ? 1 : p->rows; rows; rows--, from += pitch - bytes)
+#pragma GCC unroll 4
+        for (int32_t left = bytes; left; left--, to += 2) sum += *to = *from++ ^ 0x80;
     return (uint32_t)-128 * sum;
 }
 #endif

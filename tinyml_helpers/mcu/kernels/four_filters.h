@@ -205,14 +205,16 @@ static inline const uint32_t *multiply(const uint32_t *words, const uint32_t *in
 
 static inline void run_filters(const tm_dense *layer, const uint32_t *weights, uint32_t first, uint32_t end,
                                const uint32_t *inputs, uint32_t correction, int8_t *output) {
-    const uint32_t quads = (layer->inputs + 3u) / 4, half = 2u * (uint32_t)layer->output_zero_point + 1;
-    for (const tm_channel *channel = layer->channels + first; first < end; first += 4) {
+    const uint32_t half = 2u * (uint32_t)layer->output_zero_point + 1;
+    const tm_channel *channel = layer->channels + first;
+    const int8_t *const stop = output + end;
+    for (output += first; output < stop;) {
         int32_t sums[4];
         for (uint32_t i = 0; i < 4; i++) sums[i] = (int32_t)((uint32_t)channel[i].bias + correction);
-        weights = multiply(weights, inputs, quads, sums);
-        for (uint32_t i = 0; i < 4 && first + i < end; i++, channel++) {
+        weights = multiply(weights, inputs, (layer->inputs + 3u) / 4, sums);
+        for (uint32_t i = 0; i < 4 && output < stop; i++, channel++) {
             const int32_t offset = (int32_t)(half << channel->shift);
-            output[first + i] = (int8_t)requantize_once(sums[i], channel->multiplier, offset, channel->shift);
+            *output++ = (int8_t)requantize_once(sums[i], channel->multiplier, offset, channel->shift);
         }
     }
 }
