@@ -131,8 +131,8 @@ static void run(const job *j) {
 
 /* Filters from number `first` up to `end`, whose weights come first in `weights`. The last four are
    filled up in the tables. */
-static void run_filters(const tm_dense *layer, const uint32_t *weights, uint32_t first, uint32_t end,
-                        const uint32_t *inputs, uint32_t correction, int8_t *output) {
+static inline void run_filters(const tm_dense *layer, const uint32_t *weights, uint32_t first, uint32_t end,
+                               const uint32_t *inputs, uint32_t correction, int8_t *output) {
     const uint32_t fours = (end - first) & ~3u, quads = (layer->inputs + 3u) / 4;
     job j = {.correction = correction, .inputs = inputs, .quads = quads, .weights = weights};
     j.half = 2u * (uint32_t)layer->output_zero_point + 1, j.channel = layer->channels + first;

@@ -194,12 +194,12 @@ static void run_pairs(const tm_conv *layer, tile_job *j, const uint32_t *columns
 static void run_filters(const tm_conv *layer, const uint32_t *weights, uint32_t *copy, uint32_t first, uint32_t end,
                         const uint32_t *columns, uint32_t quads, uint32_t pixels, int8_t *to) {
     const uint32_t channels = layer->window.output_channels, even = end & ~1u;
-    tile_job j = {.copy = copy, .weights = weights, .quads = quads, .channel = layer->channels + first};
+    tile_job j = {.channel = layer->channels + first, .copy = copy, .weights = weights, .quads = quads};
     j.to = to + first, j.end = to + even;
     if (first != even) run_pairs(layer, &j, columns, pixels, channels);
     if (even != end) {
         int8_t last[2 * MOST_PIXELS];
-        j = (tile_job){.weights = weights + (even - first) * quads, .quads = quads, .channel = layer->channels + even};
+        j = (tile_job){.channel = layer->channels + even, .weights = weights + (even - first) * quads, .quads = quads};
         j.to = last, j.end = last + 2;
         run_pairs(layer, &j, columns, pixels, 2);
 KEEP_ROLLED
