@@ -103,11 +103,11 @@ static inline __attribute__((always_inline)) uint32_t expand_by(const walk *p, c
 
 /* Write one pixel's inputs, in rows that lie `pitch` apart, as o and 256 x - o; return what takes the
    offset of the weights back: -128 times 256 times the sum of the even inputs. */
-static uint32_t expand_two(const walk *p, const uint8_t *from, int32_t pitch, uint32_t *to) {
+static inline uint32_t expand_two(const walk *p, const uint8_t *from, int32_t pitch, uint32_t *to) {
     return expand_by(p, from, pitch, to, 2);
 }
 
-static __attribute__((unused)) uint32_t expand_three(const walk *p, const uint8_t *from, int32_t pitch, uint32_t *to) {
+static inline uint32_t expand_three(const walk *p, const uint8_t *from, int32_t pitch, uint32_t *to) {
     return expand_by(p, from, pitch, to, 3);
 }
 
@@ -133,7 +133,7 @@ enum { QUAD_WORDS = 2 };
 
 /* Write one pixel's inputs, in rows that lie `pitch` apart, as x + 128, every other byte; return what takes
    the offset of the weights back: -128 times their sum. */
-static uint32_t expand_two(const walk *p, const uint8_t *from, int32_t pitch, uint32_t *columns) {
+static inline uint32_t expand_two(const walk *p, const uint8_t *from, int32_t pitch, uint32_t *columns) {
     uint8_t *to = (uint8_t *)columns;
     uint32_t sum = 0;
     for (uint32_t i = p->taps; i & 3; i++) to[2 * i] = 0;

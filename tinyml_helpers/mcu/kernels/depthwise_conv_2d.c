@@ -366,7 +366,7 @@ static INLINE void convolve(const tm_conv *layer, const int8_t *input, int8_t *o
         j.multiplier = c->multiplier, j.shift = c->shift, j.offset = (int32_t)(half << c->shift);
         int32_t sum = c->bias;
 #pragma GCC unroll 1
-        for (int32_t i = 0; EXTRA && i < taps; i++) sum -= EXTRA * weights[i];
+        for (int32_t i = 0; i < taps; i++) sum -= EXTRA * weights[i];
         j.bias = (int32_t)((uint32_t)sum << 1);
 #pragma GCC unroll 1
         for (int32_t i = narrow ? taps - 1 : -1; i >= 0; i--) turned[i] = weights[i % side * side + i / side];
