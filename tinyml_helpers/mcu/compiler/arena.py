@@ -11,7 +11,7 @@ from tinyml_helpers.mcu.compiler.lowering.context import SCRATCH
 from tinyml_helpers.system.tables import text_table
 
 ALIGN_BYTES = 8
-_GROWTH = 64
+_GROWTH = 50
 """A part of so many, by which the arena may grow for faster forms of layers."""
 
 
