@@ -1,4 +1,4 @@
-/* Convolution, two pixels by two filters at a time.
+/* Convolution, two pixels by two filters at a time; over larger images three pixels: see tile.h.
 
    With DSP instructions, four products a pixel and filter cost two SMLAD and one half UXTB16:
    a word of weights holds bytes (b3, u2, b1, u0), where u = b + 128 is unsigned. Read as two
