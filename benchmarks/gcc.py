@@ -53,6 +53,7 @@ def compile(
     """
     files = {**sources, "_startup.c": toolchain._asset("startup.c")}
     files["link.ld"] = string.Template(toolchain._asset("link.ld")).substitute(
+        ram_origin="0x20000000",
         flash_bytes=flash_bytes,
         ram_bytes=ram_bytes,
         least_stack_bytes=toolchain.LEAST_STACK_BYTES,

@@ -14,6 +14,9 @@
 #define KEEP_ROLLED
 #endif
 
+/* What is in a variable stays in a register, and is not computed from another each time. */
+#define KEEP(value) __asm__("" : "+r"(value))
+
 /* The largest value below 2^31 with which TensorFlow Lite rounds: (a * b + 2^30) / 2^31. */
 static inline int32_t doubling_high_mul(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
@@ -105,13 +108,16 @@ static inline int32_t half_saturate8(int32_t x) {
     return result;
 }
 #endif
-#ifdef TINYML_ROUND_ONCE /* what requantize() does before it shifts, in assembly */
-#define SCALE(to, doubled, multiplier, offset) \
+/* What requantize() does before it shifts, in assembly. */
+#define SCALE_ONCE(to, doubled, multiplier, offset) \
     "smmla " to ", " doubled ", " multiplier ", " offset "\n\t"
-#else
-#define SCALE(to, doubled, multiplier, offset)                     \
+#define SCALE_TWICE(to, doubled, multiplier, offset)               \
     "smmlar " to ", " doubled ", " multiplier ", " offset "\n\t" \
     "add " to ", " to ", " doubled ", asr #31\n\t"
+#ifdef TINYML_ROUND_ONCE
+#define SCALE SCALE_ONCE
+#else
+#define SCALE SCALE_TWICE
 #endif
 #else /* the same on the host, for tests */
 static inline int32_t low(uint32_t x) { return (int16_t)x; }

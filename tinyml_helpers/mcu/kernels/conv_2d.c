@@ -1,4 +1,4 @@
-/* Convolution, two pixels by two filters at a time.
+/* Convolution, two pixels by two filters at a time; over larger images three pixels: see tile.h.
 
    With DSP instructions, four products a pixel and filter cost two SMLAD and one half UXTB16:
    a word of weights holds bytes (b3, u2, b1, u0), where u = b + 128 is unsigned. Read as two
@@ -95,9 +95,9 @@ static void run(job *j) {
         const uint32_t *pixels = j->columns;
         for (uint32_t left = j->quads; left; left--, pixels += 4, j->weights += 2)
             for (int32_t i = 0; i < 4; i++) {
-                const uint32_t w = j->weights[i / 2], *x = pixels + 2 * (i % 2);
-                const int32_t sum = smlad(w, x[1], (int32_t)sums[i / 2][i % 2]);
-                sums[i / 2][i % 2] = (uint32_t)smlad(w & 0x00FF00FF, x[0], sum);
+                const uint32_t w = j->weights[i / 2], *x = pixels + i % 2;
+                const int32_t sum = smlad(w, x[0], (int32_t)sums[i / 2][i % 2]);
+                sums[i / 2][i % 2] = (uint32_t)smlad(w & 0x00FF00FF, x[2], sum);
             }
         for (int32_t i = 3; i >= 0; i--) {
             const tm_channel *of = c + i / 2;
@@ -152,7 +152,7 @@ static void filter(const tm_conv *layer, job *j, int8_t *to, uint32_t one) {
 void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch) {
     const tm_window *w = &layer->window;
     const uint32_t pixels = (uint32_t)w->output_height * w->output_width;
-    walk place = start_walk(layer, input);
+    walk place = start_walk(layer, input, expand_two);
     job j = {.columns = (uint32_t *)scratch, .quads = place.quads, .half = 2u * (uint32_t)layer->output_zero_point + 1};
     place.window = (uint8_t *)(j.columns + QUAD_WORDS * place.quads);
     for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
@@ -163,63 +163,25 @@ void tm_conv_2d(const tm_conv *layer, const int8_t *input, int8_t *output, void 
 }
 
 #ifdef TINYML_DSP
-/* Convolution over a tile of up to 32 pixels by two filters at a time: each weight is read from flash
-   once for a tile, not once for two pixels. The two filters wait in RAM while they run over the tile.
-   For cores with DSP instructions. */
+/* Convolution over a tile of up to 30 pixels, three by two filters at a time: each weight is read from
+   flash once for a tile, where the tile is worth it that two filters are copied to RAM, or for three
+   pixels. For cores with DSP instructions. */
 #include "tile.h"
 
-#ifdef __ARM_FEATURE_DSP
-/* Four quads of both filters at a time. */
-static void fetch(uint32_t *to, const uint32_t *from, uint32_t quads) {
-    for (; quads >= 4; quads -= 4)
-        __asm__ volatile(
-            "ldm %[from]!, {r4, r5, r6, r8, r9, r10, r11, r12}\n\t"
-            "stm %[to]!, {r4, r5, r6, r8, r9, r10, r11, r12}"
-            : [from] "+r"(from), [to] "+r"(to)
-            :
-            : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "memory");
-#pragma GCC unroll 1
-    for (quads *= 2; quads; quads--) *to++ = *from++;
-}
-#else
-static void fetch(uint32_t *to, const uint32_t *from, uint32_t quads) {
-    for (quads *= 2; quads; quads--) *to++ = *from++;
-}
-#endif
-
-/* All filters over a tile. An odd last filter has a partner in the tables, whose answers are thrown away. */
-static void filter_tile(const tm_conv *layer, tile_job *j, uint32_t *filters, const uint32_t *columns, uint32_t pixels,
-                   int8_t *to) {
-    const uint32_t channels = layer->window.output_channels;
-    const uint32_t *weights = (const uint32_t *)layer->weights;
-    const tm_channel *c = layer->channels;
-    j->filters = filters, j->half = 2u * (uint32_t)layer->output_zero_point + 1;
-    for (uint32_t i = 0; i < channels; i += 2, weights += 2 * j->quads, c += 2) {
-        int8_t last[2 * MOST_PIXELS];
-        const int odd = i + 1 == channels;
-        fetch(filters, weights, j->quads);
-        j->channel = c;
-        run_over(j, columns, pixels, odd ? last : to + i, odd ? 2 : channels);
-KEEP_ROLLED
-        for (uint32_t k = 0; odd && k < pixels; k++) to[i + k * channels] = last[2 * k];
-    }
-}
+enum { LEAST_COPIED = 9 };
 
 void tm_conv_2d_tiled(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch, uint32_t tile) {
     const tm_window *w = &layer->window;
     const uint32_t all = (uint32_t)w->output_height * w->output_width;
-    walk place = start_walk(layer, input);
-    const uint32_t words = 2 + 4 * place.quads;
-    uint32_t *const filters = (uint32_t *)scratch, *const columns = filters + 2 * place.quads;
-    place.window = (uint8_t *)(columns + tile / 2 * words);
-    tile_job j = {.quads = place.quads};
+    walk place = start_walk(layer, input, expand_three);
+    uint32_t *const copy = tile < LEAST_COPIED ? 0 : (uint32_t *)scratch;
+    uint32_t *const columns = (uint32_t *)scratch + (copy ? 2 * place.quads : 0);
+    place.window = (uint8_t *)(columns + tile / TOGETHER * TILE_WORDS(place.quads));
     for (uint32_t pixel = 0; pixel < all; pixel += tile) {
         const uint32_t pixels = all - pixel < tile ? all - pixel : tile;
-        for (uint32_t i = 0; i < pixels; i++) {
-            uint32_t *const pair = columns + i / 2 * words;
-            pair[i % 2] = next_pixel(&place, PIXEL(pair + 2, i % 2));
-        }
-        filter_tile(layer, &j, filters, columns, pixels, output + pixel * w->output_channels);
+        gather_tile(&place, columns, pixels);
+        run_filters(layer, (const uint32_t *)layer->weights, copy, 0, w->output_channels, columns,
+                    place.quads, pixels, output + pixel * w->output_channels);
     }
 }
 #endif

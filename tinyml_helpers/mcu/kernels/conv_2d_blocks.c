@@ -21,11 +21,11 @@ typedef struct {
 /* Sums r1 to r4; r5 runs through the steps, r6 through the blocks, r7 and r8 through the pixels. */
 #define TWO_PIXELS(pair, a, b)         \
     "ldrd r11, r12, [" pair "]\n\t"   \
-    "smlad " a ", r10, r12, " a "\n\t" \
-    "smlad " a ", r0, r11, " a "\n\t"  \
-    "ldrd r11, r12, [" pair ", #8]\n\t" \
+    "smlad " a ", r10, r11, " a "\n\t" \
     "smlad " b ", r10, r12, " b "\n\t" \
-    "smlad " b ", r0, r11, " b "\n\t"
+    "ldrd r11, r12, [" pair ", #8]\n\t" \
+    "smlad " a ", r0, r11, " a "\n\t"  \
+    "smlad " b ", r0, r12, " b "\n\t"
 NAKED static void run_blocks(job *j UNNAMED) {
     __asm__ volatile(
         "push {r0, r4-r11, lr}\n\t"
@@ -49,7 +49,7 @@ NAKED static void run_blocks(job *j UNNAMED) {
 #else
 #ifdef TINYML_DSP
 static inline int32_t add_block(uint32_t weights, const uint32_t *x, int32_t sum) {
-    return smlad(sxtb16(weights), x[0], smlad(weights, x[1], sum));
+    return smlad(sxtb16(weights), x[2], smlad(weights, x[0], sum));
 }
 #else
 static inline int32_t add_block(uint32_t weights, const uint32_t *words, int32_t sum) {
@@ -97,7 +97,7 @@ void tm_conv_2d_blocks(const tm_conv *layer, const uint8_t *steps, const int8_t 
                        uint32_t tile) {
     const tm_window *w = &layer->window;
     const uint32_t all = (uint32_t)w->output_height * w->output_width;
-    walk place = start_walk(layer, input);
+    walk place = start_walk(layer, input, expand_two);
     const uint32_t words = QUAD_WORDS * place.quads;
     uint32_t *const columns = (uint32_t *)scratch;
     place.window = (uint8_t *)(columns + tile / 2 * words);

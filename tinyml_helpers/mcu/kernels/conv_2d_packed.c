@@ -1,27 +1,14 @@
 /* Convolution whose weights are stored in fewer bits, or two of four: two filters are unpacked into RAM, and run
-   over a tile of up to 32 pixels there. The bytes are those of the weights in eight bits. */
+   over a tile of up to 30 pixels there. The bytes are those of the weights in eight bits. */
 #include "tile.h"
 
+#ifndef TINYML_DSP
 /* What two unpacked filters, the first of them number `i`, make of a tile. */
-#ifdef TINYML_DSP
-static void run_filters(const tm_conv *layer, const uint32_t *filters, uint32_t i, const uint32_t *columns,
-                        uint32_t quads, uint32_t pixels, int8_t *to) {
-    const uint32_t channels = layer->window.output_channels;
-    tile_job j = {.filters = filters,
-                  .quads = quads,
-                  .channel = layer->channels + i,
-                  .half = 2u * (uint32_t)layer->output_zero_point + 1};
-    int8_t last[2 * MOST_PIXELS];
-    const int odd = i + 1 == channels;
-    run_over(&j, columns, pixels, odd ? last : to + i, odd ? 2 : channels);
-KEEP_ROLLED
-    for (uint32_t k = 0; odd && k < pixels; k++) to[i + k * channels] = last[2 * k];
-}
-#else
-static void run_filters(const tm_conv *layer, const uint32_t *filters, uint32_t i, const uint32_t *columns,
-                        uint32_t quads, uint32_t pixels, int8_t *to) {
+static void run_filters(const tm_conv *layer, const uint32_t *filters, uint32_t *copy, uint32_t i, uint32_t end,
+                        const uint32_t *columns, uint32_t quads, uint32_t pixels, int8_t *to) {
+    (void)copy;
     const uint32_t channels = layer->window.output_channels, half = 2u * (uint32_t)layer->output_zero_point + 1;
-    for (uint32_t pixel = 0; pixel < pixels; pixel += 2, columns += 2 + QUAD_WORDS * quads) {
+    for (uint32_t pixel = 0; pixel < pixels; pixel += 2, columns += TILE_WORDS(quads)) {
         const tm_channel *c = layer->channels + i;
         const uint8_t *x = (const uint8_t *)(columns + 2);
         int32_t sums[4];
@@ -29,7 +16,7 @@ static void run_filters(const tm_conv *layer, const uint32_t *filters, uint32_t 
         multiply((const uint8_t *)filters, x, x + 8 * quads, sums);
         for (uint32_t k = 0; k < 4; k++) {
             const tm_channel *of = c + k / 2;
-            if (i + k / 2 == channels || pixel + k % 2 == pixels) continue;
+            if (i + k / 2 == end || pixel + k % 2 == pixels) continue;
             to[(pixel + k % 2) * channels + i + k / 2] =
                 (int8_t)requantize(2 * sums[k], of->multiplier, (int32_t)(half << of->shift), of->shift);
         }
@@ -41,22 +28,18 @@ void tm_conv_2d_packed(const tm_conv *layer, const tm_packed *packed, const int8
                        void *scratch, uint32_t tile) {
     const tm_window *w = &layer->window;
     const uint32_t all = (uint32_t)w->output_height * w->output_width;
-    walk place = start_walk(layer, input);
-    const uint32_t words = 2 + QUAD_WORDS * place.quads;
+    walk place = start_walk(layer, input, expand_together);
     uint32_t *const filters = (uint32_t *)scratch, *const columns = filters + 2 * place.quads;
-    place.window = (uint8_t *)(columns + tile / 2 * words);
+    place.window = (uint8_t *)(columns + tile / TOGETHER * TILE_WORDS(place.quads));
     for (uint32_t pixel = 0; pixel < all; pixel += tile) {
         const uint32_t pixels = all - pixel < tile ? all - pixel : tile;
         int8_t *const to = output + pixel * w->output_channels;
-        if (pixels % 2) columns[pixels / 2 * words + 1] = 0;
-        for (uint32_t i = 0; i < pixels; i++) {
-            uint32_t *const pair = columns + i / 2 * words;
-            pair[i % 2] = next_pixel(&place, PIXEL(pair + 2, i % 2));
-        }
+        gather_tile(&place, columns, pixels);
         const uint8_t *from = (const uint8_t *)layer->weights;
         for (uint32_t i = 0; i < w->output_channels; i += 2) {
             from = tm_unpack(packed, from, i, w->output_channels, place.taps, 2, (uint8_t *)filters);
-            run_filters(layer, filters, i, columns, place.quads, pixels, to);
+            const uint32_t end = i + 2 < w->output_channels ? i + 2 : w->output_channels;
+            run_filters(layer, filters, 0, i, end, columns, place.quads, pixels, to);
         }
     }
 }

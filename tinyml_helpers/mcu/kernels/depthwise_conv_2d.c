@@ -8,10 +8,10 @@
 
 #ifdef TINYML_DSP
 typedef int16_t cell;
-enum { EXTRA = 0 };
+enum { EXTRA = 0, MOST_TURNED = 7 };
 #else
 typedef uint8_t cell;
-enum { EXTRA = 128 };
+enum { EXTRA = 128, MOST_TURNED = 7 };
 #endif
 
 /* What a filter needs to move over a plane. The order of the fields counts: see FILTER_3X3. */
@@ -26,28 +26,30 @@ typedef struct {
     int32_t pair_bytes, rows, single; /* pairs of outputs in a row, rows, a last output or none */
     int32_t down_bytes;               /* from a row of outputs to the next, in the plane */
     int8_t *output;
+    int32_t jump; /* bytes from behind a row of outputs to the next */
 } job;
 
 /* Copy one channel of an image into the middle of a padded plane. */
-static void gather(const tm_window *w, const int8_t *input, cell *plane, int32_t pitch) {
-    const int32_t channels = w->input_channels, width = w->input_width;
-    plane += w->padding_top * pitch + w->padding_left;
+static __attribute__((noinline)) void gather(const tm_window *w, const int8_t *input, int32_t across, int32_t down,
+                                             cell *plane, int32_t pitch) {
+    const int32_t width = w->input_width, jump = down - width * across, skip = pitch - width;
+    int32_t two = 2 * across, three = 3 * across;
+    KEEP(two);
+    KEEP(three);
+    cell *to = plane + w->padding_top * pitch + w->padding_left;
 #pragma GCC unroll 1
-    for (int32_t y = w->input_height; y > 0; y--, plane += pitch) {
-        cell *to = plane;
-        if (width & 1) *to++ = (cell)(*input + EXTRA), input += channels;
+    for (int32_t y = w->input_height; y > 0; y--, input += jump, to += skip) {
+#pragma GCC unroll 1
+        for (int32_t left = width >> 2; left > 0; left--, input += 2 * two, to += 4) {
+            const int32_t a = input[0], b = input[across], c = input[two], d = input[three];
+            to[0] = (cell)(a + EXTRA), to[1] = (cell)(b + EXTRA), to[2] = (cell)(c + EXTRA), to[3] = (cell)(d + EXTRA);
+        }
         if (width & 2) {
-            to[0] = (cell)(*input + EXTRA), input += channels;
-            to[1] = (cell)(*input + EXTRA), input += channels;
-            to += 2;
+            const int32_t a = input[0], b = input[across];
+            to[0] = (cell)(a + EXTRA), to[1] = (cell)(b + EXTRA);
+            input += two, to += 2;
         }
-#pragma GCC unroll 1
-        for (int32_t left = width >> 2; left > 0; left--, to += 4) {
-            to[0] = (cell)(*input + EXTRA), input += channels;
-            to[1] = (cell)(*input + EXTRA), input += channels;
-            to[2] = (cell)(*input + EXTRA), input += channels;
-            to[3] = (cell)(*input + EXTRA), input += channels;
-        }
+        if (width & 1) *to++ = (cell)(*input + EXTRA), input += across;
     }
 }
 
@@ -87,20 +89,21 @@ static inline uint32_t pair(int32_t low_half, int32_t high_half) {
 /* Two neighbouring outputs a turn, and a last one where their number is odd: r12 and r14 are twice
    the sums, r0 to r2 run through three rows of the plane, r3 through the output, r4 to r9 are the
    taps. The rest of the job is copied to the stack: multiplier 0, offset 4, shift 8, bias 12, step 16,
-   end 20, last tap 24, plane 28, pitch 32, pairs 36, rows 40, single 44, down 48. */
+   end 20, last tap 24, plane 28, pitch 32, pairs 36, rows 40, single 44, down 48, jump 52. */
 #define FILTER_3X3(name, TWO)                                                                  \
 NAKED static void name(const job *j UNNAMED) {                                                 \
     __asm__ volatile(                                                                          \
         "push {r4-r11, lr}\n\t"                                                                \
-        "sub sp, #52\n\t"                                                                      \
+        "sub sp, #56\n\t"                                                                      \
         "mov lr, r0\n\t"                                                                       \
         "add lr, #24\n\t"                                                                      \
         "ldm lr!, {r4-r11}\n\t"                                                                \
         "stm sp, {r4-r11}\n\t"                                                                 \
-        "ldm lr, {r4-r9}\n\t"                                                                  \
-        "add lr, sp, #32\n\t"                                                                  \
-        "stm lr, {r4-r8}\n\t"                                                                  \
+        "ldm lr, {r4-r10}\n\t"                                                                 \
         "mov r3, r9\n\t"                                                                       \
+        "mov r9, r10\n\t"                                                                      \
+        "add lr, sp, #32\n\t"                                                                  \
+        "stm lr, {r4-r9}\n\t"                                                                  \
         "ldm r0, {r4-r9}\n"                                                                    \
         "1:\n\t" /* a row */                                                                   \
         "ldr r0, [sp, #28]\n\t"                                                                \
@@ -139,10 +142,12 @@ NAKED static void name(const job *j UNNAMED) {                                  
         "add r3, r3, r10\n"                                                                    \
         "4:\n\t"                                                                               \
         "ldr r10, [sp, #40]\n\t"                                                               \
+        "ldr r11, [sp, #52]\n\t"                                                               \
+        "add r3, r3, r11\n\t"                                                                  \
         "subs r10, #1\n\t"                                                                     \
         "str r10, [sp, #40]\n\t"                                                               \
         "bne 1b\n\t"                                                                           \
-        "add sp, #52\n\t"                                                                      \
+        "add sp, #56\n\t"                                                                      \
         "pop {r4-r11, pc}");                                                                   \
 }
 
@@ -164,7 +169,7 @@ static int32_t sum_of_3x3(const job *j, const cell *plane, int32_t second) {
 static void filter_pairs(const job *j, int32_t stride) {
     const cell *plane = j->plane;
     int8_t *output = j->output;
-    for (int32_t row = 0; row < j->rows; row++, plane += j->down_bytes / 2) {
+    for (int32_t row = 0; row < j->rows; row++, plane += j->down_bytes / 2, output += j->jump) {
         const cell *at = plane;
         for (; at < plane + j->pair_bytes / 2; at += 2 * stride, output += 2 * j->step) {
             output[0] = finish(j, sum_of_3x3(j, at, 0));
@@ -213,7 +218,7 @@ static inline __attribute__((always_inline)) void move_wide(const tm_window *w, 
     const int32_t pitch = j->pitch_bytes / 2, bias = j->bias;
     const cell *plane = j->plane;
     int8_t *output = j->output;
-    for (int32_t row = j->rows; row > 0; row--, plane += j->down_bytes / 2) {
+    for (int32_t row = j->rows; row > 0; row--, plane += j->down_bytes / 2, output += j->jump) {
         const cell *at = plane;
         for (int32_t left = width; left > 0; left -= 2, at += 2 * stride) {
             int32_t one = bias, two = bias;
@@ -253,7 +258,7 @@ static void move_3x3(const tm_window *w, job *j, const int8_t *k) {
     const int32_t k0 = k[0], k1 = k[1], k2 = k[2], k3 = k[3], k4 = k[4], k5 = k[5], k6 = k[6], k7 = k[7], k8 = k[8];
     const cell *plane = j->plane;
     int8_t *output = j->output;
-    for (int32_t row = 0; row < j->rows; row++, plane += w->stride_height * j->pitch_bytes) {
+    for (int32_t row = 0; row < j->rows; row++, plane += w->stride_height * j->pitch_bytes, output += j->jump) {
         const cell *a = plane, *b = a + j->pitch_bytes, *c = b + j->pitch_bytes;
         for (int32_t x = w->output_width; x > 0; x--, output += j->step) {
             int32_t sum = k0 * a[0] + k1 * a[1] + k2 * a[2];
@@ -272,7 +277,7 @@ static inline __attribute__((always_inline)) void move_by(const tm_window *w, co
     const int32_t pitch = j->pitch_bytes / (int32_t)sizeof(cell);
     const cell *plane = j->plane;
     int8_t *output = j->output;
-    for (int32_t y = 0; y < w->output_height; y++, plane += w->stride_height * pitch) {
+    for (int32_t y = 0; y < w->output_height; y++, plane += w->stride_height * pitch, output += j->jump) {
         const cell *start = plane;
         for (int32_t x = 0; x < w->output_width; x++, start += w->stride_width, output += j->step) {
             const int8_t *weights = taps;
@@ -303,39 +308,69 @@ static void move_7_by_2(const tm_window *w, job *j, const int8_t *k) { move_wide
 #define INLINE inline __attribute__((always_inline))
 #endif
 
-/* Channel by channel, by the filter that moves over its plane. */
+/* The same window over an image whose rows and columns have changed places. */
+static tm_window turn(const tm_window *w) {
+    tm_window t = *w;
+    t.input_height = w->input_width, t.input_width = w->input_height;
+    t.output_height = w->output_width, t.output_width = w->output_height;
+    t.padding_top = w->padding_left, t.padding_left = w->padding_top;
+    return t;
+}
+
+static inline int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
+
+/* Height and width of a plane. */
+static inline int32_t rows_of(const tm_window *w) {
+    const int32_t bottom = (w->output_height - 1) * w->stride_height + w->kernel_height;
+    return most(bottom, w->padding_top + w->input_height);
+}
+static inline int32_t columns_of(const tm_window *w) {
+    const int32_t right = (w->output_width - 1) * w->stride_width + w->kernel_width;
+    return most(right, w->padding_left + w->input_width);
+}
+
+/* Channel by channel, by the filter that moves over its plane; over a narrow one along its columns, for
+   a long row takes less than several short ones. */
 static INLINE void convolve(const tm_conv *layer, const int8_t *input, int8_t *output, void *scratch,
                      void (*move)(const tm_window *, job *, const int8_t *)) {
-    const tm_window *w = &layer->window;
-    const int32_t multiplier = w->output_channels / w->input_channels;
-    const int32_t taps = w->kernel_height * w->kernel_width;
-    const int32_t right = (w->output_width - 1) * w->stride_width + w->kernel_width;
-    const int32_t width = w->padding_left + w->input_width;
-    const int32_t bottom = (w->output_height - 1) * w->stride_height + w->kernel_height;
-    const int32_t height = w->padding_top + w->input_height;
-    const int32_t pitch = ((right > width ? right : width) + 2) & ~1;
-    job j = {.step = w->output_channels,
+    tm_window w = layer->window;
+    const int32_t side = w.kernel_width, taps = w.kernel_height * side, multiplier = w.output_channels / w.input_channels;
+    int32_t across = w.input_channels, down = across * w.input_width;
+    int32_t step = w.output_channels, row = step * w.output_width;
+    int8_t turned[MOST_TURNED * MOST_TURNED];
+    const int32_t narrow = rows_of(&w) >= 2 * columns_of(&w) && w.kernel_height == side && side <= MOST_TURNED &&
+                           w.stride_height == w.stride_width;
+    if (narrow) {
+        w = turn(&w);
+        across = down, down = w.input_channels;
+        step = row, row = w.output_channels;
+    }
+    const int32_t pitch = (columns_of(&w) + 2) & ~1;
+    job j = {.step = step,
              .plane = (const cell *)scratch,
              .pitch_bytes = (int32_t)sizeof(cell) * pitch,
-             .pair_bytes = w->stride_width * (int32_t)sizeof(cell) * (w->output_width & ~1),
-             .rows = w->output_height,
-             .single = w->output_width & 1,
-             .down_bytes = w->stride_height * (int32_t)sizeof(cell) * pitch,
-             .output = output};
+             .pair_bytes = w.stride_width * (int32_t)sizeof(cell) * (w.output_width & ~1),
+             .rows = w.output_height,
+             .single = w.output_width & 1,
+             .down_bytes = w.stride_height * (int32_t)sizeof(cell) * pitch,
+             .output = output,
+             .jump = row - step * w.output_width};
     cell *plane = (cell *)scratch;
-    for (int32_t i = (bottom > height ? bottom : height) * pitch - 1; i >= 0; i--)
-        plane[i] = (cell)(layer->input_zero_point + EXTRA);
+#pragma GCC unroll 4
+    for (int32_t i = rows_of(&w) * pitch - 1; i >= 0; i--) plane[i] = (cell)(layer->input_zero_point + EXTRA);
     const int8_t *weights = (const int8_t *)layer->weights;
     const tm_channel *c = layer->channels;
-    for (int32_t channel = 0; channel < w->output_channels; channel++, c++, j.output++) {
-        if (channel % multiplier == 0) gather(w, input++, plane, pitch);
-        const uint32_t half = 2u * (uint32_t)layer->output_zero_point + 1;
+    const uint32_t half = 2u * (uint32_t)layer->output_zero_point + 1;
+    for (int32_t channel = 0; channel < w.output_channels; channel++, c++, j.output++, weights += taps) {
+        if (channel % multiplier == 0) gather(&w, input++, across, down, plane, pitch);
         j.multiplier = c->multiplier, j.shift = c->shift, j.offset = (int32_t)(half << c->shift);
         int32_t sum = c->bias;
+#pragma GCC unroll 1
         for (int32_t i = 0; i < taps; i++) sum -= EXTRA * weights[i];
         j.bias = (int32_t)((uint32_t)sum << 1);
-        move(w, &j, weights);
-        weights += taps;
+#pragma GCC unroll 1
+        for (int32_t i = narrow ? taps - 1 : -1; i >= 0; i--) turned[i] = weights[i % side * side + i / side];
+        move(&w, &j, narrow ? turned : weights);
     }
 }
 

@@ -7,13 +7,14 @@
 #ifdef TINYML_DSP
 static uint32_t expand(const int8_t *from, uint32_t count, uint32_t *to) {
     int32_t sum = 0;
+#pragma GCC unroll 1
     for (int32_t left = (int32_t)count; left > 0; left -= 4, from += 4, to += 2) {
         uint32_t x = 0;
-        if (left >= 4) {
+        if (left >= 4)
             x = load_word(from);
-        } else {
+        else
+#pragma GCC unroll 1
             for (int32_t i = 0; i < left; i++) x |= (uint32_t)(uint8_t)from[i] << 8 * i;
-        }
         const uint32_t odd = ssub16(sxtb16(rotate8(x)), 0x007F007F);
         const uint32_t even = x << 8 & 0xFF00FF00;
         to[0] = ssub16(even, odd);
@@ -23,47 +24,126 @@ static uint32_t expand(const int8_t *from, uint32_t count, uint32_t *to) {
     return (uint32_t)sum;
 }
 
-static inline const uint32_t *multiply(const uint32_t *weights, const uint32_t *inputs, uint32_t quads,
-                                       int32_t sums[4]) {
-    int32_t a = sums[0], b = sums[1], c = sums[2], d = sums[3];
+/* What filters need to run over an input, four at a time. The order of the fields counts: see run(). */
+typedef struct {
+    uint32_t correction;
+    void *entry; /* used by run() */
+    const uint32_t *inputs;
+    uint32_t quads;
+    const uint32_t *weights;
+    const tm_channel *channel;
+    uint32_t half; /* 2 zero_point + 1 */
+    int8_t *to, *end;
+} job;
+
 #ifdef __ARM_FEATURE_DSP
-    uint32_t even, odd;
-#define QUAD                                    \
-    "ldrd %[even], %[odd], [%[inputs]], #8\n\t" \
-    "ldm %[weights]!, {r8, r9, r10, r11}\n\t"   \
-    "smlad %[a], r8, %[odd], %[a]\n\t"          \
-    "smlad %[b], r9, %[odd], %[b]\n\t"          \
-    "smlad %[c], r10, %[odd], %[c]\n\t"         \
-    "smlad %[d], r11, %[odd], %[d]\n\t"         \
-    "uxtb16 r8, r8\n\t"                         \
-    "uxtb16 r9, r9\n\t"                         \
-    "uxtb16 r10, r10\n\t"                       \
-    "uxtb16 r11, r11\n\t"                       \
-    "smlad %[a], r8, %[even], %[a]\n\t"         \
-    "smlad %[b], r9, %[even], %[b]\n\t"         \
-    "smlad %[c], r10, %[even], %[c]\n\t"        \
-    "smlad %[d], r11, %[even], %[d]\n\t"
-    __asm__("adds %[quads], #1\n\t"
-            "lsrs %[quads], #1\n\t"
-            "bcc 2f\n" /* an odd number starts in the middle */
-            "1:\n\t" QUAD
-            "2:\n\t" QUAD
-            "subs %[quads], #1\n\t"
-            "bne 1b"
-            : [a] "+&r"(a), [b] "+&r"(b), [c] "+&r"(c), [d] "+&r"(d), [even] "=&r"(even), [odd] "=&r"(odd),
-              [weights] "+&r"(weights), [inputs] "+&r"(inputs), [quads] "+&l"(quads)
-            :
-            : "r8", "r9", "r10", "r11", "cc", "memory");
+#ifdef TINYML_ROUND_AS_TFLM
+#define SCALE_DENSE SCALE_TWICE
 #else
-    for (; quads; quads--, inputs += 2, weights += 4) {
-        a = smlad(weights[0] & 0x00FF00FF, inputs[0], smlad(weights[0], inputs[1], a));
-        b = smlad(weights[1] & 0x00FF00FF, inputs[0], smlad(weights[1], inputs[1], b));
-        c = smlad(weights[2] & 0x00FF00FF, inputs[0], smlad(weights[2], inputs[1], c));
-        d = smlad(weights[3] & 0x00FF00FF, inputs[0], smlad(weights[3], inputs[1], d));
-    }
+#define SCALE_DENSE SCALE_ONCE
 #endif
-    sums[0] = a >> 7, sums[1] = b >> 7, sums[2] = c >> 7, sums[3] = d >> 7;
-    return weights;
+/* Four taps: sums r0 to r3, weights at r6, inputs at r7. */
+#define QUAD                            \
+    "ldrd r4, r5, [r7], #8\n\t"         \
+    "ldm.w r6!, {r8, r9, r10, r11}\n\t" \
+    "smlad r0, r8, r5, r0\n\t"          \
+    "smlad r1, r9, r5, r1\n\t"          \
+    "smlad r2, r10, r5, r2\n\t"         \
+    "smlad r3, r11, r5, r3\n\t"         \
+    "uxtb16 r8, r8\n\t"                 \
+    "uxtb16 r9, r9\n\t"                 \
+    "uxtb16 r10, r10\n\t"               \
+    "uxtb16 r11, r11\n\t"               \
+    "smlad r0, r8, r4, r0\n\t"          \
+    "smlad r1, r9, r4, r1\n\t"          \
+    "smlad r2, r10, r4, r2\n\t"         \
+    "smlad r3, r11, r4, r3\n\t"
+#define FINISH(sum, bias, multiplier, shift)     \
+    "add " sum ", " sum ", " bias "\n\t"         \
+    "asr " sum ", " sum ", #7\n\t"               \
+    "lsl " bias ", lr, " shift "\n\t"            \
+    SCALE_DENSE("r11", sum, multiplier, bias)    \
+    "asr r11, r11, " shift "\n\t"                \
+    "ssat " sum ", #8, r11, asr #1\n\t"
+#define FINISH_TWO(first, second)                \
+    "ldm r12!, {r4, r5, r7, r8, r9, r10}\n\t"    \
+    FINISH(first, "r4", "r5", "r7") FINISH(second, "r8", "r9", "r10")
+
+/* All filters over the input; the job is copied to the stack. */
+NAKED static void run(const job *j UNNAMED) {
+    __asm__ volatile(
+        "push {r4-r11, lr}\n\t"
+        "sub sp, #36\n\t"
+        "ldm r0, {r1-r9}\n\t"
+        "rsb r0, r4, #0\n\t" /* the loop runs four quads a turn and is entered in its middle */
+        "and r0, r0, #3\n\t"
+        "adr.w r2, 3f\n\t"
+        "add r2, r2, r0, lsl #6\n\t" /* a quad has 56 bytes of code */
+        "sub r2, r2, r0, lsl #3\n\t"
+        "add r2, r2, #1\n\t"
+        "add r4, r4, #3\n\t"
+        "lsr r4, r4, #2\n\t"
+        "stm sp, {r1-r9}\n\t"
+        "mov r6, r5\n"
+        "1:\n\t" /* four filters */
+        "ldm sp, {r0, r4, r7, r12}\n\t"
+        "mov r1, r0\n\t"
+        "mov r2, r0\n\t"
+        "mov r3, r0\n\t"
+        "bx r4\n\t"
+        ".p2align 2\n"
+        "3:\n\t" QUAD QUAD QUAD QUAD
+        "subs r12, r12, #1\n\t"
+        "bne 3b\n\t"
+        "ldrd r12, lr, [sp, #20]\n\t" /* channel, half */
+        FINISH_TWO("r0", "r1") FINISH_TWO("r2", "r3")
+        "ldrd r4, r5, [sp, #28]\n\t" /* to, end */
+        "str r12, [sp, #20]\n\t"
+        "strb r0, [r4]\n\t"
+        "strb r1, [r4, #1]\n\t"
+        "strb r2, [r4, #2]\n\t"
+        "strb r3, [r4, #3]\n\t"
+        "add r4, r4, #4\n\t"
+        "str r4, [sp, #28]\n\t"
+        "cmp r4, r5\n\t"
+        "bne 1b\n\t"
+        "add sp, #36\n\t"
+        "pop {r4-r11, pc}");
+}
+#else
+static void run(const job *j) {
+    const uint32_t *weights = j->weights;
+    const tm_channel *c = j->channel;
+    for (int8_t *to = j->to; to != j->end; to += 4) {
+        uint32_t sums[4] = {j->correction, j->correction, j->correction, j->correction};
+        const uint32_t *inputs = j->inputs;
+        for (uint32_t quads = j->quads; quads; quads--, inputs += 2, weights += 4)
+            for (uint32_t i = 0; i < 4; i++) {
+                const int32_t sum = smlad(weights[i], inputs[1], (int32_t)sums[i]);
+                sums[i] = (uint32_t)smlad(weights[i] & 0x00FF00FF, inputs[0], sum);
+            }
+        for (uint32_t i = 0; i < 4; i++, c++)
+            to[i] = (int8_t)requantize_once((int32_t)(sums[i] + (uint32_t)c->bias) >> 7, c->multiplier,
+                                            (int32_t)(j->half << c->shift), c->shift);
+    }
+}
+#endif
+
+/* Filters from number `first` up to `end`, whose weights come first in `weights`. The last four are
+   filled up in the tables. */
+static inline void run_filters(const tm_dense *layer, const uint32_t *weights, uint32_t first, uint32_t end,
+                               const uint32_t *inputs, uint32_t correction, int8_t *output) {
+    const uint32_t fours = (end - first) & ~3u, quads = (layer->inputs + 3u) / 4;
+    job j = {.correction = correction, .inputs = inputs, .quads = quads, .weights = weights};
+    j.half = 2u * (uint32_t)layer->output_zero_point + 1, j.channel = layer->channels + first;
+    j.to = output + first, j.end = j.to + fours;
+    if (fours) run(&j);
+    first += fours;
+    if (first == end) return;
+    int8_t last[4];
+    j.weights += fours * quads, j.channel += fours, j.to = last, j.end = last + 4;
+    run(&j);
+    for (uint32_t i = 0; first + i < end; i++) output[first + i] = last[i];
 }
 #else
 static uint32_t expand(const int8_t *from, uint32_t count, uint32_t *words) {
@@ -121,6 +201,22 @@ static inline const uint32_t *multiply(const uint32_t *words, const uint32_t *in
     add_products((const uint8_t *)words, x, x + 4 * quads, sums);
     for (uint32_t i = 0; i < 4; i++) sums[i] *= 2;
     return words + 4 * quads;
+}
+
+static inline void run_filters(const tm_dense *layer, const uint32_t *weights, uint32_t first, uint32_t end,
+                               const uint32_t *inputs, uint32_t correction, int8_t *output) {
+    const uint32_t half = 2u * (uint32_t)layer->output_zero_point + 1;
+    const tm_channel *channel = layer->channels + first;
+    const int8_t *const stop = output + end;
+    for (output += first; output < stop;) {
+        int32_t sums[4];
+        for (uint32_t i = 0; i < 4; i++) sums[i] = (int32_t)((uint32_t)channel[i].bias + correction);
+        weights = multiply(weights, inputs, (layer->inputs + 3u) / 4, sums);
+        for (uint32_t i = 0; i < 4 && output < stop; i++, channel++) {
+            const int32_t offset = (int32_t)(half << channel->shift);
+            *output++ = (int8_t)requantize_once(sums[i], channel->multiplier, offset, channel->shift);
+        }
+    }
 }
 #endif
 #endif

@@ -33,7 +33,8 @@ from tinyml_helpers.mcu.compiler.lowering.window import (
     plane_bytes,
 )
 
-_TILES = (32, 16, 8)
+_TILES = (30, 15, 9, 6, 3)
+_LEAST_COPIED = 9  # pixels for which two filters are copied to RAM: LEAST_COPIED of kernels/conv_2d.c
 _DSP_LIMIT, _LIMIT = 1 << 23, 1 << 30  # sums that the kernels hold: 256 times, or twice, in 32 bits
 
 
@@ -53,6 +54,8 @@ def lower_conv_2d(context: Context) -> Layer:
     if groups > 1 or not f.suit_fast_kernels(_DSP_LIMIT if context.dsp else _LIMIT):
         return lower_any_convolution(context, window, f, groups)
     arranged, bias = interleave(f, 2, context.dsp)
+    filter_bytes = arranged.size // bias.size
+    gathered = 0 if window.is_read_in_place(image, output) else filter_bytes
     # A pixel is read before what is written reaches it.
     lends = window.kernel == (1, 1) and window.padding == (0, 0) and len(rows) <= rows.shape[1]
     layer = weighted_layer(
@@ -62,26 +65,27 @@ def lower_conv_2d(context: Context) -> Layer:
         arranged,
         bias,
         describe_convolution(context, window, 1),
-        scratch_bytes=arranged.size // bias.size * (5 if context.dsp else 3),
+        scratch_bytes=filter_bytes * (4 if context.dsp else 2) + gathered,
         in_place=lends,
     )
     many = context.dsp and output.shape[1] * output.shape[2] > 4
     return replace(
         layer,
-        wider=tuple(_tiled(layer, output, n) for n in _TILES if many),
+        wider=tuple(_tiled(layer, output, n, filter_bytes, gathered) for n in _TILES if many),
         forms=pack_convolution(context, layer, f, arranged.size),
     )
 
 
-def _tiled(layer: Layer, output: Tensor, pixels: int) -> Layer:
+def _tiled(layer: Layer, output: Tensor, pixels: int, filter_bytes: int, gathered: int) -> Layer:
     """A convolution that reads its weights once for so many pixels: see kernels/conv_2d.c."""
-    tile = choose_tile(output, pixels)
-    quads = layer.scratch_bytes // 20  # which hold two pixels, and one as it lies in the image
+    tile = choose_tile(output, pixels, 3)
     calls = []
     for call in layer.calls:
         tiled = KernelCall("tm_conv_2d_tiled", (*call.arguments, tile))
         calls.append(tiled if call.kernel == "tm_conv_2d" else call)
-    return replace(layer, calls=tuple(calls), scratch_bytes=12 * quads + tile * (4 + 8 * quads))
+    copied = 2 * filter_bytes if tile >= _LEAST_COPIED else 0
+    scratch_bytes = copied + tile * (4 + 2 * filter_bytes) + gathered
+    return replace(layer, calls=tuple(calls), scratch_bytes=scratch_bytes)
 
 
 def lower_depthwise_conv_2d(context: Context) -> Layer:

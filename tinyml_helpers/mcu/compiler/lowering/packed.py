@@ -38,10 +38,11 @@ def pack_convolution(context: Context, layer: Layer, f: Filters, int8_bytes: int
     words_bytes = (8 if context.dsp else 4) * quads
 
     def of_tile(pixels: int, packed: PackedWeights) -> Layer:
-        tile = choose_tile(context.output, pixels)
         if packed.steps.size:
+            tile = choose_tile(context.output, pixels, 2)
             form = replace(layer, scratch_bytes=4 * quads + tile * words_bytes)
             return _in_blocks(context, form, f, packed, (tile,))
+        tile = choose_tile(context.output, pixels, 3 if context.dsp else 2)
         form = replace(layer, scratch_bytes=12 * quads + tile * (4 + words_bytes))
         return _packed(context, form, packed, (tile,))
 

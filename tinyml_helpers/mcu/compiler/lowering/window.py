@@ -23,6 +23,12 @@ class Window:
         sizes = zip(output.shape[1:3], self.stride, self.kernel, image.shape[1:3], strict=True)
         return self.padding == (0, 0) and all((o - 1) * s + k <= size for o, s, k, size in sizes)
 
+    def is_read_in_place(self, image: Tensor, output: Tensor) -> bool:
+        """Whether a convolution gathers nothing first: see `next_pixel` of kernels/columns.h."""
+        row_bytes = self.kernel[1] * image.shape[3]
+        simple = self.dilation == (1, 1) and row_bytes > 1 and self.kernel[0] * row_bytes > 3
+        return simple and self.lies_inside(image, output)
+
     def fields(self, image: Tensor, output: Tensor) -> tuple[Fields, ...]:
         """The lines of a `tm_window`."""
         sizes = [
@@ -104,7 +110,8 @@ def plane_bytes(w: Window, image: Tensor, output: Tensor, cell_bytes: int) -> in
     return cell_bytes * (height * ((width + 2) & ~1) + more)
 
 
-def choose_tile(output: Tensor, most: int) -> int:
-    """How many pixels of an image run together, at most so many: tiles alike, of pairs."""
-    whole = output.shape[1] * output.shape[2]
-    return -(-whole // -(-whole // most)) + 1 & ~1
+def choose_tile(output: Tensor, most: int, together: int) -> int:
+    """How many pixels of an image form a tile, at most so many: tiles alike, of so many together."""
+    whole, most = output.shape[1] * output.shape[2], most // together * together
+    alike = -(-whole // -(-whole // most))
+    return -(-alike // together) * together
