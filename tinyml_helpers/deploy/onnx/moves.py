@@ -124,7 +124,7 @@ def cut(draft: Draft, number: int, ranges: Sequence[tuple[int, ...]]) -> int:
     return draft.operate("STRIDED_SLICE", given, shape, draft.steps_of(number), end_mask=mask)
 
 
-def pad(draft: Draft, node: NodeProto, options: Options) -> None:
+def put_around(draft: Draft, node: NodeProto, options: Options) -> None:
     """Translate a Pad of one value, or by reflection."""
     x, y = node.input[0], node.output[0]
     shape, steps, image = draft.source.shape(x), draft.steps(x), draft.is_image(x)

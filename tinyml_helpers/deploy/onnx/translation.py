@@ -221,7 +221,7 @@ _KINDS: Mapping[str, Callable[[Draft, NodeProto, Options], None]] = {
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), moves.view),
     **dict.fromkeys(("Identity", "Dropout"), _alike),
     "Concat": moves.concatenate,
-    "Pad": moves.pad,
+    "Pad": moves.put_around,
     "PRelu": _slope,
     "Slice": moves.slice_,
     "Split": moves.split,

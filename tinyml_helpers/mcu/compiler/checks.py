@@ -10,6 +10,12 @@ _WEIGHTED = (
     "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL",
     "UNIDIRECTIONAL_SEQUENCE_LSTM",
 )  # fmt: skip
+CURES = {
+    "int16": "; `tinyml deploy --operators` names those that take int16",
+    "float32": "; its converter knows no int8 form: put another function there (of PyTorch's PReLU, one "
+    "slope for all channels)",
+}
+"""Type of a tensor that is not int8 -> what helps."""
 
 
 def explain_precision(graph: Network) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from tinyml_helpers.deploy.tflite.graph import Operator, Tensor
+from tinyml_helpers.mcu.compiler.checks import CURES
 from tinyml_helpers.mcu.compiler.fixed_point import (
     Scale,
     quantize_multiplier,
@@ -27,11 +28,6 @@ Margins = tuple[tuple[int, int], tuple[int, int]]
 _RANGES = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 MOST_CALLS = 256
 """Of kernels, for one operator: more make no sensible program."""
-_CURES = {
-    "int16": "; `tinyml deploy --operators` names those that take int16",
-    "float32": "; its converter knows no int8 form: put another function there (of PyTorch's PReLU, one "
-    "slope for all channels)",
-}
 SCRATCH = -1
 """In place of a tensor's number: the working memory of a layer."""
 
@@ -164,7 +160,7 @@ class Context:
         for tensor in tensors:
             if tensor.dtype != "int8" or len(tensor.scales) != 1:
                 reason = f"tensor {tensor.index} is {_describe(tensor)}, supported is int8 per tensor"
-                raise self.refuse(reason + _CURES.get(tensor.dtype, ""))
+                raise self.refuse(reason + CURES.get(tensor.dtype, ""))
             if not INT8[0] <= tensor.zero_point <= INT8[1] or tensor.scale == 0:
                 raise self.refuse(
                     f"tensor {tensor.index} has scale {tensor.scale}, zero point {tensor.zero_point}"
