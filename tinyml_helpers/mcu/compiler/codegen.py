@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from tqdm.auto import tqdm
+
 from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan_with_room
 from tinyml_helpers.mcu.compiler.graph import Network, Rounding, find_live_operators
 from tinyml_helpers.mcu.compiler.headers import header
@@ -155,7 +157,7 @@ def _place(
     elif room_bytes is not None and whole_bytes > room_bytes:
         proposals = propose_all(graph, layers)
     best: tuple[Network, tuple[Layer, ...], Arena, Strips | None] = (graph, wider, arena, None)
-    for one in proposals:
+    for one in tqdm(proposals, "Trying strips", unit=" plans", delay=2, leave=False):
         lowered = lower(graph, dsp=dsp, packed=packed, cut=one.cut)
         found, arena = plan_with_room(one.cut.graph, lowered)
         strips = Strips(one.count, one.layers, whole_bytes, arena.size_bytes)
