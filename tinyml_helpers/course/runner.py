@@ -188,9 +188,8 @@ def write_index(lessons: list[Lesson], board: scoreboard.Scoreboard, folder: Pat
     pages = {lesson.number: _built(lesson, folder) for lesson in lessons}
     built = {number: made for number, made in pages.items() if made.page.exists()}
     environment = Environment(loader=FileSystemLoader(_PAGES), autoescape=True)
-    page = environment.get_template("index.html.j2").render(
-        titles=TITLES, built=built, board=board.records
-    )
+    template = environment.get_template("index.html.j2")
+    page = template.render(titles=TITLES, built=built, board=board.records)
     write_atomically(folder / "index.html", page)
     records = json.dumps([asdict(record) for record in board.records], indent=2)
     write_atomically(folder / "scoreboard.json", records + "\n")
