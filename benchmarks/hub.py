@@ -34,7 +34,8 @@ from hub_memory import MIB, Held, Watch
 from tqdm import tqdm
 
 from book import teaching
-from tinyml_helpers.classroom.workshop import class_load, machine_load
+from tinyml_helpers.classroom.workshop import class_load
+from tinyml_helpers.course import machine_load
 from tinyml_helpers.datasets import write_manifest
 
 AT_ONCE, STAGGERED = 0, 2

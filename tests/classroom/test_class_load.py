@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from book import teaching
-from tinyml_helpers.classroom.workshop import class_load, machine_load, pages
+from tinyml_helpers.classroom.workshop import class_load, pages
+from tinyml_helpers.course import machine_load
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import hub_memory

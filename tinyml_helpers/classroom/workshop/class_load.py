@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tinyml_helpers.classroom.workshop.machine_load import read_load
+from tinyml_helpers.course.machine_load import read_load
 
 MOST_TIMES = 5
 """A learner waits at most so many times as long as one who has the machine alone."""
