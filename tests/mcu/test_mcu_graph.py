@@ -97,7 +97,7 @@ def test_known_answer_by_hand():
     ],
 )
 def test_forms_are_refused_by_name_and_position(changes, message, monkeypatch):
-    monkeypatch.setattr(mcu.firmware, "link", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(mcu.linking, "link", lambda *_: pytest.fail("compiled"))
     with pytest.raises(UnsupportedError, match=message):
         mcu.build(conv(**changes))
 

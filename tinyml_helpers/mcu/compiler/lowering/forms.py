@@ -19,8 +19,8 @@ _FILES = (
     "unpack.c",
 )
 CODE_BYTES: Mapping[bool, Mapping[str, int]] = {
-    True: dict(zip(_FILES, (2508, 2858, 1870, 828, 1026, 620, 268, 472), strict=True)),
-    False: dict(zip(_FILES, (2016, 2178, 2112, 868, 944, 864, 204, 484), strict=True)),
+    True: dict(zip(_FILES, (2508, 2628, 1870, 828, 1026, 620, 268, 472), strict=True)),
+    False: dict(zip(_FILES, (2016, 2140, 2076, 868, 944, 864, 204, 484), strict=True)),
 }
 """With DSP instructions, and without -> file of kernels/ -> its code, of a Cortex-M4 and an M0+."""
 _STRUCT_BYTES = 8
