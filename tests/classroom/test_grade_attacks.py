@@ -231,6 +231,7 @@ check.attacks([
 NO_ANSWER = "never called check.zero_point"
 WRONG = "How many steps"
 NO_NUMBER = "Is it of the kind"
+A_FUNCTION = "on a small example"
 FORGERIES = {
     "prints a verdict": (
         "print('✓ Right.')\nimport sys\nsys.stdout.write('{\"verdict\": \"right\"}')", NO_ANSWER,
@@ -262,7 +263,7 @@ FORGERIES = {
     "answers with a verdict": (
         "import types\ncheck.zero_point(types.SimpleNamespace(status='right', message=''))", NO_NUMBER,
     ),
-    "answers with a function": ("check.zero_point(lambda *_: 64)", "on a small example"),
+    "answers with a function": ("check.zero_point(lambda *_: 64)", A_FUNCTION),
     "redefines check": (
         "class check:\n    zero_point = lambda x: x\ncheck.zero_point(64.5)", NO_ANSWER,
     ),
@@ -292,7 +293,7 @@ def test_a_forged_verdict_is_never_right(kind, protection):
     source, message = FORGERIES[kind]
     found = judged(source)
     # The message tells that the attack took the way it meant to take, and where it ended.
-    assert found.verdict == ("hint" if message in (WRONG, NO_NUMBER) else "error")
+    assert found.verdict == ("hint" if message in (WRONG, NO_NUMBER, A_FUNCTION) else "error")
     assert message in found.message
 
 

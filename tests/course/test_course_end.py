@@ -90,7 +90,7 @@ def test_with_records_the_sentences_are_there_too(capsys, monkeypatch):
     for records in (True, False):
         cli._show_results(board, records)
         said = capsys.readouterr().out
-        assert "37,960 bytes of" in " ".join(said.split())
+        assert f"{board['mcu.dscnn.flash_bytes']:,.0f} bytes of" in " ".join(said.split())
         assert ("mcu.dscnn.flash_bytes" in said) == records
         assert (f"Figures: {len(board.records)}," in said) != records
         assert records or max(map(len, said.splitlines())) <= 80

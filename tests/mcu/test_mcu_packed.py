@@ -256,7 +256,7 @@ def code_bytes(kernels, core):
 
 @pytest.mark.parametrize(("core", "dsp"), [("cortex-m4", True), ("cortex-m0plus", False)])
 def test_the_code_that_a_form_takes_is_what_the_choice_weighs(core, dsp):
-    """To 32 bytes, of which the call in `main` is some; of convolutions the form counts that is usual."""
+    """To 32 bytes, of which the call in `main` is some; a convolution counts in its usual form."""
     table, nothing = forms.CODE_BYTES[dsp], code_bytes((), core)
     for file in set(table) - {"unpack.c"}:
         usual = ("tm_conv_2d_tiled",) if dsp else ("tm_conv_2d",)
