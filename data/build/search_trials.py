@@ -79,7 +79,7 @@ def recount() -> None:
     """Renew the counters of the stored trials."""
     renewed = []
     for stored in tqdm(trial_log.read(TRIALS).trials, unit="trial"):
-        task = catalogue.get(stored.task)
+        task: Any = catalogue.get(stored.task)  # a dataclass, each of them
         counted = trial.run_trial(replace(task, steps=2), stored.settings)
         if counted.tflite_bytes != stored.tflite_bytes:
             counted = trial.run_trial(task, stored.settings)
