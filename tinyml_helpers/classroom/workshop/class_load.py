@@ -6,14 +6,14 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from tinyml_helpers.course.machine_load import read_load
+from tinyml_helpers.system.folders import CHECKOUT, write_atomically
 
 MOST_TIMES = 5
 """A learner waits at most so many times as long as one who has the machine alone."""
 SIZES = (10, 30, 100)
-_FILE = Path(__file__).parents[3] / "data" / "reference" / "hub.json"
+_FILE = CHECKOUT / "data" / "reference" / "hub.json"
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,5 @@ def read_hub_load() -> HubLoad:
 
 def store_hub_load(load: HubLoad) -> None:
     """Store what was measured, each number with one digit behind the point."""
-    from tinyml_helpers.system.folders import write_atomically
-
     rounded = json.loads(json.dumps(asdict(load)), parse_float=lambda text: round(float(text), 1))
     write_atomically(_FILE, json.dumps(rounded, indent=1) + "\n")

@@ -12,6 +12,7 @@ from tinyml_helpers.mcu.compiler.lowering import Layer
 from tinyml_helpers.mcu.compiler.lowering.sharing import place_parts
 from tinyml_helpers.mcu.compiler.lowering.strips import Cut, cut, find_stages
 
+Stage = Sequence[Operator]
 _COUNTS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
@@ -68,11 +69,24 @@ def propose(graph: Network, layers: Sequence[Layer], count: int) -> Proposal:
         ValueError: the network has no such layers, or not so many rows.
     """
     stages = find_stages(graph)
-    rows = max((_rows(graph, stage) for stage in stages), default=0)
+    rows = _most_rows(graph, stages)
     if not rows:
         raise ValueError(f"patches={count}: the network has no layers over images to be cut; give None")
     if not 1 <= count <= rows:
         raise ValueError(f"patches={count}: the first layers of this network take at most {rows} strips")
+    return _best(graph, layers, stages, count)
+
+
+def propose_all(graph: Network, layers: Sequence[Layer]) -> Iterator[Proposal]:
+    """Propose more and more strips, as far as there are rows."""
+    stages = find_stages(graph)
+    rows = _most_rows(graph, stages)
+    for count in _COUNTS:
+        if count <= rows:
+            yield _best(graph, layers, stages, count)
+
+
+def _best(graph: Network, layers: Sequence[Layer], stages: Sequence[Stage], count: int) -> Proposal:
     found = []
     for stage in stages:
         if _rows(graph, stage) >= count:
@@ -82,15 +96,11 @@ def propose(graph: Network, layers: Sequence[Layer], count: int) -> Proposal:
     return min(found, key=lambda one: one.bound_bytes)
 
 
-def propose_all(graph: Network, layers: Sequence[Layer]) -> Iterator[Proposal]:
-    """Propose more and more strips, as far as there are rows."""
-    rows = max((_rows(graph, stage) for stage in find_stages(graph)), default=0)
-    for count in _COUNTS:
-        if count <= rows:
-            yield propose(graph, layers, count)
+def _most_rows(graph: Network, stages: Sequence[Stage]) -> int:
+    return max((_rows(graph, stage) for stage in stages), default=0)
 
 
-def _rows(graph: Network, stage: Sequence[Operator]) -> int:
+def _rows(graph: Network, stage: Stage) -> int:
     return graph.tensors[stage[-1].outputs[0]].shape[1]
 
 
