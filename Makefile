@@ -38,7 +38,7 @@ unit: setup
 
 notebooks: setup
 	@$(TEST_ENV) TQDM_DISABLE=1 PYTHONPATH="$(CURDIR)/tests/guard" \
-		$(BIN)/python -m pytest -n 2 --dist loadfile -p skips $(NBVAL) notebooks
+		$(BIN)/python -m pytest -n 2 --dist loadfile -p skips -p widget_states $(NBVAL) notebooks
 
 browser-test: setup  ## lessons, pages and book in a real Chromium, where there is one
 	@$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist worksteal tests/browser $(ARGS)

@@ -113,16 +113,10 @@ def run(server: str, cells: Iterable[str], told: Callable[[], object] = lambda: 
         KernelDiedError: the kernel ended.
         CellError: a cell raised an error.
     """
-    import websocket
-
     notebook = {"name": "python3", "path": "lessons/00.ipynb"}
     kernel = call(f"{server}/api/kernels", "POST", notebook)[1]["id"]
-    link = websocket.create_connection(
-        f"{server.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels",
-        header=[f"Authorization: token {TOKEN}"],
-        timeout=CELL_SECONDS,
-        http_no_proxy=["127.0.0.1"],
-    )
+    channels = f"{server.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels"
+    link = wait_for(lambda: _connect(channels), "connection of the kernel")
     shown = []
     try:
         for code in cells:
@@ -165,6 +159,22 @@ def free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+def _connect(channels: str) -> Any:
+    """Open a kernel's connection; None where a busy hub could not say in time who asks.
+
+    JupyterLab tries again then, too.
+    """
+    import websocket
+
+    with contextlib.suppress(websocket.WebSocketException):
+        return websocket.create_connection(
+            channels,
+            header=[f"Authorization: token {TOKEN}"],
+            timeout=CELL_SECONDS,
+            http_no_proxy=["127.0.0.1"],
+        )
 
 
 def _asked_for(user: str) -> bool | None:

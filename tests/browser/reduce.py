@@ -1,8 +1,9 @@
 """The cells of a lesson that its widget needs, so that a browser test need not run all of it."""
 
 import ast
-import builtins
 
+import nbformat
+import widget_states
 from IPython.core.inputtransformer2 import TransformerManager
 
 
@@ -25,11 +26,6 @@ def fixed(tree):
     return names
 
 
-def mentioned(tree):
-    """All names that a cell reads, writes or might change in place."""
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - set(dir(builtins))
-
-
 def needed_cells(cells):
     """The code cells that the widgets depend on, the widgets, and the plain figure after each.
 
@@ -42,20 +38,27 @@ def needed_cells(cells):
     wanted, chosen = set(), set()
     for i in reversed(range(len(code))):
         binds = fixed(trees[i]) & wanted
-        touches = (mentioned(trees[i]) & wanted) - constant
+        touches = (widget_states.names_in(trees[i]) & wanted) - constant
         if "widget" in tags(code[i]):
             chosen |= {i, i + 1}
         elif not (chosen and (binds or touches or "parameters" in tags(code[i]))):
             continue
         chosen.add(i)
-        wanted |= mentioned(trees[i])
+        wanted |= widget_states.names_in(trees[i])
     return [code[i] for i in sorted(chosen)]
 
 
-def reduced(notebook):
-    """A notebook of the needed cells, without outputs, with the lesson's metadata."""
+def reduced(notebook, state):
+    """A notebook of the needed cells, without outputs, with the lesson's metadata.
+
+    Where the state before its one widget was kept, that stands in for the cells before.
+    """
     small = type(notebook)(notebook)
-    small.cells = [type(cell)(cell) for cell in needed_cells(notebook.cells)]
+    cells = needed_cells(notebook.cells)
+    if state.exists():
+        restore = nbformat.v4.new_code_cell(widget_states.RESTORE.format(path=str(state)))
+        cells = [restore, *cells[next(i for i, cell in enumerate(cells) if "widget" in tags(cell)) :]]
+    small.cells = [type(cell)(cell) for cell in cells]
     for cell in small.cells:
         cell.update(outputs=[], execution_count=None)
     return small

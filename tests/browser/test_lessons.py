@@ -6,6 +6,7 @@ import time
 import nbformat
 import numpy as np
 import pytest
+import widget_states
 from accessible import violations
 from lab import ROOT
 from person import PATIENCE_MS, failures, open_lab, run_all, stop_kernels, use_theme
@@ -172,7 +173,7 @@ def with_one_widget(notebook, number):
 def test_every_widget_moves_by_keyboard_and_changes_its_figure(path, number, lab, page, shot, kernels):
     name = f"{path.stem}_widget.ipynb"
     lesson = with_one_widget(nbformat.read(path, as_version=4), number)
-    nbformat.write(reduced(lesson), lab.folder / name)
+    nbformat.write(reduced(lesson, widget_states.place(path, number)), lab.folder / name)
     open_lab(page, lab, f"/tree/{name}")
     use_theme(page, "light")
     run_all(page)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import websocket
 
 if sys.platform != "win32":  # neither it nor JupyterHub runs there
     from nbgitpuller import GitPuller
@@ -79,6 +80,20 @@ def test_a_kernel_that_dies_is_seen(a_class):
     with pytest.raises(class_hub.CellError, match="ZeroDivisionError"):
         class_hub.run(server, ["1 / 0"])
     assert class_hub.run(server, ["print('a'); 2 + 3"]) == ["a\n5"]
+
+
+def test_a_hub_that_is_too_busy_to_say_who_asks_is_asked_again(monkeypatch):
+    refused = websocket.WebSocketBadStatusException("Handshake status %d", 599)
+    answers = [refused, refused, "connected"]
+
+    def answer(*_, **__):
+        if isinstance(one := answers.pop(0), Exception):
+            raise one
+        return one
+
+    monkeypatch.setattr(websocket, "create_connection", answer)
+    assert class_hub.wait_for(lambda: class_hub._connect("ws://localhost"), "connection") == "connected"
+    assert answers == []
 
 
 def test_nobody_comes_in_without_the_password_or_by_a_name_that_is_a_path(a_class):

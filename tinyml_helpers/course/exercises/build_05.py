@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -210,7 +211,7 @@ TASK = building.Task(
     asked="train_step takes one step of the student's training. (The check calls it for two batches and "
     "compares the weights of student and adapter after each, the teacher, and its count of gradients.)",
     arguments=("images in a batch", "networks", "weight"),
-    reference=_in_two_steps(_step_of()),
+    reference=functools.lru_cache(128)(_in_two_steps(_step_of())),
     draw_case=_draw,
     slips=tuple(building.Slip(_in_two_steps(step), text) for step, text in WRONG),
     parts=PARTS,
