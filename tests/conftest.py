@@ -1,6 +1,7 @@
 """What several tests need: a copy of the data to damage, no network, and no more threads than one."""
 
 import functools
+import gc
 import http.server
 import os
 import shutil
@@ -27,6 +28,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [GUARD, os.environ.get("
 def pytest_configure(config):
     """Skips have to be listed, here, in tests/browser and in tests/whole."""
     config.pluginmanager.import_plugin("skips")
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: nobody looks for garbage there, hundreds of times."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
