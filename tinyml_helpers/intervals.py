@@ -38,9 +38,20 @@ class Interval:
         return (self.high - self.low) / 2
 
     def __repr__(self) -> str:
-        value, low, high = (f"{x:,.{self.digits}f}" for x in (self.value, self.low, self.high))
+        value, low, high = (f"{x:,.{self._digits_shown}f}" for x in (self.value, self.low, self.high))
         unit = f" {self.unit}" if self.unit else ""
         return f"{value}{unit} ({low} to {high}, n = {self.n:,} {self.things})"
+
+    @property
+    def _digits_shown(self) -> int:
+        """One digit more than `digits` where an end would look like the value, or like 0, and is not."""
+        ends, smallest = (self.low, self.high), 10.0 ** -(self.digits + 1)
+        alike = (
+            abs(end - same) > smallest and round(end, self.digits) == round(same, self.digits)
+            for end in ends
+            for same in (self.value, 0.0)
+        )
+        return self.digits + any(alike)
 
 
 def rate(hits: int, trials: int, things: str = "trials") -> Interval:

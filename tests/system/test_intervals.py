@@ -18,6 +18,21 @@ def test_wilson_by_hand():
     assert repr(found) == "80.0 % (49.0 to 94.3, n = 10 photos)"
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (intervals.rate(10_000, 10_000, "photos"), "100.00 % (99.96 to 100.00, n = 10,000 photos)"),
+        (intervals.rate(300, 300, "photos"), "100.0 % (98.7 to 100.0, n = 300 photos)"),
+        (intervals.rate(0, 71, "photos"), "0.0 % (0.0 to 5.1, n = 71 photos)"),
+        (intervals.Interval(0.26, 0.02, 0.5, 5, "points", "seeds"), "0.26 points (0.02 to 0.50"),
+        (intervals.Interval(0.29, -0.02, 0.6, 5, "points", "seeds"), "0.29 points (-0.02 to 0.60"),
+        (intervals.Interval(7.0, 7.0, 7.0, 5, "%", "seeds"), "7.0 % (7.0 to 7.0, n = 5 seeds)"),
+    ],
+)
+def test_an_end_never_reads_as_the_value_or_as_zero_if_it_is_neither(found, words):
+    assert repr(found).startswith(words)
+
+
 @given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_a_rate_lies_within_its_interval_and_the_interval_within_0_to_100(case):
     hits, trials = case

@@ -121,29 +121,6 @@ def _what_is_wrong(weights: Any, count: int, kept: NDArray[np.bool_]) -> str:
 
 
 @exercise(
-    right=[(10_756,), (10_756.0,), (64 * 128 // 4 * (1 + 4) + (128 + 1) * 4,)],
-    wrong=[(2048,), (3072,), (10_240,), (10_752,), (10_500,), (31_236,), (16_900,)],
-)
-def csr_int8_bytes(answer: float) -> Verdict:
-    """8,192 int8 weights in 128 rows, 75 % zero, in CSR: 2,048 x (1 + 4) and 129 x 4 bytes."""
-    kept, rows = 64 * 128 // 4, 128
-    values, indices, pointers = kept, 4 * kept, 4 * (rows + 1)
-    if answer == values + indices + pointers:
-        return right(
-            "More than the dense layer's 8,192: each index costs four times what its weight does."
-        )
-    if answer == values:
-        return hint("Right for the values. Each needs an index too, or nobody knows where it belongs.")
-    if answer == values + indices:
-        return hint("Nearly: where does each row start? Count the pointers as well.")
-    if answer == values + indices + pointers - 4:
-        return hint("One pointer more than there are rows: the last one says where the data ends.")
-    if answer == values + indices + 4 * (64 + 1):
-        return hint("A row holds the weights of one output channel. How many rows are there?")
-    return hint("A quarter of 64 x 128 weights is kept, at one byte each and four bytes an index.")
-
-
-@exercise(
     right=[((0.5625, 0.75),), ([9 / 16, 3 / 4],), (np.array([0.75**2, 0.75]),), ((0.56, 0.75),)],
     wrong=[
         ((0.75, 0.75),),

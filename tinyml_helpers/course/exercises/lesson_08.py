@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 from tinyml_helpers.course import cases, constants
 from tinyml_helpers.course.check import Verdict, exercise, hint, right
-
-CLOCK_HZ, TIMES_A_SECOND, PART = 64_000_000, 4, 0.1
-CYCLES, SLOW_FLASH, PER_MAC = 1.5, 1.7, 1.33
 
 
 @exercise(
@@ -31,34 +27,6 @@ def least_arena(answer: float) -> Verdict:
     if answer == a + 8_000:
         return hint("That is the second fullest moment: layer 2, with A waiting. Go on to layer 3.")
     return hint("Write down, for each layer, what it reads, what it writes, and what waits for later.")
-
-
-@exercise(
-    right=[(471_768,), (471_768.4,), (470_000,), (472_000,)],
-    wrong=[(802_005,), (707_652,), (1_887_072,), (1_203_007,), (47_177,), (627_451,), (472,), (0,)],
-)
-def macs_in_budget(answer: float) -> Verdict:
-    """MACs that fit into a tenth of the time, on the slow side of the band."""
-    budget = CLOCK_HZ * PART / TIMES_A_SECOND
-    macs = budget / CYCLES / SLOW_FLASH / PER_MAC
-    slips = {
-        macs * SLOW_FLASH: "That is for memory without wait states. Plan for the slow side.",
-        macs * CYCLES: "An instruction is not a cycle: divide by 1.5 as well.",
-        macs * SLOW_FLASH * CYCLES: "That counts instructions as cycles: divide by 1.5, and by 1.7.",
-        macs * TIMES_A_SECOND: "That is what a whole second allows; four inferences share it.",
-        macs * PART: "The tenth came in twice.",
-        macs * PER_MAC: "That is the number of instructions. Each MAC takes 1.33 of them.",
-    }
-    if math.isclose(answer, macs, rel_tol=0.02):
-        return right(
-            "With 617 thousand MACs, `tiny` is over this budget, and by more than its MACs tell: 1.33 "
-            "is the keyword network's figure, and layers as small as those of `tiny` take 2.31 "
-            "instructions for each MAC. It needs more than twice the time."
-        )
-    for slip, why in slips.items():
-        if math.isclose(answer, slip, rel_tol=0.02):
-            return hint(why)
-    return hint("Cycles a second, times a tenth, by 4 inferences; then by 1.5, by 1.7 and by 1.33.")
 
 
 def _whole(share: float, factor: float) -> float:
