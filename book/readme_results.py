@@ -80,7 +80,7 @@ ROWS = (
     (
         "15",
         "A gesture network chosen to fit a chip of 16 KiB: three seeds, two people kept out of training "
-        "and choice",
+        "and search (lesson 10 chose the kind of network with all ten in view)",
         "{capstone.gestures.test.worst_seed_percent:.1f} to "
         "{capstone.gestures.test.best_seed_percent:.1f} % in "
         "{capstone.gestures.flash_bytes:,.0f} bytes of flash",
