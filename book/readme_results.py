@@ -46,7 +46,8 @@ ROWS = (
     ),
     (
         "09",
-        "Twelve keywords spoken by 114 people, by a network that was trained on synthetic voices",
+        "Ten words, other words and background, from 114 people: right by a network that was trained on "
+        "synthetic voices",
         "{kws.synthetic.accuracy_people_percent:.1f} % ({kws.synthetic.accuracy_people_low_percent:.1f} "
         "to {kws.synthetic.accuracy_people_high_percent:.1f})",
     ),
