@@ -145,7 +145,7 @@ class Review:
         """The score in words, and which way the guesses lean."""
         count = len(self.guessed)
         if not count:
-            return "No guesses this time: put numbers in place of None where the lesson says `predict`."
+            return "No guesses this time: put numbers in place of None where the lesson says predict."
         above = sum(one.guess > one.measured for one in self.guessed if one.guess is not None)
         below = sum(one.guess < one.measured for one in self.guessed if one.guess is not None)
         return (
