@@ -167,7 +167,7 @@ def _bytes(axis: Axes, scene: Scene, hop: int) -> None:
         f"int8 out:{scores}",
     )
     for place, line in enumerate(lines):
-        size = 7.6 if "int8" in line else 10.5
+        size = 7.1 if "int8" in line else 10.5
         axis.text(0, 0.82 - 0.36 * place, line, family="monospace", fontsize=size, color=INK)
     axis.set_axis_off()
     axis.set_title("on the emulated chip, a Cortex-M4", fontsize=10, loc="left", color=INK)

@@ -46,7 +46,8 @@ ROWS = (
     ),
     (
         "09",
-        "Twelve keywords spoken by 114 people, by a network that was trained on synthetic voices",
+        "Ten words, other words and background, from 114 people: right by a network that was trained on "
+        "synthetic voices",
         "{kws.synthetic.accuracy_people_percent:.1f} % ({kws.synthetic.accuracy_people_low_percent:.1f} "
         "to {kws.synthetic.accuracy_people_high_percent:.1f})",
     ),
@@ -80,7 +81,7 @@ ROWS = (
     (
         "15",
         "A gesture network chosen to fit a chip of 16 KiB: three seeds, two people kept out of training "
-        "and choice",
+        "and search (lesson 10 chose the kind of network with all ten in view)",
         "{capstone.gestures.test.worst_seed_percent:.1f} to "
         "{capstone.gestures.test.best_seed_percent:.1f} % in "
         "{capstone.gestures.flash_bytes:,.0f} bytes of flash",

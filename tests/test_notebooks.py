@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tinyml_helpers.course import check, syllabus
+from tinyml_helpers.course.machine_load import read_load
 
 LESSONS = syllabus.lessons()
 # Lessons that no second edition has opened yet: the list only shrinks.
@@ -61,6 +62,12 @@ def test_it_opens_with_promise_goals_time_and_needs(lesson, cells):
         assert part in opening
     goals = re.findall(r"^- ", opening, re.MULTILINE)
     assert 3 <= len(goals) <= 5
+
+
+def test_it_asks_for_the_memory_that_it_was_measured_to_take(lesson, cells):
+    asked = float(re.search(r"([\d.]+) GB of memory", cells[0].source)[1])
+    [measured] = [one for one in read_load().lessons if one.lesson == lesson.number]
+    assert measured.peak_mib * 2**20 / 1e9 <= 1.05 * asked
 
 
 @pytest.fixture(params=SECOND_EDITION, ids=lambda lesson: lesson.name)

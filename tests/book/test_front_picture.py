@@ -9,7 +9,7 @@ from PIL import Image
 
 from book import front_picture, front_strip
 from tinyml_helpers import datasets
-from tinyml_helpers.course import syllabus
+from tinyml_helpers.course import scoreboard, syllabus
 from tinyml_helpers.usecases.detection import figures
 from tinyml_helpers.usecases.keywords.detector import Detection, Outcome, Spoken
 
@@ -119,6 +119,13 @@ def test_the_strip_lasts_its_five_seconds_and_is_light():
             times_ms.append(strip.info["duration"])
     hops = front_strip.LONG_S * front_strip.RATE_HZ // front_strip.HOP
     assert times_ms[:-1] == [200] * (hops - 1)
+
+
+def test_the_strip_is_as_fast_as_the_lesson_that_it_shows():
+    readme = (datasets.data_folder().parent / "README.md").read_text("utf-8")
+    told = int(re.search(r"instructions runs to (\d+) million", readme)[1])
+    a_second = scoreboard.reference()["kws.final.mcu.instructions_per_second_of_audio"]
+    assert told == pytest.approx(front_strip.LONG_S * a_second / 1e6, abs=1)
 
 
 def outcome(*hits):

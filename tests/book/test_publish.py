@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from book import front_picture, readme_results
-from tinyml_helpers import datasets, models
+from tinyml_helpers import datasets, mcu, models
 from tinyml_helpers.course import scoreboard, syllabus, wording
 from tinyml_helpers.mcu.reports import comparison
 
@@ -81,6 +81,20 @@ def test_what_was_published_of_the_virtual_microcontroller_is_what_it_does_now()
     fewer = now["large"].run.instructions / now["large-slim"].run.instructions
     for name in ("prune.large_slim.speedup_mcu", "mcu.large_slim.times_fewer_instructions"):
         assert reference[name] == pytest.approx(fewer, rel=1e-3)
+
+
+CARD = (datasets.data_folder() / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "flash", "ram"),
+    re.findall(r"models/([\w-]+)\.tflite` \| ([\d,]+) and ([\d,]+) bytes", CARD),
+)
+def test_the_card_says_what_a_network_takes_on_the_chip_now(name, flash, ram):
+    firmware = mcu.build(str(datasets.data_folder() / "models" / f"{name}.tflite"), "nano33ble")
+    used = firmware.run(np.zeros((1, 28, 28, 1), np.int8)).ram_bytes
+    assert firmware.flash_bytes == pytest.approx(int(flash.replace(",", "")), abs=64)
+    assert used == pytest.approx(int(ram.replace(",", "")), abs=64)
 
 
 @pytest.mark.parametrize(

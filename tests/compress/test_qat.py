@@ -12,6 +12,7 @@ from torch.ao import quantization as tq
 
 from tinyml_helpers import datasets, models, training
 from tinyml_helpers.compress import affine, qat, quantize
+from tinyml_helpers.course import scoreboard
 from tinyml_helpers.system import compat
 
 values = st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=20).map(torch.tensor)
@@ -228,3 +229,19 @@ def test_the_noted_verdicts_of_each_form_are_found_again():
     for name, verdicts in noted.items():
         percent = 100 * verdicts[3].double().mean().item()
         assert percent == pytest.approx(recipes[f"{name}-qat4"]["test_accuracy_percent"], abs=0.05)
+
+
+def test_what_is_published_of_rounded_networks_follows_from_the_noted_verdicts():
+    published, forms = scoreboard.reference(), ("float", "ptq8", "ptq4", "qat4")
+    for name, noted in load(datasets.read_verified("models/qat-verdicts.safetensors")).items():
+        for form, right in zip(forms, noted, strict=True):
+            percent = 100 * right.double().mean().item()
+            assert published[f"qat.{name}.{form}_percent"] == pytest.approx(percent, abs=0.05)
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_what_is_published_of_tiny_rounded_after_training_is_counted_again(bits):
+    fashion_set, tiny = datasets.load_fashion(), models.load_trained("tiny")
+    rounded = qat.calibrate(qat.prepare(tiny, bits), fashion_set.train.tensors()[0][::24])
+    published = scoreboard.reference()[f"qat.tiny.ptq{bits}_percent"]
+    assert training.accuracy(rounded, fashion_set.test) == pytest.approx(published, abs=0.1)

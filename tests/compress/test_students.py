@@ -6,6 +6,7 @@ from torch import nn
 
 from tinyml_helpers import datasets, models, training
 from tinyml_helpers.compress import distill, hints, qat, students
+from tinyml_helpers.course import scoreboard
 from tinyml_helpers.system import compat
 
 NOTES = json.loads(datasets.read_verified("models/students.json"))
@@ -29,6 +30,19 @@ def test_what_was_noted_is_read_by_seed(kind):
     assert noted.tolist() == [NOTES["test_accuracy_percent"][f"{kind}/{seed}"] for seed in range(3)]
     held_out = students.percent_right(kind, 3, held_out=True)
     assert held_out[2] == NOTES["held_out_accuracy_percent"][f"{kind}/2"]
+
+
+@pytest.mark.parametrize(
+    ("record", "kind"),
+    [
+        ("smoothed", "smoothed-0.37"), ("flat", "flat-4-0.9"), ("permuted", "permuted-4-0.9"),
+        ("leveled", "leveled-4-0.9"), ("distilled", "distilled-4-0.9"), ("by_small", "small-4-0.9"),
+        ("hint", "hint"), ("swapped_hint", "swapped"),
+    ],
+)  # fmt: skip
+def test_a_published_gain_is_that_of_the_noted_students(record, kind):
+    published = scoreboard.reference()[f"distill.tiny_few.{record}_gain_points"]
+    assert published == pytest.approx(students.gain(f"few/{kind}", 5).mean(), abs=0.006)
 
 
 @pytest.fixture

@@ -90,6 +90,7 @@ def test_tables_line_up() -> None:
     text = tables.text_table(("name", "n"), [("a", "1,000"), ("bcdef", "2")])
     assert text.splitlines() == ["name       n", "a      1,000", "bcdef      2"]
     assert tables.html_table(("x",), [("<1>",)]).count("&lt;1&gt;") == 1
+    assert "<code>a&lt;b</code> and `c</td>" in tables.html_table(("x",), [("`a<b` and `c",)])
 
 
 def test_fits_at_the_last_byte() -> None:

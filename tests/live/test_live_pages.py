@@ -4,19 +4,21 @@ import base64
 import html
 import json
 import re
+import subprocess
 import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
-from wasm_node import in_node, needs_node
+from wasm_node import NODE, in_node, needs_node
 
 from tinyml_helpers import cli, datasets, mcu
 from tinyml_helpers.datasets.gestures.recordings import UNITS
 from tinyml_helpers.deploy import litert
+from tinyml_helpers.integers import Integers
 from tinyml_helpers.live import gestures, keywords, kinds, pictures, shipped, vibration
-from tinyml_helpers.live.page import Task, make
+from tinyml_helpers.live.page import Task, make, read
 from tinyml_helpers.usecases import anomaly, detection
 from tinyml_helpers.usecases import gestures as movements
 from tinyml_helpers.usecases import keywords as words
@@ -88,6 +90,21 @@ def test_its_module_answers_as_the_reference(small, tmp_path):
     content = datasets.read_verified("models/small.tflite")
     reference = litert.load(content, "reference").run(pixels.astype(np.int8)[..., None])
     assert [run["outputs"][0] for run in found["runs"]] == reference.reshape(20, 10).tolist()
+
+
+@needs_node
+@pytest.mark.parametrize(("scale", "zero_point", "dtype"), [(0.5, 0, "int8"), (0.1, 7, "uint8")])
+def test_a_page_rounds_real_numbers_as_the_one_quantizer(scale, zero_point, dtype):
+    halves = (np.arange(-300, 300) + 0.5) * scale
+    reals = np.concatenate([np.nextafter(np.float32(halves), side) for side in (-1e9, 1e9)])
+    reals = np.concatenate([halves, reals.astype(float)])
+    function = re.search(r"^function quantize.*?^}$", read("page.js"), re.DOTALL | re.MULTILINE)[0]
+    network = {"description": {"inputs": [{"type": dtype, "scale": scale, "zero_point": zero_point}]}}
+    call = f"{function} console.log(JSON.stringify(quantize({json.dumps(network)}, {reals.tolist()})))"
+    done = subprocess.run([NODE, "-e", call], capture_output=True, text=True, check=True)
+    wanted = Integers(scale, zero_point, np.dtype(dtype)).store(reals)
+    assert json.loads(done.stdout) == wanted.tolist()
+    assert len(set(wanted.tolist())) > 200
 
 
 @needs_node

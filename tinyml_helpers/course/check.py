@@ -11,7 +11,6 @@ learner wrote runs apart from the notebook, so that it may hang or crash.
 from __future__ import annotations
 
 import functools
-import html
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Any, Literal
 from tinyml_helpers.course import boxed, constants, scoreboard
 from tinyml_helpers.course.constants import given as given
 from tinyml_helpers.course.constants import join as join
+from tinyml_helpers.system.tables import html_words
 
 Status = Literal["right", "hint", "not tried yet"]
 _SIGNS = {"right": "✓", "hint": "✗", "not tried yet": "○"}
@@ -46,7 +46,7 @@ class Verdict:
         return (
             f'<div style="border-left:4px solid {_COLOURS[self.status]};padding:.4em .8em">'
             f"<b>{_SIGNS[self.status]} {self.status.capitalize()}.</b> "
-            f"{html.escape(self.message)}</div>"
+            f"{html_words(self.message)}</div>"
         )
 
 

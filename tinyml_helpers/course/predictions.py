@@ -10,7 +10,6 @@ Leaving the number out, or writing None, is allowed. Nothing is graded.
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyml_helpers.course import scoreboard
-from tinyml_helpers.system.tables import html_table, text_table
+from tinyml_helpers.system.tables import html_table, html_words, text_table
 
 RECORDS = "guess."
 """How the names of records of guesses begin."""
@@ -70,7 +69,7 @@ class Comparison:
         return f"{self.what}: you said {_figure(self.guess)}, {measured}: {self.error}."
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>"
+        return f"<p>{html_words(repr(self))}</p>"
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,7 +145,7 @@ class Review:
         """The score in words, and which way the guesses lean."""
         count = len(self.guessed)
         if not count:
-            return "No guesses this time: put numbers in place of None where the lesson says `predict`."
+            return "No guesses this time: put numbers in place of None where the lesson says predict."
         above = sum(one.guess > one.measured for one in self.guessed if one.guess is not None)
         below = sum(one.guess < one.measured for one in self.guessed if one.guess is not None)
         return (
@@ -159,7 +158,7 @@ class Review:
 
     def _repr_html_(self) -> str:
         table = html_table(_HEADER, self._rows(), (0, 3, 4))
-        return f"{table}<p>{html.escape(self.sentence)}</p>"
+        return f"{table}<p>{html_words(self.sentence)}</p>"
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

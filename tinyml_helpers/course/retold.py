@@ -38,7 +38,8 @@ _SENTENCES = {
         of seven int8 networks, {mcu.seven_networks.mismatched_bytes:.0f} differ from LiteRT's
         reference.""",
     9: """
-        Twelve keyword classes, spoken by 114 people: {kws.synthetic.accuracy_people_percent:.1f} %
+        Ten words, other words and background, from 114 people:
+        {kws.synthetic.accuracy_people_percent:.1f} %
         ({kws.synthetic.accuracy_people_low_percent:.1f} to
         {kws.synthetic.accuracy_people_high_percent:.1f}) right by a network trained on synthetic
         voices alone, and {kws.final.accuracy_people_percent:.1f} % by one whose teacher has

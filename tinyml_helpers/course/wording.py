@@ -70,7 +70,8 @@ WORDS = {
     "tflite.small.float_bytes": "`small` in float as a .tflite file, from Keras",
     "tflite.small.lean_int8_bytes": "`small`, lean, in int8 by TensorFlow's converter: bytes",
     "tflite.small.lean_int8_accuracy_drop_points": (
-        "`small`, lean, in int8 by TensorFlow's converter: lost on the 10,000 Fashion-MNIST test images"
+        "`small`, lean, in int8 by TensorFlow's converter: lost on 10,000 test images (no more than "
+        "chance allows)"
     ),
     "tflite.small.lean_int8_mismatched_bytes": (
         "`small`, lean, in int8: output bytes in which LiteRT's reference and TFLM differ"
@@ -140,7 +141,9 @@ WORDS = {
     "anomaly.mahalanobis.new_machines_auc_low": "Mahalanobis: lower end over eight machines",
     "anomaly.mahalanobis.new_machines_auc_high": "Mahalanobis: upper end over eight machines",
     "anomaly.autoencoder.new_bearings_auc": "autoencoder: AUC on bearings of those machines alone",
-    "anomaly.autoencoder.int8_new_machines_auc_loss": "autoencoder: what int8 takes from its AUC",
+    "anomaly.autoencoder.int8_new_machines_auc_loss": (
+        "autoencoder: what int8 takes from its AUC (no more than chance)"
+    ),
     "anomaly.autoencoder.false_alarms_per_machine_week": (
         "autoencoder: false alarms a machine-week, budget one"
     ),

@@ -1,5 +1,6 @@
 """Small tables of text: in plain characters, and as HTML for a notebook."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -25,7 +26,12 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], names: Sequ
     return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in body) + "</table>"
 
 
+def html_words(text: str) -> str:
+    """Text as HTML, what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
 def _cell(tag: str, text: str, is_name: bool) -> str:
     number = tag == "td" and any(character.isdigit() for character in text)
     style = "text-align:left" if is_name else "white-space:nowrap" if number else ""
-    return f'<{tag} style="{style}">{escape(text)}</{tag}>'
+    return f'<{tag} style="{style}">{html_words(text)}</{tag}>'

@@ -60,12 +60,16 @@ async function checkBytes(module) {
     if (!same) throw new Error("This browser does not compute what the chip does: do not trust the answers.");
 }
 
-/* Real numbers -> what the network takes: value / scale + zero point, rounded and clipped. */
+/* Real numbers -> what the network takes, as QUANTIZE: divided in float32, halves away from zero, clipped. */
 function quantize(network, reals) {
     const { type, scale = 1, zero_point = 0 } = network.description.inputs[0];
     if (type === "float32") return Float32Array.from(reals);
     const [low, high] = type === "uint8" ? [0, 255] : [-128, 127];
-    return Array.from(reals, (real) => Math.min(high, Math.max(low, Math.round(real / scale) + zero_point)));
+    return Array.from(reals, (real) => {
+        const steps = Math.fround(Math.fround(real) / Math.fround(scale));
+        const whole = Math.sign(steps) * Math.round(Math.abs(steps));
+        return Math.min(high, Math.max(low, whole + zero_point));
+    });
 }
 
 /* The first output as shares of 1: as it is if it is a softmax, else by softmax. */
