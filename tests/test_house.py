@@ -37,9 +37,9 @@ SHARED_BY_USE_CASES = {"alarms"}
 # Lines of Python at most. Who raises one says why in the commit.
 BUDGETS = {
     "__init__": 8,
-    "system": 1207,
+    "system": 1213,
     "integers": 80,
-    "intervals": 178,
+    "intervals": 189,
     "devices": 238,
     "cost": 1029,
     "datasets": 4071,
@@ -51,11 +51,11 @@ BUDGETS = {
     "usecases": 8741,
     "live": 1235,
     "search": 1783,
-    "course": 10221,
-    "classroom": 4622,
+    "course": 10170,
+    "classroom": 4623,
     "cli": 96,
 }
-WHOLE_BUDGET = 51_275
+WHOLE_BUDGET = 51_242
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12
