@@ -93,7 +93,7 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
     });
     place.append(
         make("p", {}, `It knows: ${words.join(", ")}.`),
-        make("div", { class: "row" }, start, replay),
+        make("div", { class: "row" }, start, ...(recording ? [replay] : [])),
         said, level, picture,
         make("div", { class: "row" },
             make("div", { class: "grow" }, list),

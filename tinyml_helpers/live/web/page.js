@@ -61,10 +61,10 @@ async function checkBytes(module) {
 }
 
 /* Real numbers -> what the network takes: value / scale + zero point, rounded and clipped. */
-function quantize(network, reals) {
-    const { type, scale = 1, zero_point = 0 } = network.description.inputs[0];
+function quantize(network, reals, number = 0) {
+    const { type, scale = 1, zero_point = 0 } = network.description.inputs[number];
     if (type === "float32") return Float32Array.from(reals);
-    const [low, high] = type === "uint8" ? [0, 255] : [-128, 127];
+    const [low, high] = { bool: [0, 1], uint8: [0, 255], int8: [-128, 127], int16: [-32768, 32767] }[type] || [-(2 ** 31), 2 ** 31 - 1];
     return Array.from(reals, (real) => Math.min(high, Math.max(low, Math.round(real / scale) + zero_point)));
 }
 
@@ -146,6 +146,44 @@ function filling(block, step) {
             if (filled === block.length) { step(); filled = 0; }
         }
     };
+}
+
+/* The middle of a picture or of a camera's frame, in the shape and size asked for: red, green, blue, alpha. */
+function scaled(source, wide, high, width, height) {
+    const small = make("canvas", { width, height });
+    const zoom = Math.min(wide / width, high / height);
+    const context = small.getContext("2d", { willReadFrequently: true });
+    context.drawImage(source, (wide - zoom * width) / 2, (high - zoom * height) / 2, zoom * width, zoom * height, 0, 0, width, height);
+    return context.getImageData(0, 0, width, height).data;
+}
+
+function greyOf(pixels) {
+    return Uint8Array.from({ length: pixels.length / 4 }, (_, i) =>
+        Math.round(0.299 * pixels[4 * i] + 0.587 * pixels[4 * i + 1] + 0.114 * pixels[4 * i + 2]));
+}
+
+/* Pixels of a file, scaled; undefined, and a sentence, where it is no picture. */
+async function pixelsOf(file, width, height) {
+    trouble("");
+    try {
+        const bitmap = await createImageBitmap(file);
+        return scaled(bitmap, bitmap.width, bitmap.height, width, height);
+    } catch {
+        trouble(`${file.name} is no picture that this browser can open: take a JPEG or a PNG.`);
+        return undefined;
+    }
+}
+
+/* Choose a file under a label, or drop one anywhere on the page: `take` gets it. */
+function chooser(text, take) {
+    const input = make("input", { type: "file", accept: "image/*" });
+    input.addEventListener("change", () => { if (input.files.length) take(input.files[0]); });
+    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("drop", (event) => {
+        event.preventDefault();
+        if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+    });
+    return make("label", {}, text, input);
 }
 
 /* A slider under its name and its value. */
