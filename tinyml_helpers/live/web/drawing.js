@@ -113,7 +113,7 @@ begin(async (module, place, { classes, photos }) => {
             make("p", {}, "Or begin with a photo that the network never saw (press it, or drag it onto the pad), and draw on it:"),
             make("div", { class: "photos" }, ...choices),
         ] : []),
-        chooser("Or a picture of yours, or drop one on the page: ", take),
+        make("p", {}, chooser("Or a picture of yours, or drop one on the page: ", take)),
     );
     if (photos.length) pixels.set(bytesOf(photos[0]));
     ask();

@@ -54,7 +54,8 @@ begin(async (module, place, { classes }) => {
 
     place.append(
         ...fields.map(({ label }) => label),
-        make("div", { class: "row" }, go, ...(looks ? [chooser("A picture instead, or drop one on the page: ", take)] : [])),
+        make("div", { class: "row" }, go),
+        ...(looks ? [chooser("A picture instead, or drop one on the page: ", take)] : []),
         said, ...(chart ? [chart.list] : []), shown,
     );
     run();

@@ -104,8 +104,9 @@ function explain(error, what, instead) {
     if (!navigator.mediaDevices) {
         return `A browser gives the ${what} to pages of this computer and of https addresses only: open this page so.`;
     }
+    const framed = window !== window.top ? ` An editor gives a notebook none: keep the page by page.write("live.html"), and open that in a browser, or ${instead}.` : "";
     return {
-        NotAllowedError: `The ${what} was not allowed. Allow it beside the address of this page, and press the button again.`,
+        NotAllowedError: `The ${what} was not allowed. Allow it beside the address of this page, and press the button again.${framed}`,
         NotFoundError: `No ${what} was found. Plug one in, or ${instead}.`,
     }[error.name] || `The ${what} does not answer (${error.message}). Does another program use it?`;
 }
@@ -135,6 +136,41 @@ async function hear(rate, take) {
         context.close();
     };
     return { source, stop };
+}
+
+/* Give what the motion sensors feel to `take`, at an even rate: acceleration with gravity in m/s2, then rotation in
+   rad/s, along x, y and z. It returns what ends it, or undefined, and says why, where nothing can come. */
+async function feel(rate, take, instead) {
+    if (!("DeviceMotionEvent" in window)) {
+        return void trouble(`This browser has no motion sensors: open the page on a phone, or ${instead}.`);
+    }
+    const askFirst = DeviceMotionEvent.requestPermission;
+    const answer = askFirst ? await askFirst.call(DeviceMotionEvent).catch((error) => error.name) : "granted";
+    if (answer !== "granted") {
+        return void trouble(`The motion sensors were not allowed. Open the page again and allow them, or ${instead}.`);
+    }
+    // Apple's phones and tablets count acceleration the other way round; their tablets say "Macintosh".
+    const flipped = /iP(hone|ad|od)|Macintosh/.test(navigator.userAgent) && navigator.maxTouchPoints > 1;
+    let before = null, next = 0, heard = performance.now();
+    const listener = ({ accelerationIncludingGravity: a, rotationRate: w, timeStamp }) => {
+        if (!a || a.x === null) return;
+        const sign = flipped ? -1 : 1;
+        const turn = w && w.beta !== null ? [w.beta, w.gamma, w.alpha] : [0, 0, 0];
+        const reals = [a.x, a.y, a.z].map((value) => sign * value);
+        reals.push(...turn.map((degrees) => (degrees * Math.PI) / 180));
+        heard = performance.now();
+        // After a gap, as of a page in the background, nothing is made up.
+        if (!before || timeStamp - before.time > 1000) next = timeStamp;
+        for (; before && next < timeStamp; next += 1000 / rate) {
+            const share = (next - before.time) / (timeStamp - before.time);
+            take(before.reals.map((value, i) => value + share * (reals[i] - value)));
+        }
+        before = { time: timeStamp, reals };
+    };
+    const none = "No motion arrives: this device has no sensors, or keeps them for https addresses.";
+    const timer = setInterval(() => { if (performance.now() - heard > 3000) trouble(none); }, 500);
+    addEventListener("devicemotion", listener);
+    return () => { clearInterval(timer); removeEventListener("devicemotion", listener); };
 }
 
 /* Fill blocks of int16 with sound from -1 to 1; each full one goes to `step`. */
