@@ -1,4 +1,4 @@
-"""What live pages are given: sliders, files, a film for a camera, and what a phone's sensors would send."""
+"""What live pages are given: sliders, files, a film for a camera, and what a phone sends."""
 
 import base64
 import io
