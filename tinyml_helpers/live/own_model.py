@@ -61,8 +61,9 @@ def make_page(path: Path, device: str, task: Kind | None = None, classes: Sequen
     wanted, given = (_ends(one) for one in (read_verified(f"models/{_MODELS[task]}.tflite"), content))
     if given != wanted:
         raise ValueError(f"{path.name} has {given}: a page for {task} asks for {wanted}")
-    pages = {Kind.drawing: shipped.draw, Kind.keywords: shipped.listen, Kind.detector: shipped.find}
-    return pages[task](device, content)
+    if task == Kind.drawing:
+        return shipped.draw(device, content)
+    return shipped.listen(device, content) if task == Kind.keywords else shipped.find(device, content)
 
 
 def make_bench(firmware: Firmware, classes: Sequence[str] = ()) -> Page:
