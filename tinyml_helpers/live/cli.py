@@ -60,12 +60,13 @@ def _make_page(what: str, device: str, task: Kind | None, classes: str) -> Page:
     if what.endswith(".tflite"):
         names = [name.strip() for name in classes.split(",")] if classes else []
         return own_model.make_page(Path(what), device, task, names)
-    if what not in shipped.PAGES:
-        known = ", ".join(Kind)
+    pages = {kind.value: make for kind, make in shipped.PAGES.items()}
+    if what not in pages:
+        known = ", ".join(pages)
         raise ValueError(f"{what!r} is no page of the course: give one of {known}, or a .tflite file")
     if task or classes:
         raise ValueError(f"--task and --classes are for a .tflite file: {what} has its own")
-    return shipped.PAGES[Kind(what)](device)
+    return pages[what](device)
 
 
 def record_words(
