@@ -182,7 +182,7 @@ def test_a_network_of_another_kind_is_refused_with_the_cure(small, listening):
     with pytest.raises(ValueError, match=r"build it with keywords\.firmware\.pipeline"):
         keywords.make_listener(small, CLASSES, np.zeros(1, np.int16), "")
     with pytest.raises(ValueError, match="has a pipeline"):
-        own_model.make_bench(listening)
+        own_model.make_bench(listening, "Words")
     with pytest.raises(ValueError, match="10 names for 12 classes"):
         keywords.make_listener(listening, CLASSES, np.zeros(1, np.int16), "")
     with pytest.raises(ValueError, match=r"build it with gestures\.firmware\.pipeline"):

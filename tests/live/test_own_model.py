@@ -27,11 +27,11 @@ def told(path):
 
 @needs_node
 def test_a_network_of_yours_answers_in_the_page_as_the_reference(tmp_path):
-    path = tmp_path / "mine.tflite"
+    path = tmp_path / "mine-1 (2).tflite"
     path.write_bytes(random_network(7))
     done, page = make(tmp_path, path)
     assert done.exit_code == 0, done.output
-    assert "mine" in done.output
+    assert "mine-1 (2): " in done.output
     given = told(page)
     firmware = mcu.build(path)
     inputs = [np.frombuffer(base64.b64decode(one), np.int8) for one in given["probe"]["inputs"]]

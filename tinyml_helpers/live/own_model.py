@@ -44,7 +44,7 @@ def make_page(path: Path, device: str, task: Kind | None = None, classes: Sequen
     """
     content = path.read_bytes()
     if task is None:
-        return make_bench(mcu.build(content, device, name=path.stem), classes)
+        return make_bench(mcu.build(content, device), path.stem, classes)
     if classes and task == Kind.drawing:
         from tinyml_helpers.live.pictures import make_pad
 
@@ -66,11 +66,12 @@ def make_page(path: Path, device: str, task: Kind | None = None, classes: Sequen
     return shipped.listen(device, content) if task == Kind.keywords else shipped.find(device, content)
 
 
-def make_bench(firmware: Firmware, classes: Sequence[str] = ()) -> Page:
+def make_bench(firmware: Firmware, title: str, classes: Sequence[str] = ()) -> Page:
     """Make a page of any network: numbers or a picture go in, its own numbers come out.
 
     Args:
         firmware: a network without a pipeline.
+        title: the heading.
         classes: names of the first output's numbers, if there are any.
 
     Returns:
@@ -81,11 +82,11 @@ def make_bench(firmware: Firmware, classes: Sequence[str] = ()) -> Page:
     """
     if firmware.pipeline:
         raise ValueError("this firmware has a pipeline, and takes no plain numbers: leave it out")
-    program = firmware.program
-    count = int(np.prod(program.graph.tensors[program.graph.outputs[0]].shape))
+    given = firmware.program.graph
+    count = int(np.prod(given.tensors[given.outputs[0]].shape))
     if classes and len(classes) != count:
         raise ValueError(f"{len(classes)} classes for {count} scores: give a name for each")
-    return make(firmware, Task("numbers.js", program.name, _ABOUT, {"classes": list(classes)}))
+    return make(firmware, Task("numbers.js", title, _ABOUT, {"classes": list(classes)}))
 
 
 def _ends(content: bytes) -> str:
