@@ -302,7 +302,7 @@ def test_a_machine_at_the_microphone_is_learnt_and_its_damage_found(pages, heari
     until(page, "document.querySelector('.said').textContent === 'Like the healthy machine.'")
     until(page, "document.querySelector('.said').textContent.startsWith('Alarm')")
     page.get_by_role("button", name="Stop").click()
-    assert page.locator(".said").inner_text() == "Not listening."
+    assert page.locator(".said").inner_text() == "Stopped."
     assert not page.locator("#trouble").is_visible()
 
 
