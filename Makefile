@@ -54,7 +54,7 @@ lab: setup  ## open JupyterLab on lesson 00, with all that the lessons need
 	@$(LAB)
 
 live: setup  ## a network in a page: drawing, or ARGS=keywords, gestures, vibration, detector
-	@mkdir -p build/live && $(BIN)/tinyml live $(or $(ARGS),drawing) --out build/live/$(or $(firstword $(ARGS)),drawing).html
+	@mkdir -p build/live && $(BIN)/tinyml live $(or $(ARGS),drawing) --out build/live/$(notdir $(or $(firstword $(ARGS)),drawing)).html
 
 lint: setup  ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -2,15 +2,19 @@
 
 import os
 import shutil
+import wave
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from lab import ROOT, running_lab
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 SHOTS = ROOT / "build" / "browser"
+# Chromium refuses its sandbox to root, which is what a container runs as.
+ROOT_ARGS = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
 NEAR = {"", "localhost", "127.0.0.1", "::1"}
 
 
@@ -47,10 +51,8 @@ def browser():
         pytest.skip(
             "no Chromium or Chrome on this machine: install one (on Debian: apt install chromium)"
         )
-    # Chromium refuses its sandbox to root, which is what a container runs as.
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox"] if root else [])
+        opened = driver.chromium.launch(executable_path=path, args=ROOT_ARGS)
         yield opened
         opened.close()
 
@@ -91,3 +93,51 @@ def shot():
         return Path(path)
 
     return keep
+
+
+@pytest.fixture(scope="session")
+def pages(tmp_path_factory):
+    """Task -> file of its page, made when it is first asked for."""
+    from tinyml_helpers.live import shipped
+
+    folder = tmp_path_factory.mktemp("live")
+
+    def page(task):
+        path = folder / f"{task}.html"
+        if not path.exists():
+            shipped.PAGES[task]("nano33ble").write(path)
+        return path.as_uri()
+
+    return page
+
+
+@pytest.fixture
+def hearing(browser, tmp_path):
+    """A function: a page in a browser whose microphone plays int16 at 16 kHz again and again.
+
+    Its camera shows a .y4m file, or Chromium's test picture.
+    """
+    kind, opened = browser.browser_type, []
+
+    def play(sound, film=None):
+        path = tmp_path / "microphone.wav"
+        with wave.open(str(path), "wb") as file:  # 48 kHz, as Chromium plays it
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(48_000)
+            file.writeframes(np.repeat(sound, 3).tobytes())
+        fake = [
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-audio-capture={path}",
+            "--autoplay-policy=no-user-gesture-required",
+        ]
+        if film:
+            fake.append(f"--use-file-for-fake-video-capture={film}")
+        other = kind.launch(executable_path=find_browser(), args=[*ROOT_ARGS, *fake])
+        opened.append(other)
+        return other.new_context(permissions=["microphone", "camera"]).new_page()
+
+    yield play
+    for other in opened:
+        other.close()

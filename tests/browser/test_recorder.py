@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 from accessible import overflows, violations
-from conftest import find_browser
-from test_live import PHONE, ROOT_ARGS, refused, trouble, until
+from conftest import ROOT_ARGS, find_browser
+from test_live import PHONE, refused, trouble, until
 
 from tinyml_helpers import datasets
 from tinyml_helpers.live import recorder

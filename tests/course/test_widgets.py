@@ -63,3 +63,13 @@ def test_a_control_without_its_argument_is_refused():
 
     with pytest.raises(ValueError, match=r"draw\(\) has no argument 'bits' with a default"):
         widgets.explore(draw, bits=(2, 8))
+
+
+@pytest.mark.parametrize("folder", ["", "yours"])
+def test_a_recorder_opens_for_the_folder_that_a_lesson_names(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    running = widgets.open_recorder("blue,green", folder)
+    assert running.takes.folder == tmp_path / (folder or "my_words")
+    assert running.takes.words == ("blue", "green", "unknown")
+    assert f'href="{running.address}"' in running._repr_html_()
+    running.stop()

@@ -17,7 +17,7 @@ from tinyml_helpers import cli, datasets, mcu
 from tinyml_helpers.datasets.gestures.recordings import UNITS
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.integers import Integers
-from tinyml_helpers.live import gestures, keywords, kinds, pictures, shipped, vibration
+from tinyml_helpers.live import gestures, keywords, kinds, own_model, pictures, shipped, vibration
 from tinyml_helpers.live.page import Task, make, read
 from tinyml_helpers.usecases import anomaly, detection
 from tinyml_helpers.usecases import gestures as movements
@@ -198,6 +198,8 @@ def test_a_network_of_another_kind_is_refused_with_the_cure(small, listening):
         pictures.make_pad(small, PHOTOS, CLASSES[:3])
     with pytest.raises(ValueError, match=r"build it with keywords\.firmware\.pipeline"):
         keywords.make_listener(small, CLASSES, np.zeros(1, np.int16), "")
+    with pytest.raises(ValueError, match="has a pipeline"):
+        own_model.make_bench(listening, "Words")
     with pytest.raises(ValueError, match="10 names for 12 classes"):
         keywords.make_listener(listening, CLASSES, np.zeros(1, np.int16), "")
     with pytest.raises(ValueError, match=r"build it with gestures\.firmware\.pipeline"):

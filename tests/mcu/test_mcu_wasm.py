@@ -5,26 +5,33 @@ import os
 import numpy as np
 import pytest
 from mcu_host import Reference, inputs, programs, sources
-from test_mcu_networks import PUBLIC
 from test_mcu_pipeline import MAGIC_WAND, pipeline
 from tflite_maker import Maker, random_network
 from typer.testing import CliRunner
 from wasm_node import in_node, many_in_node, needs_node
 
 from tinyml_helpers import cli, mcu
-from tinyml_helpers.datasets import data_folder, read_verified
+from tinyml_helpers.datasets import data_folder, load_keywords, read_verified
+from tinyml_helpers.mcu import wasm
+from tinyml_helpers.mcu.compiler import codegen, graph, lowering
+from tinyml_helpers.mcu.compiler.lowering.context import UnsupportedError
 from tinyml_helpers.mcu.target import toolchain
+from tinyml_helpers.usecases.keywords import features
 
+SHIPPED = {path.stem for path in (data_folder() / "models").glob("*.tflite")}
+FLOAT = {"face_accurate", "face_detector", "face_small", "ssd_mobilenet_v2"}  # of a phone, not a chip
+WAKE = {"wake_alexa", "wake_hey_jarvis"}
 # More in a long run: TINYML_NETWORKS=5000.
 COUNT = int(os.environ.get("TINYML_NETWORKS", "200"))
 
 
 @needs_node
-@pytest.mark.parametrize("name", PUBLIC)
-def test_public_models_equal_the_reference_on_twenty_inputs(name, tmp_path):
+@pytest.mark.parametrize("name", sorted(SHIPPED - FLOAT - WAKE))
+def test_shipped_models_equal_the_reference_on_twenty_inputs(name, tmp_path):
     content = read_verified(f"models/{name}.tflite")
-    firmware, reference = mcu.build(content), Reference(content)
-    g, source = firmware.program.graph, firmware.source
+    source, reference = graph.read(content), Reference(content)
+    program = codegen.generate(lowering.strip_float_ends(source), "model")
+    g = program.graph
     given, first = source.tensors[source.inputs[0]], g.tensors[g.inputs[0]]
     rng, steps, expected = np.random.default_rng(1), [], []
     for _ in range(20):
@@ -34,9 +41,35 @@ def test_public_models_equal_the_reference_on_twenty_inputs(name, tmp_path):
         quantized, want = reference.run([real], (first.index, g.outputs[0]))
         steps.append([quantized])
         expected.append(want.ravel().tolist())
-    found = in_node(firmware.wasm(), steps, tmp_path)
+    found = in_node(wasm.compile_module(program, None), steps, tmp_path)
     assert [run["outputs"][0] for run in found["runs"]] == expected
     assert len({tuple(out) for out in expected}) > 1
+
+
+@pytest.mark.parametrize("name", sorted(FLOAT))
+def test_shipped_models_that_compute_in_float_are_refused(name):
+    with pytest.raises(UnsupportedError, match="not int8 throughout"):
+        codegen.generate(graph.read(read_verified(f"models/{name}.tflite")), "model")
+
+
+@needs_node
+@pytest.mark.parametrize("name", sorted(WAKE))
+def test_wake_words_equal_the_reference_while_they_are_said(name, tmp_path):
+    """They remember, and answer to a phrase only: noise would leave their one output where it is."""
+    content = read_verified(f"models/{name}.tflite")
+    source, reference = graph.read(content), Reference(content)
+    spoken = load_keywords(vocabulary="wake words").part("engine")
+    clip = spoken.clips[spoken.words == name.removeprefix("wake_").replace("_", " ")][0]
+    port = source.tensors[source.inputs[0]]
+    steps = [
+        np.asarray(x).reshape(port.shape).astype(port.dtype)
+        for x in features.wake_word_steps(np.pad(clip, 8_000))
+    ]
+    expected = [reference.step([x], source.outputs)[0].ravel().tolist() for x in steps]
+    module = wasm.compile_module(codegen.generate(source, "model"), None)
+    found = in_node(module, [[x] for x in steps], tmp_path)
+    assert [run["outputs"][0] for run in found["runs"]] == expected
+    assert len({tuple(out) for out in expected}) > 10
 
 
 @needs_node

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tinyml_helpers.datasets.images.scenes import Scenes
     from tinyml_helpers.datasets.vibration.load import Vibration
     from tinyml_helpers.live.page import Page
+    from tinyml_helpers.live.recorder import Recorder
     from tinyml_helpers.mcu import Firmware
     from tinyml_helpers.usecases.gestures.stream import Stream
 
@@ -89,6 +90,22 @@ def listen(firmware: Firmware, classes: Sequence[str], sound: NDArray[np.int16])
     from tinyml_helpers.live import keywords
 
     return keywords.make_listener(firmware, classes, sound, "some of the stream above")
+
+
+def open_recorder(words: str, folder: str) -> Recorder:
+    """Open a recorder of words, with commas between, in the browser of the computer that runs this.
+
+    Args:
+        words: such as blue,green.
+        folder: where the recordings go, or "" for my_words.
+
+    Raises:
+        ValueError: a word that cannot be the name of a folder.
+        OSError: nothing can be written there.
+    """
+    from tinyml_helpers.live import recorder
+
+    return recorder.record(words, out=folder or "my_words")
 
 
 def feel(firmware: Firmware, stream: Stream) -> Page:

@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
-        "cli", "gestures", "keywords", "kinds", "own_words", "page", "pictures", "recorder", "shipped",
-        "takes", "vibration",
+        "cli", "gestures", "keywords", "kinds", "own_model", "own_words", "page", "pictures",
+        "recorder", "shipped", "takes", "vibration",
     ],
 )  # fmt: skip

@@ -5,36 +5,46 @@ from __future__ import annotations
 import shlex
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from tinyml_helpers.live.kinds import Kind
 
+if TYPE_CHECKING:
+    from tinyml_helpers.live.page import Page
+
 console = Console(soft_wrap=True, highlight=False)
 
 
 def live(
-    task: Annotated[Kind, typer.Argument(help="What the page does.")],
+    what: Annotated[
+        str,
+        typer.Argument(help=f"A page of the course ({', '.join(Kind)}), or a .tflite file of yours."),
+    ],
+    task: Annotated[
+        Kind | None, typer.Option(help="What a page of your file does; numbers in and out if left out.")
+    ] = None,
+    classes: Annotated[
+        str, typer.Option(help="Names of your network's outputs, with commas between.")
+    ] = "",
     out: Annotated[
-        Path | None, typer.Option(help="File of the page; live_TASK.html if left out.")
+        Path | None, typer.Option(help="File of the page; live_NAME.html if left out.")
     ] = None,
     device: Annotated[
         str, typer.Option(help="The chip whose cost it shows: see `tinyml devices`.")
     ] = "nano33ble",
     show: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
 ) -> None:
-    """Write a page in which a network of the course hears, feels, guards or sees, and open it.
+    """Write a page in which a network, the course's or yours, hears, feels, guards or sees, and open it.
 
     The page is one file: it needs no server, no Python and no network, and sends nothing anywhere.
     """
-    from tinyml_helpers.live import shipped
-
-    path = out or Path(f"live_{task}.html")
+    path = out or Path(f"live_{Path(what).stem}.html")
     try:
         with console.status(f"Compiling for a page and for {device}"):
-            page = shipped.PAGES[task](device)
+            page = _make_page(what, device, task, classes)
         page.write(path)
     except (ValueError, OSError, RuntimeError) as error:
         Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
@@ -42,6 +52,21 @@ def live(
     console.print(f"{page.title}: {path}, {len(page.text) / 1000:,.0f} KB", markup=False)
     if show and not webbrowser.open(path.absolute().as_uri()):
         console.print("No browser opened: open the file in one, or send it to your phone.")
+
+
+def _make_page(what: str, device: str, task: Kind | None, classes: str) -> Page:
+    from tinyml_helpers.live import own_model, shipped
+
+    if what.endswith(".tflite"):
+        names = [name.strip() for name in classes.split(",")] if classes else []
+        return own_model.make_page(Path(what), device, task, names)
+    pages = {kind.value: make for kind, make in shipped.PAGES.items()}
+    if what not in pages:
+        known = ", ".join(pages)
+        raise ValueError(f"{what!r} is no page of the course: give one of {known}, or a .tflite file")
+    if task or classes:
+        raise ValueError(f"--task and --classes are for a .tflite file: {what} has its own")
+    return pages[what](device)
 
 
 def record_words(

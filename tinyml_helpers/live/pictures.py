@@ -22,6 +22,10 @@ _DRAW = (
     "It learnt from photos of clothes and never saw a drawing, so expect mistakes: filled shapes are "
     "closest to what it knows."
 )
+_DRAW_YOURS = (
+    "Draw on the black square: your compiled network looks at its 28 x 28 pixels, bright on black, and "
+    "names what it sees."
+)
 _SHOW = (
     "A small network looks for garments in pictures of 97 x 97 grey pixels. It learnt from scenes put "
     "together from photos of clothes, such as those below, so a camera shows it a world that it does "
@@ -34,7 +38,8 @@ def make_pad(firmware: Firmware, photos: npt.NDArray[np.uint8], classes: Sequenc
 
     Args:
         firmware: a classifier of one picture of 784 values, 0 to 1 as real numbers, without a pipeline.
-        photos: uint8 [N, 28, 28], with which one may begin instead of an empty pad; N at least 1.
+        photos: uint8 [N, 28, 28], with which one may begin, garments; none for a network that knows
+            something else.
         classes: what the outputs stand for, one name each.
 
     Returns:
@@ -53,8 +58,8 @@ def make_pad(firmware: Firmware, photos: npt.NDArray[np.uint8], classes: Sequenc
         )
     task = Task(
         "drawing.js",
-        "Draw a garment",
-        _DRAW,
+        "Draw a garment" if len(photos) else "Draw",
+        _DRAW if len(photos) else _DRAW_YOURS,
         {"classes": list(classes), "photos": [encode(photo.tobytes()) for photo in photos]},
         height=800,
     )

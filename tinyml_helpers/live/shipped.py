@@ -27,10 +27,10 @@ _UNKNOWN_PERSON = "10"
 _SURE = 0.3  # score at which the C counts an object
 
 
-def draw(device: str) -> Page:
-    """Draw for `small`: with a test photo of each kind to begin with."""
+def draw(device: str, content: bytes | None = None) -> Page:
+    """Draw for `small`, or a network of yours: with a test photo of each kind to begin with."""
     test = load_fashion_test()
-    firmware = mcu.build(datasets.read_verified("models/small.tflite"), device)
+    firmware = mcu.build(content or datasets.read_verified("models/small.tflite"), device)
     return make_pad(firmware, one_of_each(test), test.classes)
 
 
@@ -40,9 +40,9 @@ def one_of_each(pictures: ImageSet) -> npt.NDArray[np.uint8]:
     return np.stack(chosen[::-1])
 
 
-def listen(device: str) -> Page:
-    """Speak to `kws`, at lesson 09's threshold: thirty false alarms an hour among known voices."""
-    content = datasets.read_verified("models/kws.tflite")
+def listen(device: str, content: bytes | None = None) -> Page:
+    """Speak to `kws`, or yours, at the threshold by which `kws` gives thirty false alarms an hour."""
+    content = content or datasets.read_verified("models/kws.tflite")
     stored = json.loads(datasets.read_verified("models/keywords.json"))["kws"]["stream"]
     threshold = TradeOff.load(stored["voices"]).least_threshold(most_an_hour=30)
     around = keywords.firmware.pipeline(litert.load(content), threshold=threshold)
@@ -78,9 +78,9 @@ def guard(device: str) -> Page:
     return make_guard(firmware, baseline, own)
 
 
-def find(device: str) -> Page:
-    """Find garments in scenes of test photos."""
-    content = datasets.read_verified("models/tiny_detector.tflite")
+def find(device: str, content: bytes | None = None) -> Page:
+    """Find garments in scenes of test photos, by the course's detector or one of yours."""
+    content = content or datasets.read_verified("models/tiny_detector.tflite")
     model = litert.load(content)
     least = detection.firmware.logit_threshold(
         _SURE, model.output.scales[0], model.output.zero_points[0]

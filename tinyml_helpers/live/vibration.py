@@ -42,14 +42,12 @@ __attribute__((export_name("offset"))) float *page_offset(void) { return offset;
 __attribute__((export_name("factor"))) const float *page_factor(void) { return factor; }
 """
 _ABOUT = (
-    "Put the device beside a running machine, press the button, and allow the microphone. For twenty "
-    "seconds it learns how the healthy machine sounds; then change something: tape a coin to a blade of "
-    "a fan, or hold something against it. The network learnt from simulated machines, as a sensor for "
-    "vibration on their housing would feel them, and never met a real one or a microphone: only what it "
-    "learns in those seconds is about yours, and it cannot say what has changed. Speech is a change, "
-    "too. It takes sound, because it needs 16,000 values a second, as in the lesson: the motion sensor "
-    "of a phone gives 60 to 100, and feels nothing above 50 Hz, while a damaged bearing rings at "
-    "thousands. The recording is simulated."
+    "Put this device beside a running machine and let it listen for twenty seconds, or lay a phone on "
+    "it and let it feel for a minute. It learns how the healthy machine sounds or shakes; then change "
+    "something: tape a coin to a blade of a fan, or hold something against it. Speech is a change, too. "
+    "The network learnt from simulated machines, at 16,000 values a second, and never met a real one. A "
+    "phone's motion sensor gives 60 to 100: it feels slow shaking, below 30 Hz, which goes in sixteen "
+    "times as fast, and no damaged bearing. What has changed it cannot say. The recording is simulated."
 )
 
 

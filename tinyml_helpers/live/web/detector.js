@@ -73,24 +73,9 @@ begin(async (module, place, { classes, side, stride, anchor, variances, overlap,
         picture.setAttribute("aria-label", `A scene with what was found in it: ${words || "nothing"}`);
     }
 
-    /* The middle square of a picture or a camera's frame, in grey. */
-    function grey(source, width, height) {
-        const edge = Math.min(width, height);
-        const context = small.getContext("2d", { willReadFrequently: true });
-        context.drawImage(source, (width - edge) / 2, (height - edge) / 2, edge, edge, 0, 0, side, side);
-        const { data } = context.getImageData(0, 0, side, side);
-        return Uint8Array.from({ length: side * side }, (_, i) =>
-            Math.round(0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]));
-    }
-
     async function take(file) {
-        trouble("");
-        try {
-            const bitmap = await createImageBitmap(file);
-            ask(grey(bitmap, bitmap.width, bitmap.height));
-        } catch {
-            trouble(`${file.name} is no picture that this browser can open: take a JPEG or a PNG.`);
-        }
+        const pixels = await pixelsOf(file, side, side);
+        if (pixels) ask(greyOf(pixels));
     }
 
     function stop() {
@@ -105,7 +90,7 @@ begin(async (module, place, { classes, side, stride, anchor, variances, overlap,
             const video = make("video", { playsinline: "", muted: "" });
             video.srcObject = stream;
             await video.play();
-            const timer = setInterval(() => ask(grey(video, video.videoWidth, video.videoHeight)), 200);
+            const timer = setInterval(() => ask(greyOf(scaled(video, video.videoWidth, video.videoHeight, side, side))), 200);
             camera = { stream, timer };
         } catch (error) {
             trouble(explain(error, "camera", "take one of the scenes, or a picture"));
@@ -119,14 +104,7 @@ begin(async (module, place, { classes, side, stride, anchor, variances, overlap,
         look.setAttribute("aria-pressed", String(Boolean(camera)));
         look.textContent = camera ? "Stop the camera" : "Use the camera";
     } }, "Use the camera");
-    const chooser = make("input", { type: "file", accept: "image/*" });
-    chooser.addEventListener("change", () => { if (chooser.files.length) take(chooser.files[0]); });
     least.addEventListener("input", () => { shown.textContent = least.value; ask(current); });
-    addEventListener("dragover", (event) => event.preventDefault());
-    addEventListener("drop", (event) => {
-        event.preventDefault();
-        if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
-    });
     const choices = scenes.map((text, i) => {
         const values = bytesOf(text);
         paint(values);
@@ -142,7 +120,7 @@ begin(async (module, place, { classes, side, stride, anchor, variances, overlap,
                 make("label", {}, "Least score: ", shown, make("br"), least),
                 make("div", { class: "photos scenes" }, ...choices),
                 make("div", { class: "row" }, look),
-                make("label", {}, "Or a picture, or drop one on the page: ", chooser))),
+                chooser("Or a picture, or drop one on the page: ", take))),
     );
     ask(current);
 });

@@ -81,18 +81,40 @@ begin(async (module, place, { classes, photos }) => {
         const values = bytesOf(text);
         const small = make("canvas", { width: SIDE, height: SIDE, "aria-hidden": "true" });
         paint(small, values);
-        return make("button", { type: "button", "aria-label": `test photo ${i + 1}`, onclick: () => {
-            pixels.set(values);
-            ask();
-        } }, small);
+        return make("button", {
+            type: "button", "aria-label": `test photo ${i + 1}`, draggable: "true", onclick: () => beginWith(values),
+            ondragstart: (event) => event.dataTransfer.setData("text/plain", `photo ${i}`),
+        }, small);
+    });
+
+    function beginWith(values) {
+        pixels.set(values);
+        ask();
+    }
+
+    /* A picture as the network knows them: garments are bright, and what lies around them is black. */
+    async function take(file) {
+        const found = await pixelsOf(file, SIDE, SIDE);
+        if (!found) return;
+        const grey = greyOf(found), last = SIDE * SIDE - 1;
+        const corners = [0, SIDE - 1, last - SIDE + 1, last].reduce((sum, i) => sum + grey[i], 0);
+        beginWith(corners > 4 * 127 ? grey.map((value) => 255 - value) : grey);
+    }
+
+    pad.addEventListener("drop", (event) => {
+        const dragged = /^photo (\d+)$/.exec(event.dataTransfer.getData("text/plain"));
+        if (dragged && photos[dragged[1]]) beginWith(bytesOf(photos[dragged[1]]));
     });
     place.append(
         make("div", { class: "row" },
             make("div", { class: "pad" }, pad, make("div", { class: "row" }, eraser, clear)),
             make("div", { class: "grow" }, said, list)),
-        make("p", {}, "Or begin with a photo that the network never saw, and draw on it:"),
-        make("div", { class: "photos" }, ...choices),
+        ...(photos.length ? [
+            make("p", {}, "Or begin with a photo that the network never saw (press it, or drag it onto the pad), and draw on it:"),
+            make("div", { class: "photos" }, ...choices),
+        ] : []),
+        make("p", {}, chooser("Or a picture of yours, or drop one on the page: ", take)),
     );
-    pixels.set(bytesOf(photos[0]));
+    if (photos.length) pixels.set(bytesOf(photos[0]));
     ask();
 });

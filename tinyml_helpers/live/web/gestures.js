@@ -10,7 +10,9 @@ begin(async (module, place, { classes, rate, window: length, hop, units, stream,
         "aria-label": "Acceleration along three axes over the last ten seconds",
     });
     const last = recorded.length / AXES - 1;
-    const position = make("input", { type: "range", min: length, max: last, step: 1, value: length });
+    const moving = labels.findIndex((label) => label >= 0);
+    const first = Math.min(last, moving + length); // a window that the network knows, if there is one
+    const position = make("input", { type: "range", min: length, max: last, step: 1, value: first });
     const where = make("span", { class: "value" });
     let network = await loadNetwork(module), playing = null, sensing = null;
 
@@ -65,6 +67,7 @@ begin(async (module, place, { classes, rate, window: length, hop, units, stream,
 
     const play = make("button", { type: "button", onclick: async () => {
         if (playing) return halt();
+        if (sensing) phone.click();
         network = await loadNetwork(module);
         play.textContent = "Pause";
         playing = setInterval(() => {
@@ -74,43 +77,27 @@ begin(async (module, place, { classes, rate, window: length, hop, units, stream,
             tell(ask(recorded, end), end);
         }, 200);
     } });
-    position.addEventListener("input", () => { halt(); look(); });
+    position.addEventListener("input", () => {
+        halt();
+        if (sensing) phone.click();
+        look();
+    });
 
-    /* Samples of a phone, whenever they come, at the rate and in the units of the watch. */
-    function sense(handle) {
-        // Apple's phones and tablets count acceleration the other way round; their tablets say "Macintosh".
-        const flipped = /iP(hone|ad|od)|Macintosh/.test(navigator.userAgent) && navigator.maxTouchPoints > 1;
-        const heard = [];
-        const listener = ({ accelerationIncludingGravity: a, rotationRate: w, timeStamp }) => {
-            if (!a || a.x === null) return;
-            const sign = flipped ? -1 : 1;
-            const turn = w && w.beta !== null ? [w.beta, w.gamma, w.alpha] : [0, 0, 0];
-            const reals = [a.x, a.y, a.z].map((value) => (sign * value) / 9.80665);
-            reals.push(...turn.map((degrees) => (degrees * Math.PI) / 180));
-            heard.push({ time: timeStamp, reals });
-        };
-        addEventListener("devicemotion", listener);
+    /* Samples of a phone in the units of the watch, a window after each hop. */
+    function watch() {
         const kept = new Int16Array(AXES * SHOWN_S * rate);
-        let next = null, fresh = 0;
-        const timer = setInterval(() => {
-            if (next === null && heard.length) next = heard[0].time;
-            while (heard.length > 1 && heard[heard.length - 1].time >= next) {
-                while (heard[1].time < next) heard.shift();
-                const [before, after] = heard;
-                const share = (next - before.time) / (after.time - before.time || 1);
-                kept.copyWithin(0, AXES);
-                units.forEach((unit, axis) => {
-                    const real = before.reals[axis] + share * (after.reals[axis] - before.reals[axis]);
-                    const count = Math.max(-32768, Math.min(32767, Math.round(real / unit)));
-                    kept[kept.length - AXES + axis] = count;
-                });
-                next += 1000 / rate;
-                fresh++;
-            }
-            handle(kept, fresh);
-            if (fresh >= hop) fresh = 0;
-        }, 100);
-        return () => { clearInterval(timer); removeEventListener("devicemotion", listener); };
+        let fresh = hop - length; // no window is asked about before it is full
+        return feel(rate, (reals) => {
+            trouble("");
+            kept.copyWithin(0, AXES);
+            units.forEach((unit, axis) => {
+                const real = axis < 3 ? reals[axis] / 9.80665 : reals[axis];
+                kept[kept.length - AXES + axis] = Math.max(-32768, Math.min(32767, Math.round(real / unit)));
+            });
+            if (++fresh < hop) return;
+            fresh = 0;
+            said.textContent = ask(kept, kept.length / AXES);
+        }, "take the recording");
     }
 
     const phone = make("button", { type: "button", "aria-pressed": "false", onclick: async () => {
@@ -120,22 +107,8 @@ begin(async (module, place, { classes, rate, window: length, hop, units, stream,
             sensing = null;
         } else {
             halt();
-            if (!("DeviceMotionEvent" in window)) {
-                return trouble("This browser has no motion sensors: open the page on a phone, or take the recording.");
-            }
-            const ask_first = DeviceMotionEvent.requestPermission;
-            if (ask_first && (await ask_first.call(DeviceMotionEvent)) !== "granted") {
-                return trouble("The motion sensors were not allowed. Open the page again, and allow them.");
-            }
             network = await loadNetwork(module);
-            let silent = 0;
-            sensing = sense((samples, fresh) => {
-                silent = fresh ? 0 : silent + 1;
-                if (silent === 30) {
-                    trouble("No motion arrives: this device has no sensors, or keeps them for https addresses.");
-                }
-                if (fresh >= hop) said.textContent = ask(samples, samples.length / AXES);
-            });
+            sensing = await watch();
         }
         phone.setAttribute("aria-pressed", String(Boolean(sensing)));
         phone.textContent = sensing ? "Stop" : "Use the sensors of this phone";

@@ -6,7 +6,7 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
     const { list, show } = bars(classes);
     const said = make("p", { class: "said", role: "status" }, "Not listening.");
     const found = make("ol", { id: "words", reversed: "", "aria-label": "Words found, the latest first" });
-    const level = make("meter", { min: -80, max: 0, "aria-label": "loudness" });
+    const level = make("meter", { min: -80, max: 0, value: -80, "aria-label": "loudness" });
     const picture = make("canvas", {
         id: "sound", width: 600, height: 128, role: "img",
         "aria-label": "Spectrogram: the last seconds of sound, low tones at the foot",
@@ -93,7 +93,7 @@ begin(async (module, place, { classes, words, rate, hop, width, least, gate, rec
     });
     place.append(
         make("p", {}, `It knows: ${words.join(", ")}.`),
-        make("div", { class: "row" }, start, replay),
+        make("div", { class: "row" }, start, ...(recording ? [replay] : [])),
         said, level, picture,
         make("div", { class: "row" },
             make("div", { class: "grow" }, list),

@@ -61,10 +61,10 @@ async function checkBytes(module) {
 }
 
 /* Real numbers -> what the network takes, as QUANTIZE: divided in float32, halves away from zero, clipped. */
-function quantize(network, reals) {
-    const { type, scale = 1, zero_point = 0 } = network.description.inputs[0];
+function quantize(network, reals, number = 0) {
+    const { type, scale = 1, zero_point = 0 } = network.description.inputs[number];
     if (type === "float32") return Float32Array.from(reals);
-    const [low, high] = type === "uint8" ? [0, 255] : [-128, 127];
+    const [low, high] = { bool: [0, 1], uint8: [0, 255], int8: [-128, 127], int16: [-32768, 32767] }[type] || [-(2 ** 31), 2 ** 31 - 1];
     return Array.from(reals, (real) => {
         const steps = Math.fround(Math.fround(real) / Math.fround(scale));
         const whole = Math.sign(steps) * Math.round(Math.abs(steps));
@@ -108,8 +108,9 @@ function explain(error, what, instead) {
     if (!navigator.mediaDevices) {
         return `A browser gives the ${what} to pages of this computer and of https addresses only: open this page so.`;
     }
+    const framed = window !== window.top ? ` An editor gives a notebook none: keep the page by page.write("live.html"), and open that in a browser, or ${instead}.` : "";
     return {
-        NotAllowedError: `The ${what} was not allowed. Allow it beside the address of this page, and press the button again.`,
+        NotAllowedError: `The ${what} was not allowed. Allow it beside the address of this page, and press the button again.${framed}`,
         NotFoundError: `No ${what} was found. Plug one in, or ${instead}.`,
     }[error.name] || `The ${what} does not answer (${error.message}). Does another program use it?`;
 }
@@ -141,6 +142,41 @@ async function hear(rate, take) {
     return { source, stop };
 }
 
+/* Give what the motion sensors feel to `take`, at an even rate: acceleration with gravity in m/s2, then rotation in
+   rad/s, along x, y and z. It returns what ends it, or undefined, and says why, where nothing can come. */
+async function feel(rate, take, instead) {
+    if (!("DeviceMotionEvent" in window)) {
+        return void trouble(`This browser has no motion sensors: open the page on a phone, or ${instead}.`);
+    }
+    const askFirst = DeviceMotionEvent.requestPermission;
+    const answer = askFirst ? await askFirst.call(DeviceMotionEvent).catch((error) => error.name) : "granted";
+    if (answer !== "granted") {
+        return void trouble(`The motion sensors were not allowed. Open the page again and allow them, or ${instead}.`);
+    }
+    // Apple's phones and tablets count acceleration the other way round; their tablets say "Macintosh".
+    const flipped = /iP(hone|ad|od)|Macintosh/.test(navigator.userAgent) && navigator.maxTouchPoints > 1;
+    let before = null, next = 0, heard = performance.now();
+    const listener = ({ accelerationIncludingGravity: a, rotationRate: w, timeStamp }) => {
+        if (!a || a.x === null) return;
+        const sign = flipped ? -1 : 1;
+        const turn = w && w.beta !== null ? [w.beta, w.gamma, w.alpha] : [0, 0, 0];
+        const reals = [a.x, a.y, a.z].map((value) => sign * value);
+        reals.push(...turn.map((degrees) => (degrees * Math.PI) / 180));
+        heard = performance.now();
+        // After a gap, as of a page in the background, nothing is made up.
+        if (!before || timeStamp - before.time > 1000) next = timeStamp;
+        for (; before && next < timeStamp; next += 1000 / rate) {
+            const share = (next - before.time) / (timeStamp - before.time);
+            take(before.reals.map((value, i) => value + share * (reals[i] - value)));
+        }
+        before = { time: timeStamp, reals };
+    };
+    const none = "No motion arrives: this device has no sensors, or keeps them for https addresses.";
+    const timer = setInterval(() => { if (performance.now() - heard > 3000) trouble(none); }, 500);
+    addEventListener("devicemotion", listener);
+    return () => { clearInterval(timer); removeEventListener("devicemotion", listener); };
+}
+
 /* Fill blocks of int16 with sound from -1 to 1; each full one goes to `step`. */
 function filling(block, step) {
     let filled = 0;
@@ -150,6 +186,44 @@ function filling(block, step) {
             if (filled === block.length) { step(); filled = 0; }
         }
     };
+}
+
+/* The middle of a picture or of a camera's frame, in the shape and size asked for: red, green, blue, alpha. */
+function scaled(source, wide, high, width, height) {
+    const small = make("canvas", { width, height });
+    const zoom = Math.min(wide / width, high / height);
+    const context = small.getContext("2d", { willReadFrequently: true });
+    context.drawImage(source, (wide - zoom * width) / 2, (high - zoom * height) / 2, zoom * width, zoom * height, 0, 0, width, height);
+    return context.getImageData(0, 0, width, height).data;
+}
+
+function greyOf(pixels) {
+    return Uint8Array.from({ length: pixels.length / 4 }, (_, i) =>
+        Math.round(0.299 * pixels[4 * i] + 0.587 * pixels[4 * i + 1] + 0.114 * pixels[4 * i + 2]));
+}
+
+/* Pixels of a file, scaled; undefined, and a sentence, where it is no picture. */
+async function pixelsOf(file, width, height) {
+    trouble("");
+    try {
+        const bitmap = await createImageBitmap(file);
+        return scaled(bitmap, bitmap.width, bitmap.height, width, height);
+    } catch {
+        trouble(`${file.name} is no picture that this browser can open: take a JPEG or a PNG.`);
+        return undefined;
+    }
+}
+
+/* Choose a file under a label, or drop one anywhere on the page: `take` gets it. */
+function chooser(text, take) {
+    const input = make("input", { type: "file", accept: "image/*" });
+    input.addEventListener("change", () => { if (input.files.length) take(input.files[0]); });
+    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("drop", (event) => {
+        event.preventDefault();
+        if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+    });
+    return make("label", {}, text, input);
 }
 
 /* A slider under its name and its value. */

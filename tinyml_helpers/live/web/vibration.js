@@ -4,7 +4,9 @@ begin(async (module, place, { rate, segment, learn, recorded_learn, margin, base
     const stored = new Int8Array(bytesOf(recording).buffer);
     const SHOWN = 48, MEDIAN_OF = 3;
     const block = new Int16Array(segment);
-    let network = null, half = 0, usual = null, scores = [], playing = null, sound = null;
+    // A motion sensor is too slow for what the network knows, so what it feels goes in many times as fast.
+    const FELT_HZ = 960, FELT_EACH_S = 1, FELT_COUNT = 1000, LET_GO_S = 3;
+    let network = null, half = 0, usual = null, scores = [], playing = null, source = null, eachS = segment / rate;
     const said = make("p", { class: "said", role: "status" });
     const detail = make("p", { id: "detail" });
     const picture = make("canvas", {
@@ -16,11 +18,12 @@ begin(async (module, place, { rate, segment, learn, recorded_learn, margin, base
     const limit = slider("Alarm above the highest healthy score, times", 1, 10, 0.1, margin, tell);
 
     const reals = (address) => new Float32Array(network.exports.memory.buffer, address, before.length);
-    const seconds = (segments) => ((segments * segment) / rate).toFixed(1);
+    const seconds = (segments) => (segments * eachS).toFixed(1);
 
-    function restart(fresh, segments) {
+    function restart(fresh, segments, apartS = segment / rate) {
         network = fresh;
         half = segments;
+        eachS = apartS;
         usual = new Float64Array(before.length);
         scores = [];
     }
@@ -55,7 +58,8 @@ begin(async (module, place, { rate, segment, learn, recorded_learn, margin, base
         plot(known >= 0 ? alarmAbove() : null);
         if (known < 0) {
             say(scores.length < half ? "Learning what is usual." : "Learning how much that varies.");
-            detail.textContent = `${seconds(scores.length)} of ${seconds(2 * half)} s. Let the machine run as it should.`;
+            const wait = eachS === FELT_EACH_S && !scores.length ? " Lay the phone on it and let go; it begins in ten seconds." : "";
+            detail.textContent = `${seconds(scores.length)} of ${seconds(2 * half)} s. Let the machine run as it should.${wait}`;
             return;
         }
         const now = median(scores.slice(-MEDIAN_OF)), above = alarmAbove();
@@ -103,7 +107,7 @@ begin(async (module, place, { rate, segment, learn, recorded_learn, margin, base
 
     const player = make("button", { type: "button", onclick: async () => {
         if (playing) return halt();
-        if (sound) stop();
+        if (source) stop();
         if (Number(position.value) >= truth.length) position.value = 1;
         await look();
         player.textContent = "Pause";
@@ -117,44 +121,82 @@ begin(async (module, place, { rate, segment, learn, recorded_learn, margin, base
     } });
     position.addEventListener("input", () => {
         halt();
-        if (sound) stop();
+        if (source) stop();
         look();
     });
 
-    function show() {
-        listen.setAttribute("aria-pressed", String(Boolean(sound)));
-        listen.textContent = sound ? "Stop" : "Listen to a machine";
+    function show(active = null) {
+        for (const button of [listen, touch]) {
+            button.setAttribute("aria-pressed", String(button === active));
+            button.textContent = button === active ? "Stop" : button.dataset.text;
+        }
     }
 
     function stop() {
-        sound.stop();
-        sound = null;
-        say("Not listening.");
+        source.stop();
+        source = null;
+        say("Stopped.");
         show();
     }
 
-    const listen = make("button", { type: "button", "aria-pressed": "false", onclick: async () => {
-        trouble("");
-        if (sound) return stop();
-        halt();
-        try {
-            restart(await loadNetwork(module), learn);
-            sound = await hear(rate, filling(block, () => {
-                trouble(block.some(Boolean) ? "" : "Only silence arrives: is the microphone switched off?");
-                next();
-                tell();
-            }));
+    async function hearMachine() {
+        restart(await loadNetwork(module), learn);
+        return hear(rate, filling(block, () => {
+            trouble(block.some(Boolean) ? "" : "Only silence arrives: is the microphone switched off?");
+            next();
+            tell();
+        }));
+    }
+
+    /* Segments that overlap, of the axis that shakes most while all is well; first the hand lets go. */
+    async function feelMachine() {
+        restart(await loadNetwork(module), learn, FELT_EACH_S);
+        const axes = [0, 1, 2].map(() => new Int16Array(segment));
+        let filled = -LET_GO_S * FELT_HZ, axis = null;
+        const end = await feel(FELT_HZ, (reals) => {
+            trouble("");
+            if (filled >= 0) axes.forEach((one, i) => { one[filled] = Math.max(-32768, Math.min(32767, Math.round(FELT_COUNT * reals[i]))); });
+            if (++filled < segment) return;
+            axis ??= axes.map(spread).reduce((best, one, i, all) => (one > all[best] ? i : best), 0);
+            block.set(axes[axis]);
+            next();
+            tell();
+            filled -= FELT_EACH_S * FELT_HZ;
+            for (const one of axes) one.copyWithin(0, FELT_EACH_S * FELT_HZ);
+        }, "use the recording");
+        return end && { stop: end };
+    }
+
+    function spread(samples) {
+        const mean = samples.reduce((sum, value) => sum + value, 0) / samples.length;
+        return samples.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    }
+
+    function starter(text, open) {
+        const button = make("button", { type: "button", "aria-pressed": "false", "data-text": text, onclick: async () => {
+            const pressed = button.getAttribute("aria-pressed") === "true";
+            trouble("");
+            if (source) stop();
+            if (pressed) return;
+            halt();
+            try {
+                source = await open();
+            } catch (error) {
+                trouble(explain(error, "microphone", "use the recording"));
+            }
+            if (!source) return look();
             where.textContent = "";
             tell();
-        } catch (error) {
-            trouble(explain(error, "microphone", "use the recording"));
-            await look();
-        }
-        show();
-    } }, "Listen to a machine");
+            show(button);
+        } }, text);
+        return button;
+    }
+
+    const listen = starter("Listen to a machine", hearMachine);
+    const touch = starter("Feel a machine with this phone", feelMachine);
 
     place.append(
-        make("div", { class: "row" }, listen, player),
+        make("div", { class: "row" }, listen, touch, player),
         make("label", {}, "Place in the recording: ", where, make("br"), position),
         said, detail, picture, limit.label,
     );
