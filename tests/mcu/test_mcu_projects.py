@@ -160,20 +160,6 @@ def test_a_platformio_project_names_its_board_and_compiles_with_a_stub(tmp_path,
     assert syntax(project / "src" / "main.cpp", *places) == ""
 
 
-ARDUINO_STANDARDS = [["-x", "c", "-std=gnu11"], ["-x", "c++", "-std=gnu++14"]]
-
-
-@gcc
-@pytest.mark.parametrize("standard", ARDUINO_STANDARDS, ids=["C", "C++"])
-def test_a_chain_compiles_by_the_standards_of_arduinos_cores(tmp_path, standard):
-    around = gestures.pipeline(litert.load(GESTURES))
-    firmware = mcu.build(GESTURES, "nano33ble", name="net", pipeline=around)
-    folder = firmware.export(tmp_path / "p", toolchain="arduino") / "src"
-    files = sorted(path.name for path in folder.glob("*.c"))
-    flags = [*standard, *boards.WARNINGS, "-Os", "-c"]
-    assert boards.compile_all("arm-none-eabi-gcc", files, "m4", *flags, folder=folder) == ""
-
-
 M0, M4 = (["--target=arm-none-eabi", f"-mcpu=cortex-{core}"] for core in ("m0plus", "m4"))
 COUNTERS = {
     "DWT": M4,

@@ -115,6 +115,16 @@ def test_a_sketch_compiles_with_the_library_of_its_sensor(tmp_path, built, chain
     assert sensors.sensors()[sensor]["library"] in readme
 
 
+@gcc
+@pytest.mark.parametrize("chain", ["gestures", "keywords", "vibration"])
+@pytest.mark.parametrize("standard", [["-x", "c", "-std=gnu11"], ["-x", "c++", "-std=gnu++14"]])
+def test_a_chain_compiles_by_the_standards_of_arduinos_cores(tmp_path, built, chain, standard):
+    folder = built(chain, "nano33ble").export(tmp_path / "p", toolchain="arduino") / "src"
+    files = sorted(path.name for path in folder.glob("*.c"))
+    flags = [*standard, *boards.WARNINGS, "-Os", "-c"]
+    assert boards.compile_all("arm-none-eabi-gcc", files, "m4", *flags, folder=folder) == ""
+
+
 HOST = """
 #include "Arduino.h"
 #include "Arduino_BMI270_BMM150.h"
