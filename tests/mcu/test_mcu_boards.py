@@ -96,6 +96,14 @@ def test_every_kernel_compiles_without_a_warning(kernels, compiler, core, level,
     assert boards.compile_all(compiler, files, core, *flags, folder=folder) == ""
 
 
+@gcc
+@pytest.mark.parametrize("core", ["m0plus", "m4"])
+def test_every_kernel_is_taken_as_c_plus_plus(kernels, core):
+    folder, files = kernels
+    flags = [*boards.CPLUSPLUS, *boards.WARNINGS, "-fsyntax-only"]
+    assert boards.compile_all("arm-none-eabi-g++", files, core, *flags, folder=folder) == ""
+
+
 @pytest.mark.parametrize("core", boards.CORES if ALL else ["m0plus", "m4"])
 @pytest.mark.parametrize(("compiler", "language"), SPOKEN)
 @pytest.mark.parametrize("work", [[o, "-c"] for o in boards.LEVELS] if ALL else [["-fsyntax-only"]])
