@@ -194,6 +194,7 @@ def test_each_chip_counts_cycles_by_its_own_counter(tmp_path, counter):
         ("keil", "nano33ble", "choose one of c, cmsis, arduino"),
         ("cmsis", "nano33ble", "--for arduino or platformio"),
         ("esp-idf", "pico", "among esp32c3"),
+        ("esp-idf", "esp32s3", "esp32c6; for an ESP32-S3 take esp32c3"),
         ("esp-idf", "esp32s3", "set-target esp32s3"),
     ],
 )
@@ -226,6 +227,8 @@ def test_another_projects_folder_is_left_alone_and_an_own_one_is_renewed(tmp_pat
     ("options", "said"),
     [
         (["--for", "arduino"], "give a folder by --export"),
+        (["--for", "arduino", "--export", "/dev/null/p"], "null/p cannot be written"),
+        (["--for", "arduino", "--name", "string", "--export", "p"], "call it my_string"),
         (["--for", "keil", "--export", "p"], "choose one of c, cmsis"),
         (["--for", "pico-sdk", "--export", "p"], "choose a device among pico"),
         (

@@ -207,8 +207,13 @@ def test_the_board_decides_which_sensor_is_read(senses, device, name):
 @pytest.mark.parametrize(
     ("sensor", "toolchain", "device", "said"),
     [
-        ("motion", "arduino", "uno_r4", "has no motion: choose nano33ble or xiao_nrf52840, or --sensor"),
-        ("bmi270", "arduino", "pico", "no bmi270: choose nano33ble, or --sensor analog"),
+        (
+            "motion",
+            "arduino",
+            "uno_r4",
+            "no motion sensor: choose nano33ble or xiao_nrf52840, or",
+        ),
+        ("bmi270", "arduino", "pico", "no bmi270 sensor: choose nano33ble, or --sensor analog"),
         ("pdm", "arduino", "uno_r4", "choose nano33ble or xiao_nrf52840"),
         ("pdm", "zephyr", "nano33ble", "choose --for arduino"),
         ("radar", "arduino", "nano33ble", "choose one of microphone, motion, vibration, pdm"),

@@ -137,8 +137,14 @@ def deploy(
             script = write_module(firmware.wasm(), wasm)
             console.print(f"A page calls {wasm} by {script}, which says how", markup=False)
     except (ValueError, OSError, RuntimeError) as error:
-        Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
+        Console(stderr=True).print(_sentence(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError) and error.filename:
+        return f"{error.filename} cannot be written ({error.strerror}): give another place"
+    return str(error)
 
 
 board = typer.Typer(help="A board that runs an exported project.", no_args_is_help=True)

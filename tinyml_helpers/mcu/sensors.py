@@ -44,7 +44,7 @@ def choose_sensor(sensor: str, toolchain: str, device: Device) -> str:
     boards = dict.fromkeys(board for one in meant for board in known[one]["devices"])
     theirs = [one for one, told in known.items() if device.key in told["devices"]]
     other = f", or --sensor {' or '.join(theirs)}" if theirs else ""
-    raise ValueError(f"{device.name} has no {sensor}: choose {' or '.join(boards)}{other}")
+    raise ValueError(f"{device.name} has no {sensor} sensor: choose {' or '.join(boards)}{other}")
 
 
 def tell(sensor: str) -> str:

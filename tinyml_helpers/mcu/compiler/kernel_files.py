@@ -74,9 +74,7 @@ def check_name(name: str) -> None:
     ours = resources.files("tinyml_helpers.mcu") / "kernels"
     taken = {file.name.partition(".")[0] for file in ours.iterdir()} | _NOT_FREE
     if name.lower() in taken:
-        raise ValueError(
-            f"name {name!r} is that of a file which C, CMake or the kernels need: my_{name}?"
-        )
+        raise ValueError(f"name {name!r} is taken by C, by CMake or by a kernel: call it my_{name}")
 
 
 def read_kernels(called: Iterable[str]) -> dict[str, str]:
