@@ -35,11 +35,14 @@ def _marks(key: str) -> list[str]:
 
 def _sensors() -> str:
     told = sensors.sensors().items()
-    rows = [[f"`{key}`", one["sensor"], one["library"], f"{one['carried']}."] for key, one in told]
-    about = (
-        "## Sensors\n\nWith `--for arduino`, `--sensor` adds a sketch that feeds the network from one.\n"
+    header = ["`--sensor`", "or, for the first that a board has", "what it is", "library", "carried by"]
+    return _table(
+        header,
+        [
+            [f"`{key}`", f"`{one['senses']}`", one["sensor"], one["library"], f"{one['carried']}."]
+            for key, one in told
+        ],
     )
-    return f"{about}\n{_table(['`--sensor`', 'what it is', 'library', 'carried by'], rows)}"
 
 
 def _measured(root: Path) -> str:

@@ -17,6 +17,10 @@ CORES = {
     "m7": ["-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mfloat-abi=hard"],
     "m33": ["-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"],
 }
+RISCV = {
+    "rv32imc": ["--target=riscv32-unknown-elf", "-march=rv32imc", "-mabi=ilp32"],
+    "rv32imac": ["--target=riscv32-unknown-elf", "-march=rv32imac", "-mabi=ilp32"],
+}
 LEVELS = ["-O0", "-O1", "-O2", "-O3", "-Os"]
 WARNINGS = [
     *("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wsign-conversion", "-Wshadow"),
@@ -67,7 +71,8 @@ SECTIONS {{
 def compile_all(compiler, sources, core, *flags, folder):
     """Compile each source by itself, in one call of the compiler; return what it says."""
     target = ["--target=arm-none-eabi"] if "clang" in compiler else []
-    command = [compiler, *target, "-mthumb", *CORES[core], "-ffreestanding", *flags, *sources]
+    target = RISCV[core] if core in RISCV else [*target, "-mthumb", *CORES[core]]
+    command = [compiler, *target, "-ffreestanding", *flags, *sources]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     return "" if done.returncode == 0 and not done.stderr else done.stderr[:3000] or "failed"
 

@@ -25,6 +25,7 @@ def made(folder, rows):
 def test_an_empty_table_says_so_and_each_toolchain_has_a_page(tmp_path):
     pages = made(tmp_path, [])
     assert "Nobody has sent a row yet" in pages["boards.md"]
+    assert "<!--" not in pages["boards.md"] and pages["boards.md"].count("## Sensors") == 1
     assert set(pages) == {"boards.md", *(f"boards/{kit}.md" for kit in projects.kits())}
     for kit in projects.kits():
         text = pages[f"boards/{kit}.md"]

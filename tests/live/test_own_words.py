@@ -12,6 +12,7 @@ from tinyml_helpers import cli, datasets, mcu
 from tinyml_helpers.datasets.keywords.clips import SILENCE
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.live import own_words
+from tinyml_helpers.mcu import sensors
 
 PEOPLE = ("anna", "bela", "cleo", "dora", "emil", "fred")
 
@@ -53,7 +54,7 @@ def test_all_of_it_is_there(delivered):
         "report.txt",
         "words.tflite",
     ]
-    assert (out / "project" / "examples" / "self_test.c").exists()
+    assert "PDM.begin(1, 16000)" in (out / "project" / sensors.EXAMPLE).read_text("utf-8")
     assert (out / "report.txt").read_text("utf-8").strip() in said
 
 

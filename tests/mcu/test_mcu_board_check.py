@@ -39,9 +39,11 @@ def run(*arguments):
 
 
 def test_a_log_with_noise_around_its_lines(project):
-    log = f"boot\n{line(cycles=1)}\n\x00\xff{line()[:40]}\nI (33) {line()}\n{line()}\r\n"
+    log = f"boot\n{line(cycles=1)}\n\x00\xff{line()[:40]}\nI (33) {line(cycles=2)}\n{line()}\r\n"
     found = board_check.check_log(log, project)
     assert found.right and found.row["cycles"] == 501_234
+    timed = f"12:00:01.250 -> {line()}\n12:00:03.250 -> {line(cycles=3)[:90]}"
+    assert board_check.check_log(timed, project).row["cycles"] == 501_234
     assert "440,000 to 750,000" in repr(found) and "501,234 (DWT)" in repr(found)
     assert "about 452" in repr(found)
 

@@ -122,6 +122,9 @@ def test_name_becomes_the_prefix_and_must_be_c():
     assert built.run(np.zeros(384)).output.shape == (1, 4)
     with pytest.raises(ValueError, match="'my net' is no C identifier"):
         mcu.build(MAGIC_WAND, name="my net")
+    for taken in ("softmax", "Tile", "main", "string", "clean"):
+        with pytest.raises(ValueError, match=f"my_{taken}"):
+            mcu.build(MAGIC_WAND, name=taken)
 
 
 def test_several_inputs_and_outputs():

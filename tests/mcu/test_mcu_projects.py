@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import string
 import subprocess
 import zipfile
 
@@ -21,7 +22,7 @@ from tinyml_helpers.usecases.gestures import firmware as gestures
 
 WAND = data_folder() / "models" / "magic_wand.tflite"
 WORDS = ["name", "NAME", "device", "core", "flags", "use", "firmware", "run", "model", "outputs"]
-WORDS += ["compare", "reset", "stack_room", "again"]
+WORDS += ["compare", "reset", "stack_room", "again", "listens"]
 KEYWORDS = data_folder() / "models" / "kws.tflite"
 GESTURES = data_folder() / "models" / "gestures.tflite"
 gcc = pytest.mark.skipif(
@@ -159,6 +160,31 @@ def test_a_platformio_project_names_its_board_and_compiles_with_a_stub(tmp_path,
     assert syntax(project / "src" / "main.cpp", *places) == ""
 
 
+M0, M4 = (["--target=arm-none-eabi", f"-mcpu=cortex-{core}"] for core in ("m0plus", "m4"))
+COUNTERS = {
+    "DWT": M4,
+    "microseconds": [*M0, "-DPICO_RP2040=1"],
+    "mcycle": [*boards.RISCV["rv32imac"], "-DPICO_RP2350=1"],
+    "esp_cpu": [*boards.RISCV["rv32imc"], "-DESP_PLATFORM=1"],
+    "k_cycle": [*M0, "-D__ZEPHYR__=1"],
+    "none": boards.RISCV["rv32imc"],
+}
+
+
+@pytest.mark.skipif(boards.CLANG is None, reason="clang is not installed")
+@pytest.mark.parametrize("counter", COUNTERS)
+def test_each_chip_counts_cycles_by_its_own_counter(tmp_path, counter):
+    sdk = stubs(tmp_path / "sdk", {**PICO_SDK, **ZEPHYR, **IDF}) / "include"
+    header = string.Template(projects.read_kit_file("cycles.h")).substitute(NAME="NET")
+    use = "const char counter[] = CYCLE_COUNTER;\nunsigned now(void);\n"
+    use += "unsigned now(void) { start_cycles(); return cycles_now(); }\n"
+    (tmp_path / "a.c").write_text(header + use)
+    flags = ["-ffreestanding", *boards.WARNINGS, "-O2", "-c", "-isystem", sdk]
+    command = ["clang", *COUNTERS[counter], *flags, tmp_path / "a.c", "-o", tmp_path / "a.o"]
+    assert subprocess.run(command, capture_output=True, text=True).stderr == ""
+    assert f"{counter}\0".encode() in (tmp_path / "a.o").read_bytes()
+
+
 # ----- what is refused
 
 
@@ -168,6 +194,7 @@ def test_a_platformio_project_names_its_board_and_compiles_with_a_stub(tmp_path,
         ("keil", "nano33ble", "choose one of c, cmsis, arduino"),
         ("cmsis", "nano33ble", "--for arduino or platformio"),
         ("esp-idf", "pico", "among esp32c3"),
+        ("esp-idf", "esp32s3", "esp32c6; for an ESP32-S3 take esp32c3"),
         ("esp-idf", "esp32s3", "set-target esp32s3"),
     ],
 )
@@ -200,13 +227,18 @@ def test_another_projects_folder_is_left_alone_and_an_own_one_is_renewed(tmp_pat
     ("options", "said"),
     [
         (["--for", "arduino"], "give a folder by --export"),
+        (["--for", "arduino", "--export", "/dev/null/p"], "null/p cannot be written"),
+        (["--for", "arduino", "--name", "string", "--export", "p"], "call it my_string"),
         (["--for", "keil", "--export", "p"], "choose one of c, cmsis"),
         (["--for", "pico-sdk", "--export", "p"], "choose a device among pico"),
         (
             ["--for", "cmsis", "--sensor", "pdm", "--device", "nucleo_l4r5zi", "--export", "p"],
             "--for arduino",
         ),
-        (["--for", "arduino", "--sensor", "pdm", "--export", "p"], "build it with its pipeline"),
+        (
+            ["--for", "arduino", "--sensor", "pdm", "--export", "p"],
+            "what makes its input of samples",
+        ),
     ],
 )
 def test_the_command_refuses_in_a_sentence_and_writes_nothing(tmp_path, monkeypatch, options, said):
@@ -250,7 +282,11 @@ PICO_SDK = {
     file(WRITE ${CMAKE_BINARY_DIR}/none.c "")
     add_library(pico_stdlib INTERFACE)
     target_include_directories(pico_stdlib INTERFACE $ENV{PICO_SDK_PATH}/include)
-    target_compile_definitions(pico_stdlib INTERFACE PICO_RP2040=1)
+    if(PICO_PLATFORM STREQUAL rp2040)
+        target_compile_definitions(pico_stdlib INTERFACE PICO_RP2040=1)
+    else()
+        target_compile_definitions(pico_stdlib INTERFACE PICO_RP2350=1)
+    endif()
     target_link_options(pico_stdlib INTERFACE --specs=nosys.specs)
 endfunction()
 function(pico_enable_stdio_usb target on)
@@ -340,6 +376,7 @@ endmacro()
     ("kit", "device", "variable", "files", "place", "made"),
     [
         ("pico-sdk", "pico", "PICO_SDK_PATH", PICO_SDK, ".", "wand_board.uf2"),
+        ("pico-sdk", "pico2", "PICO_SDK_PATH", PICO_SDK, ".", "wand_board.uf2"),
         ("zephyr", "nano33ble", "ZEPHYR_BASE", ZEPHYR, "sample", "app"),
         ("esp-idf", "esp32c3", "IDF_PATH", IDF, ".", "main/libmain.a"),
     ],
@@ -352,7 +389,8 @@ def test_a_project_builds_with_an_sdk_of_stubs(
     assert not fine and "is not installed: " in " ".join(said.split())
     sdk = stubs(tmp_path / "sdk", files)
     found = [f"-DZephyr_DIR={sdk / 'cmake'}", f"-DZEPHYR_BASE={sdk}"] if kit == "zephyr" else []
-    flags = {"nano33ble": boards.CORES["m4"]}.get(device, boards.CORES["m0plus"])
+    cores = {"nano33ble": "m4", "pico2": "m33"}
+    flags = boards.CORES[cores.get(device, "m0plus")]
     flags = [f"-DCMAKE_C_FLAGS=-mthumb {' '.join(flags)}"]
     said, fine = cmake(project, "--fresh", *ARM, *flags, *found, **{variable: str(sdk)})
     assert fine and "warning:" not in said, said[-3000:]

@@ -3,6 +3,7 @@
 import ctypes
 import re
 import subprocess
+from dataclasses import replace
 
 import board_compilers as boards
 import numpy as np
@@ -12,6 +13,7 @@ from tinyml_helpers import devices, mcu
 from tinyml_helpers.datasets import data_folder
 from tinyml_helpers.deploy import litert
 from tinyml_helpers.mcu import sensors
+from tinyml_helpers.usecases import anomaly
 from tinyml_helpers.usecases.gestures import firmware as gestures
 from tinyml_helpers.usecases.keywords import firmware as keywords
 
@@ -57,14 +59,18 @@ def built():
 
     def build(chain, device):
         if (chain, device) not in made:
-            path = MODELS / {"gestures": "gestures.tflite", "keywords": "kws.tflite"}.get(
-                chain, "magic_wand.tflite"
-            )
+            named = {"gestures": "gestures", "keywords": "kws", "vibration": "vibration"}
+            path = MODELS / f"{named.get(chain, 'magic_wand')}.tflite"
             around = None
             if chain == "gestures":
                 around = gestures.pipeline(litert.load(path))
             if chain == "keywords":
                 around = keywords.pipeline(litert.load(path), threshold=0.5)
+            if chain == "vibration":
+                one = np.ones(anomaly.features.FEATURES, np.float32)
+                scaling = anomaly.detect.Scaling(0 * one, one, one)
+                detector = anomaly.firmware.Int8Autoencoder(scaling, litert.load(path))
+                around = anomaly.firmware.pipeline(detector, 0 * one, 8192)
             made[chain, device] = mcu.build(path, device, name="net", pipeline=around)
         return made[chain, device]
 
@@ -89,6 +95,7 @@ def stubs(folder):
         ("gestures", "lsm9ds1", "nano33ble"),
         ("gestures", "lsm6ds3", "xiao_nrf52840"),
         ("wand", "bmi270", "nano33ble"),
+        ("vibration", "analog", "xiao_nrf52840"),
     ],
 )
 def test_a_sketch_compiles_with_the_library_of_its_sensor(tmp_path, built, chain, sensor, device):
@@ -102,7 +109,20 @@ def test_a_sketch_compiles_with_the_library_of_its_sensor(tmp_path, built, chain
     text = sketch.read_text()
     window, hop = (int(re.search(rf"{key} = (\d+)", text)[1]) for key in ("WINDOW", "HOP"))
     sizes = {"keywords": (3200, 3200), "gestures": (1200, 300), "wand": (384, 96)}
-    assert (window, hop) == sizes[chain]
+    assert (window, hop) == sizes.get(chain, (8192, 8192))
+    readme = (project / "README.md").read_text()
+    assert f"`{sensors.EXAMPLE}` feeds the network" in readme
+    assert sensors.sensors()[sensor]["library"] in readme
+
+
+@gcc
+@pytest.mark.parametrize("chain", ["gestures", "keywords", "vibration"])
+@pytest.mark.parametrize("standard", [["-x", "c", "-std=gnu11"], ["-x", "c++", "-std=gnu++14"]])
+def test_a_chain_compiles_by_the_standards_of_arduinos_cores(tmp_path, built, chain, standard):
+    folder = built(chain, "nano33ble").export(tmp_path / "p", toolchain="arduino") / "src"
+    files = sorted(path.name for path in folder.glob("*.c"))
+    flags = [*standard, *boards.WARNINGS, "-Os", "-c"]
+    assert boards.compile_all("arm-none-eabi-gcc", files, "m4", *flags, folder=folder) == ""
 
 
 HOST = """
@@ -170,21 +190,52 @@ def test_a_sketch_answers_as_the_emulated_chain_does(tmp_path, built):
 
 
 @pytest.mark.parametrize(
+    ("senses", "device", "name"),
+    [
+        ("motion", "nano33ble", "bmi270"),
+        ("motion", "xiao_nrf52840", "lsm6ds3"),
+        ("microphone", "xiao_nrf52840", "pdm"),
+        ("vibration", "pico", "analog"),
+        ("lsm9ds1", "nano33ble", "lsm9ds1"),
+        ("", "pico", ""),
+    ],
+)
+def test_the_board_decides_which_sensor_is_read(senses, device, name):
+    assert sensors.choose_sensor(senses, "arduino", devices.get(device)) == name
+
+
+@pytest.mark.parametrize(
     ("sensor", "toolchain", "device", "said"),
     [
-        ("bmi270", "arduino", "pico", "no bmi270: choose nano33ble, or --sensor analog"),
+        (
+            "motion",
+            "arduino",
+            "uno_r4",
+            "no motion sensor: choose nano33ble or xiao_nrf52840, or",
+        ),
+        ("bmi270", "arduino", "pico", "no bmi270 sensor: choose nano33ble, or --sensor analog"),
         ("pdm", "arduino", "uno_r4", "choose nano33ble or xiao_nrf52840"),
         ("pdm", "zephyr", "nano33ble", "choose --for arduino"),
-        ("radar", "arduino", "nano33ble", "choose one of pdm"),
+        ("radar", "arduino", "nano33ble", "choose one of microphone, motion, vibration, pdm"),
     ],
 )
 def test_a_board_without_the_sensor_is_refused_with_one_that_has_it(sensor, toolchain, device, said):
     with pytest.raises(ValueError, match=re.escape(said)):
-        sensors.check_sensor(sensor, toolchain, devices.get(device))
+        sensors.choose_sensor(sensor, toolchain, devices.get(device))
 
 
 def test_a_network_that_takes_features_is_refused_and_nothing_is_written(tmp_path):
     firmware = mcu.build(MODELS / "kws.tflite", name="net")
-    with pytest.raises(ValueError, match="build it with its pipeline"):
+    with pytest.raises(ValueError, match=r"as lesson 09 does by mcu\.build"):
         firmware.export(tmp_path / "p", toolchain="arduino", sensor="pdm")
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_window_that_leaves_no_room_is_refused(tmp_path, built):
+    full = built("keywords", "nano33ble").run(np.zeros(3200, np.int16)).ram_bytes + 6_399
+    firmware = replace(
+        built("keywords", "nano33ble"), device=replace(devices.get("nano33ble"), ram_bytes=full)
+    )
+    with pytest.raises(ValueError, match="window of 6,400 bytes does not fit the 6,399 bytes"):
+        firmware.export(tmp_path / "p", toolchain="arduino", sensor="microphone")
     assert not (tmp_path / "p").exists()

@@ -1,6 +1,7 @@
-"""The engine for hours: 3,000 random graphs of all operators, and the networks in public wheels.
+"""The engine for hours: 3,000 random graphs, the networks in public wheels, every compiler and board.
 
 make whole ARGS="-k graphs"     the graphs alone
+make whole ARGS="-k exports"    the compilers of boards, and QEMU
 make whole ARGS="-k wheel"      the networks alone, of wheels that were downloaded before
 """
 
@@ -29,6 +30,14 @@ def test_three_thousand_graphs_equal_the_reference():
     """The same graphs as in `make unit`, and those behind them: seeds 0 to 2,999."""
     command = [sys.executable, "-m", "pytest", "-q", "tests/mcu/test_mcu_graphs.py"]
     environment = {**os.environ, "TINYML_GRAPHS": "3000"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_exports_compile_by_every_pair_and_every_network_passes_on_qemu():
+    """GCC and clang, each core, level and language; and each network that is shipped, on each core."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/mcu/test_mcu_boards.py"]
+    environment = {**os.environ, "TINYML_COMPILERS": "all"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
 

@@ -9,6 +9,7 @@ import numpy as np
 from tinyml_helpers import mcu
 from tinyml_helpers.datasets.keywords.clips import Keywords
 from tinyml_helpers.live.keywords import make_listener
+from tinyml_helpers.mcu import sensors
 from tinyml_helpers.usecases import keywords
 
 _HEARD = 4  # words of the recording in the page
@@ -18,7 +19,8 @@ _PAUSE = 12_800  # samples between them, four steps
 def deliver(spoken: Keywords, out: Path, device: str, *, steps: int, seed: int) -> str:
     """Train, measure, compile and write: `words.tflite`, `report.txt`, `live.html` and `project/`.
 
-    Nothing is written before all of it is made.
+    Nothing is written before all of it is made. The project is an Arduino library with a sketch that
+    listens, where the board carries a microphone; elsewhere plain C.
 
     Args:
         spoken: what `load_keywords(folder)` gives.
@@ -43,7 +45,10 @@ def deliver(spoken: Keywords, out: Path, device: str, *, steps: int, seed: int) 
     page = make_listener(firmware, spotter.classes, said, "words of your test clips")
     report = f"{spotter!r}\n\n{firmware!r}\n"
     out.mkdir(parents=True, exist_ok=True)
-    firmware.export(out / "project")
+    if device in sensors.sensors()["pdm"]["devices"]:
+        firmware.export(out / "project", toolchain="arduino", sensor="microphone")
+    else:
+        firmware.export(out / "project")
     (out / "words.tflite").write_bytes(spotter.model.content)
     (out / "report.txt").write_text(report, "utf-8")
     page.write(out / "live.html")

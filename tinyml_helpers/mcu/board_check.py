@@ -17,6 +17,7 @@ from tinyml_helpers.system.tables import text_table
 
 MOST_BYTES = 1 << 20
 _LONGEST_LINE = 500
+_BEGIN = '{"tinyml"'
 _WORDS = ("name", "model", "device", "kit", "counter")
 _NUMBERS = ("checks", "wrong_checks", "bytes", "wrong_bytes", "cycles", "stack_bytes")
 _EMULATED = ("instructions", "cycles_of_the_core", "cycles_low", "cycles_high", "emulated_stack_bytes")
@@ -142,9 +143,11 @@ def read_log(path: Path) -> str:
 
 
 def _last_line(log: str) -> dict[str, Any]:
-    lines = [line.strip() for line in log.splitlines() if line.strip().startswith('{"tinyml"')]
+    found = [line.partition(_BEGIN) for line in log.splitlines()]  # a monitor may put a time before it
+    lines = [begin + rest.rstrip() for _, begin, rest in found if begin]
     if not lines:
-        raise LogError('no line that begins with {"tinyml": is the program of an export running?')
+        raise LogError(f"no line with {_BEGIN}: is the program of an export running?")
+    lines = [line for line in lines if line.endswith("}")] or lines  # the last may have been cut off
     try:
         told = json.loads(lines[-1][:_LONGEST_LINE])
     except (ValueError, RecursionError) as error:

@@ -60,7 +60,8 @@ def deploy(
         ),
     ] = "c",
     sensor: Annotated[
-        str, typer.Option(help="What a sketch reads: pdm, lsm9ds1, bmi270, lsm6ds3 or analog.")
+        str,
+        typer.Option(help="What a sketch reads: motion, or by name bmi270, lsm9ds1 or lsm6ds3."),
     ] = "",
     name: Annotated[str, typer.Option(help="Prefix of the C names: one for each network.")] = "model",
     wasm: Annotated[
@@ -101,13 +102,13 @@ def deploy(
     from tinyml_helpers import mcu
     from tinyml_helpers.mcu.export import check_folder
     from tinyml_helpers.mcu.projects import check_kit
-    from tinyml_helpers.mcu.sensors import check_sensor
+    from tinyml_helpers.mcu.sensors import choose_sensor
 
     try:
         if export is None and (toolchain != "c" or sensor):
             raise ValueError("--for and --sensor say what to write: give a folder by --export")
         check_kit(toolchain, devices.get(device))
-        check_sensor(sensor, toolchain, devices.get(device))
+        choose_sensor(sensor, toolchain, devices.get(device))
         if export is not None:
             check_folder(export, name, toolchain)
         with console.status(f"Compiling {model.name} for {device}"):
@@ -136,8 +137,14 @@ def deploy(
             script = write_module(firmware.wasm(), wasm)
             console.print(f"A page calls {wasm} by {script}, which says how", markup=False)
     except (ValueError, OSError, RuntimeError) as error:
-        Console(stderr=True).print(str(error), style="red", soft_wrap=True, markup=False)
+        Console(stderr=True).print(_sentence(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError) and error.filename:
+        return f"{error.filename} cannot be written ({error.strerror}): give another place"
+    return str(error)
 
 
 board = typer.Typer(help="A board that runs an exported project.", no_args_is_help=True)

@@ -66,7 +66,8 @@ def export(
         folder: created if missing; what an earlier export of the same network wrote is replaced.
         run: a run whose figures go into a plain README; left out, the network is run once on zeros.
         toolchain: whose project it is: "arduino", "zephyr" or another of `projects.kits`.
-        sensor: what an example reads, one of `sensors.sensors`; left out, there is none.
+        sensor: what an example reads, one of `sensors.sensors`, or what it senses: "microphone",
+            "motion" or "vibration", which the board decides; left out, there is no such example.
 
     Returns:
         The folder.
@@ -80,7 +81,7 @@ def export(
     program, name = firmware.program, firmware.program.name
     check_folder(folder, name, toolchain)
     projects.check_kit(toolchain, firmware.device)
-    sensors.check_sensor(sensor, toolchain, firmware.device)
+    sensor = sensors.choose_sensor(sensor, toolchain, firmware.device)
     tensors = [program.graph.tensors[i] for i in (*program.graph.inputs, *program.graph.outputs)]
     if any(t.dtype == "int16" for t in tensors):
         raise ValueError("a network with inputs or outputs of int16: a project takes int8, a page both")
@@ -124,8 +125,9 @@ def _project_for(toolchain: str, firmware: Exportable, sensor: str) -> dict[str,
     projects.check_kit(toolchain, firmware.device, run.ram_bytes)
     files = network_files(firmware)
     words, emulated = board_line.describe(program, pipeline, files, run)
-    words = {**_words(firmware, run), **words}
-    more = {sensors.EXAMPLE: sensors.make_sketch(sensor, words)} if sensor else {}
+    words = {**_words(firmware, run), **words, "listens": sensors.tell(sensor)}
+    room_bytes = firmware.device.ram_bytes - run.ram_bytes
+    more = {sensors.EXAMPLE: sensors.make_sketch(sensor, words, room_bytes)} if sensor else {}
     project = projects.make_project(toolchain, firmware.device, files, words, more)
     emulated["kit"] = toolchain
     return {**project, board_line.FILE: json.dumps(emulated, indent=1).encode()}

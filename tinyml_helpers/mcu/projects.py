@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyml_helpers.devices import Device
+from tinyml_helpers.mcu.target.cores import emulated_devices
 
 _KITS = Path(__file__).parent / "templates" / "kits"
 PLAIN = "c"
@@ -42,9 +43,11 @@ def check_kit(kit: str, device: Device, ram_bytes: int = 0) -> None:
     words = kits()[kit]["devices"].get(device.key)
     if words is None:
         serving = [one for one in kits() if device.key in kits()[one]["devices"]]
+        serving += [PLAIN] * (device in emulated_devices())
+        other = f", or --for {' or '.join(serving)}" if serving else ""
         raise ValueError(
             f"{kit} has no project for {device.name}: choose a device among "
-            f"{', '.join(kits()[kit]['devices'])}, or --for {' or '.join([*serving, PLAIN])}"
+            f"{', '.join(kits()[kit]['devices'])}{other}"
             f"{kits()[kit].get('instead', '')}"
         )
     room = 1024 * words.get("ram_kib", 0)

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from tinyml_helpers.mcu.compiler.arena import ALIGN_BYTES, Arena, plan_with_room
 from tinyml_helpers.mcu.compiler.graph import Network, Rounding, find_live_operators
 from tinyml_helpers.mcu.compiler.headers import header
-from tinyml_helpers.mcu.compiler.kernel_files import read_kernels
+from tinyml_helpers.mcu.compiler.kernel_files import check_name, read_kernels
 from tinyml_helpers.mcu.compiler.lowering import (
     Layer,
     UnsupportedError,
@@ -123,8 +123,7 @@ def generate(
     graph = replace(graph, rounding=rounding or graph.rounding)
     if graph.rounding not in get_args(Rounding):
         raise ValueError(f"rounding {rounding!r}: choose one of {', '.join(get_args(Rounding))}")
-    if not name.isidentifier() or not name.isascii():
-        raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
+    check_name(name)
     graph = fold_islands(fold_padding(graph) if folded else graph)
     graph = fold_tables(graph) if graph.rounding == "onnx" else graph
     layers = lower(graph, dsp=dsp, packed=packed)

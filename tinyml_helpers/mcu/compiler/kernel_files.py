@@ -47,6 +47,11 @@ KERNELS = {
     ),
 }
 """File of kernels/ -> the kernels that it defines."""
+_NOT_FREE = {"main", "all", "clean", "help", "install", "test", "package"} | {
+    *("assert", "ctype", "errno", "limits", "math", "signal", "stddef", "stdint", "stdio", "stdlib"),
+    *("string", "time"),
+}
+"""Names that CMake keeps to itself, and those of C's own headers, which ours would stand before."""
 _UNPACKING = {"tm_conv_2d_packed", "tm_fully_connected_packed", "tm_depthwise_unpack"}
 _INCLUDED = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
 
@@ -56,6 +61,20 @@ def files_of(called: Iterable[str]) -> tuple[str, ...]:
     wanted = set(called)
     files = tuple(file for file, kernels in KERNELS.items() if wanted & set(kernels))
     return (*files, "unpack.c") if wanted & _UNPACKING else files
+
+
+def check_name(name: str) -> None:
+    """Refuse a prefix that C does not take, or whose file would be another's.
+
+    Raises:
+        ValueError: with one that would do.
+    """
+    if not name.isidentifier() or not name.isascii():
+        raise ValueError(f"name {name!r} is no C identifier: use letters, digits and _")
+    ours = resources.files("tinyml_helpers.mcu") / "kernels"
+    taken = {file.name.partition(".")[0] for file in ours.iterdir()} | _NOT_FREE
+    if name.lower() in taken:
+        raise ValueError(f"name {name!r} is taken by C, by CMake or by a kernel: call it my_{name}")
 
 
 def read_kernels(called: Iterable[str]) -> dict[str, str]:

@@ -6,6 +6,9 @@
 
 #ifdef __cplusplus
 #define _Alignas(bytes) __attribute__((aligned(bytes)))
+#ifndef _Static_assert
+#define _Static_assert static_assert
+#endif
 /* Fields without a value are 0, as in C, whose compilers do not speak of it. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 extern "C" {

@@ -69,7 +69,7 @@ int32_t forest_classify(const int16_t *samples) {
         }
         votes[forest_right[node]]++;
     }
-    for (int class = 1; class < MOTION_CLASSES; class++)
-        if (votes[class] > votes[best]) best = class;
+    for (int kind = 1; kind < MOTION_CLASSES; kind++)
+        if (votes[kind] > votes[best]) best = kind;
     return best;
 }

@@ -45,13 +45,13 @@ int32_t motion_vote(const int8_t *output) {
     __builtin_memcpy(kept[next], output, MOTION_CLASSES);
     next = (next + 1) % MOTION_VOTES;
     if (count < MOTION_VOTES) count++;
-    for (int class = 0; class < MOTION_CLASSES; class++) {
+    for (int kind = 0; kind < MOTION_CLASSES; kind++) {
         int32_t sum = 0;
-        for (int i = 0; i < count; i++) sum += kept[i][class];
+        for (int i = 0; i < count; i++) sum += kept[i][kind];
         if (sum > first) {
             second = first;
             first = sum;
-            best = class;
+            best = kind;
         } else if (sum > second) {
             second = sum;
         }
