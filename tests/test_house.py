@@ -47,15 +47,15 @@ BUDGETS = {
     "training": 240,
     "compress": 1647,
     "deploy": 4846,
-    "mcu": 10776,
+    "mcu": 10840,
     "usecases": 8741,
-    "live": 1235,
+    "live": 1365,
     "search": 1783,
-    "course": 10170,
+    "course": 10187,
     "classroom": 4623,
     "cli": 96,
 }
-WHOLE_BUDGET = 51_242
+WHOLE_BUDGET = 51_453
 # Names that a lesson takes from the package, and modules that they come from: 30 of 12 at most. These
 # lessons take more; a number here may fall, and no lesson may come to the list.
 MOST_NAMES, MOST_MODULES = 30, 12
