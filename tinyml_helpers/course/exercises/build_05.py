@@ -14,8 +14,7 @@ from tinyml_helpers.course.check import Verdict, exercise
 
 _STUDENTS, _TEACHERS = 3, 4  # channels of their maps
 _SIDE, _CLASSES = 5, 3
-Loss = Callable[[Any, Any, Any, Any, Any, float], Any]
-"""A function of student, teacher, adapter, images, labels and weight."""
+Loss = Callable[[Any, Any, Any, Any, Any, float], Any]  # both networks, adapter, images, labels, weight
 
 
 def _fill(network: Any, seed: int) -> Any:
