@@ -47,8 +47,9 @@ def split_long(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int
     """Cut dimensions that no 16-bit field holds in two, where that is possible."""
     found: list[tuple[int, int, int]] = []
     for size, one, other in dims:
-        inner = next((n for n in range(MOST_IN_A_FIELD, 0, -1) if size % n == 0), 1)
-        if size > MOST_IN_A_FIELD >= size // inner:
+        long = size > MOST_IN_A_FIELD
+        inner = next(n for n in range(MOST_IN_A_FIELD, 0, -1) if size % n == 0) if long else 1
+        if long and size // inner <= MOST_IN_A_FIELD:
             found += [(size // inner, one * inner, other * inner), (inner, one, other)]
         else:
             found.append((size, one, other))
