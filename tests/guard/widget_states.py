@@ -9,6 +9,7 @@ found, because the notebooks did not run or a variable cannot be pickled, a brow
 import ast
 import builtins
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -39,13 +40,31 @@ def place(lesson, number):
     return ROOT / "build" / "widget-states" / f"{lesson.stem}-{number}-{digest.hexdigest()[:16]}.pickle"
 
 
+def again(one):
+    """How to make an interpreter or an emulated chip anew, whose memory lies outside of Python."""
+    from tinyml_helpers.deploy.tflite.interpreter import Model
+    from tinyml_helpers.mcu.target.emulator import Machine
+
+    if isinstance(one, Model):
+        return Model, (one.content, one.kernels, one.graph)
+    if isinstance(one, Machine):
+        return Machine, (one._image,)
+    return None
+
+
 def keep(variables, names, path):
     """In a lesson's kernel: pickle the variables of these names, or none if one cannot be."""
     import cloudpickle
 
+    class Pickler(cloudpickle.Pickler):
+        def reducer_override(self, one):
+            return again(one) or super().reducer_override(one)
+
     used = {name: variables[name] for name in names if name in variables}
+    buffer = io.BytesIO()
     try:
-        content = cloudpickle.dumps(used)
+        Pickler(buffer).dump(used)
+        content = buffer.getvalue()
     except Exception:  # pickling runs code of any library; the browser then runs the cells themselves
         return
     path = Path(path)
