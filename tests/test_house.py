@@ -47,11 +47,11 @@ BUDGETS = {
     "training": 240,
     "compress": 1647,
     "deploy": 4846,
-    "mcu": 10840,
+    "mcu": 10841,
     "usecases": 8741,
     "live": 1365,
     "search": 1783,
-    "course": 10187,
+    "course": 10186,
     "classroom": 4623,
     "cli": 96,
 }

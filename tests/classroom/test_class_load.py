@@ -52,7 +52,7 @@ def test_memory_is_what_all_share_once_and_what_each_has():
 def test_a_run_says_in_a_sentence_who_waited_how_long_and_who_died():
     assert repr(a_run(lesson=2, start_within_seconds=40.4)) == (
         "4 learners who started lesson 02 within 40 s on 2 cores: nobody's kernel died; the slowest "
-        "waited 20 s, 2.0 times as long as one alone (10 s), with 2 learners to a core; together they "
+        "waited 20 s, 2.0 times as long as one alone (10 s), with 2 to a core; together they "
         "held at most 1.3 GiB, one 325 MiB with shared pages counted in parts, 400 MiB with all of them"
     )
     dead = a_run(learners=(Learner(3.0, 1.0, 1.0, died=True), Learner(20.0, 1.0, 1.0)))

@@ -90,7 +90,7 @@ class ClassRun:
             f"{len(self.learners)} learners who started lesson {self.lesson:02d} {within} on "
             f"{self.cores} cores: {died}; the slowest waited {self.slowest_seconds:.0f} s, {times:.1f} "
             f"times as long as one alone ({self.alone.seconds:.0f} s), with "
-            f"{len(self.learners) / self.cores:.2g} learners to a core; together they held at most "
+            f"{len(self.learners) / self.cores:.2g} to a core; together they held at most "
             f"{self.together_mib / 1024:.1f} GiB, one {self.pss_mib:,.0f} MiB with shared pages counted "
             f"in parts, {max(one.rss_mib for one in self.learners):,.0f} MiB with all of them"
         )
