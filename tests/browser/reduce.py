@@ -39,7 +39,7 @@ def needed_cells(cells):
     for i in reversed(range(len(code))):
         binds = fixed(trees[i]) & wanted
         touches = (widget_states.names_in(trees[i]) & wanted) - constant
-        if "widget" in tags(code[i]):
+        if widget_states.is_widget(code[i]):
             chosen |= {i, i + 1}
         elif not (chosen and (binds or touches or "parameters" in tags(code[i]))):
             continue
@@ -57,7 +57,8 @@ def reduced(notebook, state):
     cells = needed_cells(notebook.cells)
     if state.exists():
         restore = nbformat.v4.new_code_cell(widget_states.RESTORE.format(path=str(state)))
-        cells = [restore, *cells[next(i for i, cell in enumerate(cells) if "widget" in tags(cell)) :]]
+        first = [*map(widget_states.is_widget, cells)].index(True)
+        cells = [restore, *cells[first:]]
     small.cells = [type(cell)(cell) for cell in cells]
     for cell in small.cells:
         cell.update(outputs=[], execution_count=None)

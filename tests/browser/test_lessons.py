@@ -153,13 +153,13 @@ def try_control(page, control):
 def widgets_of(path):
     """How many cells of a lesson hold a widget."""
     cells = nbformat.read(path, as_version=4).cells
-    return sum("widget" in cell.metadata.get("tags", ()) for cell in cells)
+    return sum(map(widget_states.is_widget, cells))
 
 
 def with_one_widget(notebook, number):
     """A notebook without its other widgets, and without the plain figures after them."""
     cells = notebook.cells
-    places = [i for i, cell in enumerate(cells) if "widget" in cell.metadata.get("tags", ())]
+    places = [i for i, cell in enumerate(cells) if widget_states.is_widget(cell)]
     gone = {place + step for place in places if place != places[number] for step in (0, 1)}
     notebook.cells = [cell for i, cell in enumerate(cells) if i not in gone]
     return notebook

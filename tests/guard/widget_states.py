@@ -10,7 +10,6 @@ import ast
 import builtins
 import hashlib
 import io
-import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +55,8 @@ def keep(variables, names, path):
     """In a lesson's kernel: pickle the variables of these names, or none if one cannot be."""
     import cloudpickle
 
+    from tinyml_helpers.system.folders import write_atomically
+
     class Pickler(cloudpickle.Pickler):
         def reducer_override(self, one):
             return again(one) or super().reducer_override(one)
@@ -67,11 +68,7 @@ def keep(variables, names, path):
         content = buffer.getvalue()
     except Exception:  # pickling runs code of any library; the browser then runs the cells themselves
         return
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_atomically(Path(path), content)
 
 
 def is_widget(cell):
